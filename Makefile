@@ -1,0 +1,67 @@
+# `make run` and `make test` work from nothing: they find a Python, make .venv, and install the locked dependencies.
+
+.PHONY: run test lint types fmt bench lock images clean
+.DEFAULT_GOAL := run
+
+PYTEST ?=
+BIN := .venv/bin
+
+run: .venv/run.ready
+	@$(BIN)/python -m gateway
+
+test: .venv/dev.ready
+	@$(BIN)/python -m pytest $(PYTEST)
+
+lint: .venv/dev.ready
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: .venv/dev.ready
+	@$(BIN)/mypy
+
+fmt: .venv/dev.ready
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+bench: .venv/dev.ready
+	@$(BIN)/python -m bench
+
+# Exact versions with hashes, for every platform.
+lock: .venv/dev.ready
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header $(LOCK) \
+	    requirements.in --output-file requirements.txt
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header $(LOCK) \
+	    tests/requirements.in --output-file tests/requirements.txt
+
+images: .venv/dev.ready
+	@$(BIN)/python -m gateway.demo.paint
+
+clean:
+	@rm -rf .venv instance .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.venv/run.ready: requirements.txt | .venv/made
+	@echo "Installing what the gateway needs …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+.venv/dev.ready: tests/requirements.txt .venv/run.ready
+	@echo "Installing what the tests need …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/requirements.txt
+	@touch $@
+
+# macOS has no wheels of gevent for 3.11, so it wants 3.12.
+.venv/made:
+	@least=11; [ "$$(uname)" = Darwin ] && least=12; \
+	for python in python3 python3.14 python3.13 python3.12 python3.11; do \
+	  if "$$python" -c "import sys; sys.exit(sys.version_info < (3, $$least))" 2>/dev/null; then found=$$python; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+	  echo "No Python 3.$$least or newer was found. Install one, for example: apt install python3 python3-venv" >&2; exit 1; \
+	fi; \
+	echo "Making .venv with $$("$$found" --version) …"; \
+	rm -rf .venv; \
+	if ! "$$found" -m venv .venv >/dev/null 2>&1; then \
+	  rm -rf .venv; \
+	  echo "$$found cannot make a virtual environment. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; \
+	fi
+	@touch $@
