@@ -1,0 +1,144 @@
+"""Read the environment and ``.env`` into the settings, and tell every fault by name and remedy."""
+
+import os
+from ipaddress import ip_address
+from typing import Any
+
+from dotenv import dotenv_values
+from pydantic import ValidationError
+
+from gateway.errors import ConfigError
+from gateway.hosts import origin_of
+from gateway.settings import PREFIX, SECRET_REMEDY, SHORTEST_SECRET, Settings, variable
+
+# Platforms that set one of these have exactly one proxy of their own before the process.
+_PLATFORM_MARKS = ("DYNO", "RENDER", "FLY_APP_NAME", "RAILWAY_ENVIRONMENT_NAME", "K_SERVICE", "CF_INSTANCE_GUID")
+
+
+def load_settings() -> Settings:
+    """Read the environment and ``.env`` of the working directory.
+
+    Raises:
+        ConfigError: every fault at once, by name and remedy; never a value.
+    """
+    faults: list[str] = []
+    bad: set[str] = set()
+    known_by_platform = _platform_defaults()
+    try:
+        settings = Settings(**known_by_platform)
+    except ValidationError as invalid:
+        faults, bad = _told(invalid)
+        settings = Settings(**known_by_platform | {field: _STAND_INS.get(field, _default(field)) for field in bad})
+    faults += [text for fields, text in _contradictions(settings) if not bad & fields]
+    if faults := faults + _unknown():
+        raise ConfigError(faults)
+    return settings
+
+
+_STAND_INS: dict[str, Any] = {"secret_keys": ["-" * SHORTEST_SECRET], "upstream_api_key": "-"}
+
+
+def _default(field: str) -> object:
+    return Settings.model_fields[field].default
+
+
+def _told(invalid: ValidationError) -> tuple[list[str], set[str]]:
+    faults: dict[str, str] = {}
+    for error in invalid.errors(include_url=False, include_input=False, include_context=False):
+        field = _field_of(str(error["loc"][0]))
+        missing = error["type"] == "missing"
+        reason = (
+            f"is not set; {SECRET_REMEDY}"
+            if missing
+            else error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+        )
+        faults.setdefault(field, f"{variable(field)}: {reason}")
+    return list(faults.values()), set(faults)
+
+
+def _field_of(loc: str) -> str:
+    return loc.lower().removeprefix(PREFIX.lower())
+
+
+def _unknown() -> list[str]:
+    known = {variable(name) for name in Settings.model_fields}
+    given = {name for name in (*os.environ, *dotenv_values(".env")) if name.startswith(PREFIX)}
+    return [f"{name}: no setting has this name; see the table in README.md" for name in sorted(given - known)]
+
+
+def _platform_defaults() -> dict[str, Any]:
+    """What the platform tells about itself, where the operator set nothing."""
+    given = {name for name, value in {**dotenv_values(".env"), **os.environ}.items() if value}
+    defaults: dict[str, Any] = {}
+    if PREFIX + "TRUSTED_PROXIES" not in given and any(mark in given for mark in _PLATFORM_MARKS):
+        defaults["trusted_proxies"] = 1
+    if PREFIX + "PUBLIC_URL" not in given and (url := _platform_url()):
+        defaults["public_url"] = url
+    return defaults
+
+
+def _platform_url() -> str:
+    env = os.environ
+    if url := env.get("RENDER_EXTERNAL_URL"):
+        return url
+    host = env.get("RAILWAY_PUBLIC_DOMAIN") or env.get("HEROKU_APP_DEFAULT_DOMAIN_NAME")
+    if not host and (app := env.get("FLY_APP_NAME")):
+        host = f"{app}.fly.dev"
+    return f"https://{host}" if host else ""
+
+
+def _contradictions(settings: Settings) -> list[tuple[set[str], str]]:
+    """Faults that only several settings together have: the fields concerned, and what to say."""
+    found: list[tuple[set[str], str]] = []
+    if settings.resolver == "upstream" and not settings.upstream_api_key:
+        found.append(
+            (
+                {"resolver", "upstream_api_key"},
+                "GATEWAY_UPSTREAM_API_KEY: is not set; without a key use GATEWAY_RESOLVER=origin",
+            )
+        )
+    if not settings.require_signature and any(pattern.everything for pattern in settings.origin_hosts):
+        found.append(
+            (
+                {"require_signature", "origin_hosts"},
+                "GATEWAY_REQUIRE_SIGNATURE: false with GATEWAY_ORIGIN_HOSTS=* is an open proxy; list the hosts",
+            )
+        )
+    found += [({"origin_hosts", "private_networks", "allow_http"}, text) for text in _port_faults(settings)]
+    if (
+        (upstream := origin_of(settings.upstream_url)).scheme == "http"
+        and not settings.allow_http
+        and not _inside(upstream.host)
+    ):
+        found.append(
+            (
+                {"upstream_url", "allow_http"},
+                "GATEWAY_UPSTREAM_URL: is plain http, which would show the key to the network; use https",
+            )
+        )
+    return found
+
+
+def _port_faults(settings: Settings) -> list[str]:
+    public_ports = {443, 80} if settings.allow_http else {443}
+    faults = []
+    for pattern in settings.origin_hosts:
+        if pattern.port is None or pattern.port in public_ports:
+            continue
+        if pattern.below:
+            faults.append(
+                f"GATEWAY_ORIGIN_HOSTS: an entry with '*' cannot have port {pattern.port}; list the hosts themselves"
+            )
+        elif not settings.private_networks:
+            faults.append(
+                f"GATEWAY_ORIGIN_HOSTS: an entry has port {pattern.port}, which only private hosts may have; set "
+                "GATEWAY_PRIVATE_NETWORKS to the networks they lie in"
+            )
+    return faults
+
+
+def _inside(host: str) -> bool:
+    try:
+        return ip_address(host).is_private
+    except ValueError:
+        return False

@@ -1,0 +1,152 @@
+"""What a host is: parse the origin of a URL strictly, and match it against a list of host patterns."""
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from urllib.parse import urlsplit
+
+import idna
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+_CONTROL_OR_BLANK = re.compile(r"[\x00-\x20\x7f-\x9f\\]")
+_PLAIN_NAME = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_NUMBER_SHAPED = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_LONGEST_NAME = 253
+_LARGEST_PORT = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Scheme, host and port of a URL (RFC 6454 section 4).
+
+    ``host`` is lower case, an A-label when it was an international name, without brackets when it is an IPv6 literal.
+    """
+
+    scheme: str
+    host: str
+    port: int
+    address: IPv4Address | IPv6Address | None = None
+
+
+def origin_of(url: str) -> Origin:
+    """Parse the origin of an absolute http or https URL.
+
+    Raises:
+        ValueError: with a short reason that never repeats the URL.
+    """
+    if _CONTROL_OR_BLANK.search(url):
+        raise ValueError("contains a blank, a control character or a backslash")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise ValueError("has a host or a port that cannot be read") from None
+    if parts.scheme not in DEFAULT_PORTS:
+        raise ValueError("must begin with https:// or http://")
+    if "@" in parts.netloc:
+        raise ValueError("must not hold a user name or a password")
+    if port == 0 or parts.netloc.endswith(":"):
+        raise ValueError("has a host or a port that cannot be read")
+    host, address = normal_host(parts.netloc.partition("]")[0] + "]" if "[" in parts.netloc else parts.hostname or "")
+    return Origin(parts.scheme, host, port or DEFAULT_PORTS[parts.scheme], address)
+
+
+def normal_host(text: str) -> tuple[str, IPv4Address | IPv6Address | None]:
+    """Bring a host as written into its one form; IPv6 literals come in brackets.
+
+    Returns:
+        The host, and the address when it is an IP literal.
+
+    Raises:
+        ValueError: when it is no host name: also for every spelling of an address but the plain one (``127.1``,
+            ``0x7f000001``, ``2130706433``), which some resolvers would take for an address.
+    """
+    if text.startswith("["):
+        return _literal(text)
+    host = text.lower()
+    if not host or len(host) > _LONGEST_NAME:
+        raise ValueError("has no host, or one longer than a name can be")
+    if not host.isascii():
+        host = _to_ascii(host)
+    if _NUMBER_SHAPED.fullmatch(host.rpartition(".")[2]):
+        return _plain_ipv4(host)
+    if not _PLAIN_NAME.fullmatch(host):
+        raise ValueError("has a malformed host name")
+    if "xn--" in host:
+        host = _to_ascii(host)
+    return host, None
+
+
+def _literal(text: str) -> tuple[str, IPv6Address]:
+    try:
+        address = ip_address(text.removeprefix("[").removesuffix("]"))
+    except ValueError:
+        raise ValueError("has a malformed address") from None
+    if not isinstance(address, IPv6Address) or address.scope_id is not None:
+        raise ValueError("has a malformed address")
+    return str(address), address
+
+
+def _plain_ipv4(text: str) -> tuple[str, IPv4Address]:
+    try:
+        address = IPv4Address(text)
+    except ValueError:
+        raise ValueError("spells an address in an unusual way") from None
+    return str(address), address
+
+
+def _to_ascii(host: str) -> str:
+    try:
+        return idna.encode(host, uts46=True).decode("ascii").lower()
+    except (idna.IDNAError, UnicodeError):
+        raise ValueError("has a malformed international host name") from None
+
+
+@dataclass(frozen=True, slots=True)
+class HostPattern:
+    """One entry of an allow-list: ``host[:port]``, ``*.suffix[:port]`` or ``*``.
+
+    ``host`` is empty for ``*``. Without a port the entry stands for the scheme's own port.
+    """
+
+    host: str
+    port: int | None = None
+    below: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> "HostPattern":
+        """Read one entry.
+
+        Raises:
+            ValueError: with the remedy.
+        """
+        if text == "*":
+            return cls("", None, below=True)
+        below = text.startswith("*.")
+        name, port = _split_port(text.removeprefix("*."))
+        host, address = normal_host(name)
+        if below and address is not None:
+            raise ValueError("an address cannot follow '*.'; list the address itself")
+        return cls(host, port, below)
+
+    def matches(self, origin: Origin) -> bool:
+        """Tell whether this entry covers the origin: whole labels, never an address by a wildcard."""
+        if origin.port != (self.port or DEFAULT_PORTS[origin.scheme]):
+            return False
+        if not self.below:
+            return origin.host == self.host
+        return origin.address is None and (not self.host or origin.host.endswith("." + self.host))
+
+    @property
+    def everything(self) -> bool:
+        """Whether this is ``*``."""
+        return self.below and not self.host
+
+
+def _split_port(text: str) -> tuple[str, int | None]:
+    name, colon, port = text.rpartition(":")
+    if not colon or text.endswith("]"):
+        return text, None
+    if not port.isascii() or not port.isdigit() or not 0 < int(port) <= _LARGEST_PORT:
+        raise ValueError("write an entry as host, host:port, *.suffix or *; without scheme and path")
+    return name, int(port)

@@ -1,0 +1,181 @@
+"""The settings: their names, types, defaults and rules."""
+
+import re
+from ipaddress import IPv4Network, IPv6Network
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from gateway.hosts import HostPattern, origin_of
+
+PREFIX = "GATEWAY_"
+SHORTEST_SECRET = 32
+SECRET_REMEDY = "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"  # noqa: S105 (a text)
+_PROVIDER_HOSTS = "tempfile.aiquickdraw.com,tempfile.redpandaai.co,cdn.kie.ai,static.aiquickdraw.com"
+_KEY_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_HEADER_TOKEN = re.compile(r"[\x21-\x7e]+")
+
+
+def _comma_list(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _secrets(keys: tuple[str, ...]) -> tuple[str, ...]:
+    if not keys:
+        raise ValueError(f"must hold at least one key; {SECRET_REMEDY}")
+    if any(len(key.encode()) < SHORTEST_SECRET for key in keys):
+        raise ValueError(f"every key must have at least {SHORTEST_SECRET} bytes; {SECRET_REMEDY}")
+    return keys
+
+
+def _api_keys(entries: tuple[str, ...]) -> tuple[str, ...]:
+    for entry in entries:
+        name, _, secret = entry.partition(":")
+        if (
+            not _KEY_NAME.fullmatch(name)
+            or len(secret.encode()) < SHORTEST_SECRET
+            or not _HEADER_TOKEN.fullmatch(secret)
+        ):
+            raise ValueError(
+                f"write each entry as name:secret, the secret of at least {SHORTEST_SECRET} visible ASCII "
+                f"characters; {SECRET_REMEDY}"
+            )
+    return entries
+
+
+def _header_token(value: str) -> str:
+    if value and not _HEADER_TOKEN.fullmatch(value):
+        raise ValueError("must be visible ASCII characters without blanks, as a header carries it")
+    return value
+
+
+def _base_url(value: str) -> str:
+    if not value:
+        return value
+    origin_of(value)
+    if urlsplit(value).query or urlsplit(value).fragment:
+        raise ValueError("must be a scheme, a host and perhaps a path; without ? and #")
+    return value.rstrip("/")
+
+
+def _origin(value: str) -> str:
+    origin_of(value)
+    if urlsplit(value).path or urlsplit(value).query:
+        raise ValueError("write each origin as https://host or https://host:port, without a path")
+    return value.lower()
+
+
+def _host_pattern(value: object) -> object:
+    return HostPattern.parse(value) if isinstance(value, str) else value
+
+
+CommaList = NoDecode, BeforeValidator(_comma_list)
+BaseUrl = Annotated[str, AfterValidator(_base_url)]
+
+
+class Settings(BaseSettings):
+    """Every setting of the gateway. The names in the environment are these in capitals, with ``GATEWAY_`` before."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",  # unknown names are told by gateway.environment, which sees them all
+        frozen=True,
+        hide_input_in_errors=True,
+        populate_by_name=True,
+    )
+
+    secret_keys: Annotated[tuple[str, ...], *CommaList, AfterValidator(_secrets)] = Field(
+        repr=False,
+        description="Secrets that sign links, oldest first: the last signs, all verify. At least 32 bytes each.",
+    )
+    public_url: BaseUrl = Field(
+        "", description="Where visitors reach the gateway, a path prefix included. Without it, links are paths."
+    )
+    resolver: Literal["upstream", "origin"] = Field(
+        "upstream", description="Who turns an image URL into a source: the provider's API, or the origin URL itself."
+    )
+    upstream_url: BaseUrl = Field("https://api.apikley.ru", description="Where the provider's API is.")
+    upstream_api_key: Annotated[str, AfterValidator(_header_token)] = Field(
+        "", repr=False, description="The provider's API key. Needed by the `upstream` resolver."
+    )
+    origin_hosts: Annotated[
+        tuple[Annotated[HostPattern, BeforeValidator(_host_pattern)], ...], *CommaList, Field(validate_default=True)
+    ] = Field(
+        default=_PROVIDER_HOSTS,  # type: ignore[arg-type]  # parsed as if it were given
+        description="Hosts that links may name: `host`, `*.suffix`, `*` (any public one), `host:port` (a private one).",
+    )
+    private_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], *CommaList] = Field(
+        (),
+        description="Networks in which the `host:port` entries of `ORIGIN_HOSTS` lie. Nothing else in them is reached.",
+    )
+    allow_http: bool = Field(default=False, description="Also fetch from, and redirect to, plain http.")
+    default_mode: Literal["auto", "redirect", "stream"] = Field(
+        "auto", description="Delivery of links that sign no mode."
+    )
+    require_signature: bool = Field(
+        default=True, description="`false` also serves unsigned requests, streamed. Not with `*`."
+    )
+    api_keys: Annotated[tuple[str, ...], *CommaList, AfterValidator(_api_keys)] = Field(
+        (), repr=False, description="Keys that may call our API: `name:secret,…`."
+    )
+    page_link_lifetime_s: int = Field(900, ge=60, le=2_592_000, description="Life of a page link, in seconds.")
+    min_life_s: int = Field(
+        120, ge=0, le=1200, description="A known direct URL is reused while it lives this long, in seconds."
+    )
+    max_bytes: int = Field(5 * 2**30, ge=1, description="Largest file that is passed on, in bytes.")
+    cors_origins: Annotated[tuple[Annotated[str, AfterValidator(_origin)], ...], *CommaList] = Field(
+        (), description="Origins whose scripts may `fetch()` downloads."
+    )
+    downloads_per_minute: int = Field(
+        120, ge=0, description="Downloads a visitor may begin in a minute; 0 for no limit."
+    )
+    trusted_proxies: int = Field(
+        0, ge=0, le=5, description="Proxies in front whose `X-Forwarded-For` is believed. 1 on known platforms."
+    )
+    maintenance: bool = Field(default=False, description="Answer every download with a maintenance page (503).")
+    port: int = Field(8000, ge=1, le=65535, validation_alias="PORT", description="Port to listen on.")
+    web_concurrency: int = Field(
+        1, ge=1, le=64, validation_alias="WEB_CONCURRENCY", description="Number of worker processes."
+    )
+
+    @property
+    def named_api_keys(self) -> dict[str, str]:
+        """API keys by name."""
+        return dict(entry.split(":", 1) for entry in self.api_keys)
+
+    def masked(self) -> dict[str, str]:
+        """The effective settings by the name in the environment, ready to print: secrets are only counted."""
+        return {variable(name): self._printable(name) for name in type(self).model_fields}
+
+    def _printable(self, name: str) -> str:
+        value: Any = getattr(self, name)
+        if not type(self).model_fields[name].repr:
+            return f"({len(value)} set)" if isinstance(value, tuple) else "(set)" if value else "(not set)"
+        if isinstance(value, tuple):
+            return ",".join(_entry(part) for part in value)
+        return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _entry(part: object) -> str:
+    if not isinstance(part, HostPattern):
+        return str(part)
+    host = (
+        "*"
+        if part.everything
+        else f"*.{part.host}"
+        if part.below
+        else f"[{part.host}]"
+        if ":" in part.host
+        else part.host
+    )
+    return f"{host}:{part.port}" if part.port else host
+
+
+def variable(field: str) -> str:
+    """The name in the environment of a field of Settings; platforms' own names stand without the prefix."""
+    alias = Settings.model_fields[field].validation_alias
+    return alias if isinstance(alias, str) else PREFIX + field.upper()
