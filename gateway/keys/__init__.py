@@ -1,0 +1,1 @@
+"""API credentials: who may call."""

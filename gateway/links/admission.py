@@ -1,0 +1,88 @@
+"""From a request to a link: shape, signature, expiry, revocation, downloads left, and the list of origins."""
+
+import re
+from collections.abc import Callable
+
+from gateway.errors import BadParameter, LinkExpired, LinkInvalid, LinkRevoked, LinkUsedUp
+from gateway.links.ledger import Ledger
+from gateway.links.link import EXPIRES, FieldFault, Link
+from gateway.links.query import parse_query
+from gateway.links.signed import LinkSigner
+
+_BEARS_SIGNATURE = re.compile(rb"(?:^|&)sig(?:=|&|$)")
+
+
+class Links:
+    """Verifies what visitors bring.
+
+    Args:
+        signer: tells authentic links.
+        ledger: knows revoked and used-up ones.
+        admit: lets pass the URLs that links may name, else raises.
+        clock: Unix seconds.
+        require_signature: False also takes requests without ``sig``.
+    """
+
+    def __init__(
+        self,
+        signer: LinkSigner,
+        ledger: Ledger,
+        admit: Callable[[str], None],
+        clock: Callable[[], float],
+        *,
+        require_signature: bool = True,
+    ) -> None:
+        self._signer = signer
+        self._ledger = ledger
+        self._admit = admit
+        self._clock = clock
+        self._require_signature = require_signature
+
+    def verify(self, task_id: str, query: bytes) -> Link:
+        """Turn a request's path and query into the link it bears.
+
+        Raises:
+            LinkInvalid: malformed or forged.
+            LinkExpired, LinkRevoked, LinkUsedUp: authentic, and over.
+            OriginNotAllowed: authentic, and its url is not served from here.
+            BadParameter: malformed, where unsigned requests are taken and this is one.
+        """
+        link = self._authentic(task_id, query)
+        if link.expires is not None and link.expires < self._clock():
+            raise LinkExpired(f"expired at {link.expires}")
+        if link.id is not None and self._ledger.is_revoked(link.id):
+            raise LinkRevoked(link.id)
+        if link.id is not None and self._ledger.is_used_up(link.id):
+            raise LinkUsedUp(link.id)
+        self._admit(link.url)
+        return link
+
+    def _authentic(self, task_id: str, query: bytes) -> Link:
+        signed = self._require_signature or bool(_BEARS_SIGNATURE.search(query))
+        try:
+            given = parse_query(query)
+            if not self._require_signature and "sig" not in given:
+                return Link(task_id, _get(given, "url"), signed=False)
+            link = _signed_link(task_id, given)
+            signature = _get(given, "sig")
+        except FieldFault as fault:
+            if signed:
+                raise LinkInvalid(str(fault)) from None
+            raise BadParameter(fault.field, fault.remedy) from None
+        if not self._signer.is_authentic(link, signature):
+            raise LinkInvalid("sig: does not match")
+        return link
+
+
+def _signed_link(task_id: str, given: dict[str, str]) -> Link:
+    expires = _get(given, "expires")
+    if not EXPIRES.fullmatch(expires):
+        raise FieldFault("expires", "must be Unix seconds")
+    mode, filename, link_id = given.get("mode"), given.get("filename"), given.get("id")
+    return Link(task_id, _get(given, "url"), int(expires), mode, filename, link_id)  # type: ignore[arg-type]  # Link checks it
+
+
+def _get(given: dict[str, str], name: str) -> str:
+    if name not in given:
+        raise FieldFault(name, "is missing")
+    return given[name]

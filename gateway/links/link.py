@@ -1,0 +1,84 @@
+"""What a link says, and the rules its fields obey."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Mode = Literal["auto", "redirect", "stream"]
+MODES: tuple[str, ...] = get_args(Mode)
+LONGEST_URL = 2048
+LONGEST_FILENAME = 255
+TASK_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+LINK_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+EXPIRES = re.compile(r"[1-9][0-9]{0,10}", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+
+
+class FieldFault(ValueError):
+    """A field of a link breaks a rule: which field, and the remedy."""
+
+    def __init__(self, field: str, remedy: str) -> None:
+        super().__init__(f"{field}: {remedy}")
+        self.field, self.remedy = field, remedy
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The permission to download one file of one task.
+
+    Attributes:
+        task_id: the generation whose result is downloaded.
+        url: the origin URL, as published; never fetched before it was admitted.
+        expires: Unix seconds; None only on an unsigned link.
+        mode: the delivery that was signed; None leaves it to the gateway.
+        filename: the name that was signed for the saved file.
+        id: the name under which a link may be revoked and counted.
+        signed: whether a signature vouches for all this.
+    """
+
+    task_id: str
+    url: str
+    expires: int | None = None
+    mode: Mode | None = None
+    filename: str | None = None
+    id: str | None = None
+    signed: bool = True
+
+    def __post_init__(self) -> None:
+        """Hold every field to its rule.
+
+        Raises:
+            FieldFault: the first field that breaks one.
+        """
+        _require(
+            TASK_ID.fullmatch(self.task_id),
+            "task_id",
+            "1 to 128 of A-Z a-z 0-9 _ . -, beginning with a letter or digit",
+        )
+        _require(self.url, "url", "must not be empty")
+        _require(len(self.url) <= LONGEST_URL, "url", f"must not be longer than {LONGEST_URL} characters")
+        _require(self.expires is None or EXPIRES.fullmatch(str(self.expires)), "expires", "must be Unix seconds")
+        _require(self.mode is None or self.mode in MODES, "mode", "must be auto, redirect or stream")
+        _require(self.filename != "", "filename", "must not be empty")
+        _require(
+            len(self.filename or "") <= LONGEST_FILENAME,
+            "filename",
+            f"must not be longer than {LONGEST_FILENAME} characters",
+        )
+        _require(self.id is None or LINK_ID.fullmatch(self.id), "id", "must be 1 to 64 of A-Z a-z 0-9 _ -")
+        for field in ("url", "filename"):
+            value = getattr(self, field) or ""
+            _require(not _CONTROL.search(value), field, "must not hold a control character")
+            _require(not _SURROGATE.search(value), field, "must be Unicode text")
+
+    @property
+    def message(self) -> bytes:
+        """The bytes that are signed: seven fields joined by line feeds, an absent one empty."""
+        fields = ("v1", self.task_id, self.url, self.expires, self.mode, self.filename, self.id)
+        return "\n".join("" if field is None else str(field) for field in fields).encode()
+
+
+def _require(holds: object, field: str, remedy: str) -> None:
+    if not holds:
+        raise FieldFault(field, remedy)

@@ -1,0 +1,118 @@
+"""Mint and verify signed links. The format is open: ``docs/links.md`` has it in five languages."""
+
+import hashlib
+import hmac
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from itsdangerous import Signer
+from itsdangerous.encoding import base64_encode
+
+from gateway.links.link import Link, Mode
+
+SALT = b"gateway.link.v1"
+PAGE_LINK_LIFETIME_S = 900
+_SIGNATURE = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRing:
+    """Keys derived for one purpose: the last signs, all verify."""
+
+    _signer: Signer
+    _derived: tuple[bytes, ...]
+
+    @classmethod
+    def derive(cls, secrets: Sequence[str], salt: bytes) -> "KeyRing":
+        """Derive one key of each secret, oldest first, for the purpose that ``salt`` names.
+
+        Raises:
+            ValueError: there is no secret.
+        """
+        if not secrets:
+            raise ValueError("at least one secret key is needed")
+        signer = Signer(list(secrets), salt=salt, key_derivation="hmac", digest_method=hashlib.sha256)
+        return cls(signer, tuple(signer.derive_key(secret) for secret in secrets))
+
+    def sign(self, message: bytes) -> str:
+        """The signature by the newest key: 43 characters of base64url."""
+        return self._under(self._derived[-1], message)
+
+    def verify(self, message: bytes, signature: str) -> bool:
+        """Tell whether any key made this signature.
+
+        Whole strings are compared, in constant time: decoded ones would have several spellings for one signature.
+        """
+        return sum(hmac.compare_digest(made, signature) for made in self.signatures(message)) > 0
+
+    def signatures(self, message: bytes) -> list[str]:
+        """The signature by every key, oldest first."""
+        return [self._under(key, message) for key in self._derived]
+
+    def _under(self, key: bytes, message: bytes) -> str:
+        return base64_encode(self._signer.algorithm.get_signature(key, message)).decode("ascii")
+
+
+class LinkSigner:
+    """Mints page links, and tells authentic ones.
+
+    Args:
+        secret_keys: the gateway's ``GATEWAY_SECRET_KEYS``, oldest first.
+        base_url: the gateway's public URL, a path prefix included; empty for links that are paths.
+        lifetime_s: how long a link lives when nothing else is said, in seconds.
+    """
+
+    def __init__(
+        self,
+        secret_keys: Sequence[str],
+        base_url: str = "",
+        *,
+        lifetime_s: int = PAGE_LINK_LIFETIME_S,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._ring = KeyRing.derive(secret_keys, SALT)
+        self._base_url = base_url.rstrip("/")
+        self._lifetime_s = lifetime_s
+        self._clock = clock
+
+    def mint(
+        self,
+        task_id: str,
+        url: str,
+        *,
+        lifetime_s: int | None = None,
+        mode: Mode | None = None,
+        filename: str | None = None,
+        link_id: str | None = None,
+    ) -> str:
+        """Make a link to one image of one task.
+
+        Args:
+            task_id: the task, as the provider named it.
+            url: the image's origin URL.
+            lifetime_s: seconds from now until it expires.
+            mode: ``auto``, ``redirect`` or ``stream``; None leaves it to the gateway.
+            filename: the name for the saved file; None takes the URL's.
+            link_id: a name by which the link can be revoked.
+
+        Returns:
+            The link, ready for an ``href``.
+
+        Raises:
+            FieldFault: a field breaks a rule; the message names it and the remedy.
+        """
+        expires = int(self._clock()) + (self._lifetime_s if lifetime_s is None else lifetime_s)
+        return self.href(Link(task_id, url, expires, mode, filename, link_id))
+
+    def href(self, link: Link) -> str:
+        """Write a link out, signed by the newest key."""
+        fields = {"url": link.url, "expires": link.expires, "mode": link.mode, "filename": link.filename, "id": link.id}
+        query = "&".join(f"{name}={quote(str(value), safe='')}" for name, value in fields.items() if value is not None)
+        return f"{self._base_url}/download/{link.task_id}?{query}&sig={self._ring.sign(link.message)}"
+
+    def is_authentic(self, link: Link, signature: str) -> bool:
+        """Tell whether one of the keys signed exactly these fields."""
+        return bool(_SIGNATURE.fullmatch(signature)) and self._ring.verify(link.message, signature)

@@ -1,0 +1,1 @@
+"""What is kept, and where: in this process for now."""
