@@ -1,0 +1,1 @@
+"""The way out: the only room that opens sockets to an address somebody else can influence."""

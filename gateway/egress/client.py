@@ -1,0 +1,163 @@
+"""How things are fetched: one GET at a time over guarded, pooled connections, redirects walked by hand."""
+
+import http.client
+import re
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from urllib.parse import urljoin
+
+import certifi
+from ssrfguard import SSRFGuardError
+from urllib3 import BaseHTTPResponse, HTTPHeaderDict, PoolManager, Timeout
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    HTTPError,
+    NameResolutionError,
+    NewConnectionError,
+    ProtocolError,
+    ReadTimeoutError,
+    SSLError,
+)
+
+from gateway.egress.guard import Guard, Zone
+from gateway.egress.names import Lookup
+from gateway.egress.sockets import CONNECT_TIMEOUT_S, STALL_TIMEOUT_S, guarded_adapter
+from gateway.errors import OriginFailed, OriginTimeout, OriginUnreachable, OriginUnsafe
+
+USER_AGENT = "download-gateway"
+MOST_REDIRECTS = 5
+_REDIRECTS = {301, 302, 303, 307, 308}
+_PRINTABLE = re.compile(r"[\t\x20-\x7e]*")
+
+
+@dataclass(slots=True)
+class Answer:
+    """An open response: the headers are in, the body is still to be read.
+
+    Attributes:
+        status: the final status; a redirect only when it named no usable ``Location``.
+        length: the body's length in bytes as parsed by the client; None when the origin did not say.
+    """
+
+    status: int
+    length: int | None
+    _headers: HTTPHeaderDict
+    _raw: BaseHTTPResponse
+
+    def header(self, name: str) -> str:
+        """One header as printable ASCII; empty when it is missing, or holds anything else."""
+        value = self._headers.get(name, "")
+        return value.strip() if _PRINTABLE.fullmatch(value) else ""
+
+    def read(self, amount: int) -> bytes:
+        """Read what is there, at most ``amount`` bytes; wait only when nothing is. Empty at the end.
+
+        Raises:
+            OriginFailed: the body ended before its length, or its framing is broken.
+            OriginTimeout: nothing came for the stall timeout.
+        """
+        with origin_errors():
+            return self._raw.read1(amount, decode_content=False)
+
+    def close(self) -> None:
+        """Give the connection back when the body was read to its end, else close it."""
+        self._raw.close()
+
+
+class Client:
+    """Fetches from anywhere the guard lets it, under the policy of the URL's zone.
+
+    Args:
+        guard: decides what may be reached.
+        lookup: resolves names.
+        via: our pseudonym for the ``Via`` header, by which a request that comes round to us is known.
+    """
+
+    def __init__(self, guard: Guard, lookup: Lookup, *, via: str = USER_AGENT) -> None:
+        self._guard = guard
+        roots = tls_roots()
+        self._pools: dict[Zone, PoolManager] = {
+            zone: guarded_adapter(guard.policy(zone), lookup, ssl_context=roots).poolmanager for zone in Zone
+        }
+        self._headers = {
+            "Accept": "*/*",
+            "Accept-Encoding": "identity",
+            "User-Agent": USER_AGENT,
+            "Via": f"1.1 {via}",
+        }
+
+    def get(self, url: str, *, span: str | None = None, listed_only: bool = False) -> Answer:
+        """Open ``url`` and follow at most five redirects, each checked anew.
+
+        Args:
+            url: an absolute URL.
+            span: a ``Range`` header's value, sent as it is (RFC 9110 section 14.2).
+            listed_only: refuse every hop that the allow-list does not name.
+
+        Raises:
+            OriginUnsafe: the guard refused the URL, an address it resolved to, or a hop.
+            OriginTimeout, OriginUnreachable, OriginFailed: what went wrong on the way.
+        """
+        came_from = None
+        for _ in range(MOST_REDIRECTS + 1):
+            zone = self._guard.place(url, came_from=came_from, listed_only=listed_only)
+            answer = self._open(zone, url, span)
+            target = answer.header("Location")
+            if answer.status not in _REDIRECTS or not target:
+                return answer
+            answer.close()
+            came_from, url = url, urljoin(url, target)
+        raise OriginFailed("too many redirects")
+
+    def _open(self, zone: Zone, url: str, span: str | None) -> Answer:
+        headers = {**self._headers, "Range": span} if span else self._headers
+        try:
+            raw = self._send(zone, url, headers)
+        except OriginFailed as failed:
+            # The origin was just closing a kept-alive connection; a GET may be sent again (RFC 9110 section 9.2.2).
+            if not _was_closed(failed):
+                raise
+            raw = self._send(zone, url, headers)
+        return Answer(raw.status, getattr(raw, "length_remaining", None), raw.headers, raw)
+
+    def _send(self, zone: Zone, url: str, headers: dict[str, str]) -> BaseHTTPResponse:
+        with origin_errors():
+            return self._pools[zone].urlopen(
+                "GET",
+                url,
+                headers=headers,
+                redirect=False,
+                retries=False,
+                preload_content=False,
+                decode_content=False,
+                timeout=Timeout(connect=CONNECT_TIMEOUT_S, read=STALL_TIMEOUT_S),
+            )
+
+
+def _was_closed(failed: OriginFailed) -> bool:
+    cause = failed.__cause__
+    return isinstance(cause, ProtocolError) and any(isinstance(part, ConnectionError) for part in cause.args)
+
+
+def tls_roots() -> ssl.SSLContext:
+    """A verifying TLS context: the bundled roots beside the system's own (``SSL_CERT_FILE`` counts)."""
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    return context
+
+
+@contextmanager
+def origin_errors() -> Iterator[None]:
+    """Turn what the HTTP library raises into our errors; the one place that knows its exceptions."""
+    try:
+        yield
+    except SSRFGuardError as refused:
+        raise OriginUnsafe(type(refused).__name__) from refused
+    except (NameResolutionError, NewConnectionError, SSLError) as unreachable:
+        raise OriginUnreachable(type(unreachable).__name__) from unreachable
+    except (ConnectTimeoutError, ReadTimeoutError, TimeoutError) as slow:
+        raise OriginTimeout(type(slow).__name__) from slow
+    except (ProtocolError, HTTPError, http.client.HTTPException, OSError, ValueError) as broken:
+        raise OriginFailed(type(broken).__name__) from broken

@@ -1,0 +1,105 @@
+"""How the provider's API is called: JSON over a guarded ``requests`` session that reaches that one host."""
+
+import time
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
+
+import requests
+import ssrfguard.requests
+from ssrfguard import SSRFGuardError
+
+from gateway.egress.client import USER_AGENT, tls_roots
+from gateway.egress.guard import Network, one_host_policy
+from gateway.egress.names import Lookup
+from gateway.egress.sockets import CONNECT_TIMEOUT_S, guarded_adapter
+from gateway.errors import ProviderGarbled, ProviderTimeout, ProviderUnreachable
+
+MOST_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A complete answer of the provider: the HTTP status, ``Retry-After`` as it came, and at most 64 KiB of body."""
+
+    status: int
+    retry_after: str
+    body: bytes
+
+
+class ProviderSession:
+    """Calls one API host. Sends no cookies back, reads no proxy or netrc from the environment, follows no redirect.
+
+    Args:
+        base_url: scheme, host and perhaps a path prefix.
+        api_key: sent as ``Authorization: Bearer``.
+        lookup: resolves names.
+        private_networks: where the host may lie when it is not public.
+    """
+
+    def __init__(self, base_url: str, api_key: str, lookup: Lookup, private_networks: Iterable[Network] = ()) -> None:
+        self._base_url = base_url
+        policy = one_host_policy(base_url, private_networks)
+        self._session = _Session(policy=policy)
+        adapter = guarded_adapter(policy, lookup, ssl_context=tls_roots())
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+        self._session.headers.update(
+            {"Authorization": f"Bearer {api_key}", "Accept": "application/json", "User-Agent": USER_AGENT}
+        )
+
+    def post(self, path: str, json: dict[str, str], *, timeout_s: float) -> Reply:
+        """Send one call and read its whole answer.
+
+        Args:
+            path: begins with a slash.
+            json: the body.
+            timeout_s: for everything together, in seconds.
+
+        Raises:
+            ProviderTimeout: no complete answer in time.
+            ProviderUnreachable: no connection, or a broken one.
+            ProviderGarbled: more than 64 KiB, or not HTTP.
+        """
+        until = time.monotonic() + timeout_s
+        try:
+            answer = self._session.post(
+                self._base_url + path,
+                json=json,
+                timeout=(min(CONNECT_TIMEOUT_S, timeout_s), timeout_s),
+                allow_redirects=False,
+                stream=True,
+            )
+            with closing(answer):
+                body = _read(answer, until)
+        except requests.Timeout as slow:
+            raise ProviderTimeout(type(slow).__name__) from slow
+        except requests.exceptions.ContentDecodingError as garbled:
+            raise ProviderGarbled(type(garbled).__name__) from garbled
+        except (requests.RequestException, SSRFGuardError, OSError) as broken:
+            raise ProviderUnreachable(type(broken).__name__) from broken
+        return Reply(answer.status_code, answer.headers.get("Retry-After", ""), body)
+
+
+class _Session(ssrfguard.requests.Session):
+    """A session without anything of the environment; redirects are answers, never read and never followed."""
+
+    def __init__(self, **options: object) -> None:
+        super().__init__(**options)  # type: ignore[arg-type]
+        self.trust_env = False
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 (requests' signature)
+        return None
+
+
+def _read(answer: requests.Response, until: float) -> bytes:
+    body = bytearray()
+    for part in answer.iter_content(8192):
+        body += part
+        if len(body) > MOST_BYTES:
+            raise ProviderGarbled("the answer is larger than 64 KiB")
+        if time.monotonic() > until:
+            raise ProviderTimeout("the answer took too long")
+    return bytes(body)

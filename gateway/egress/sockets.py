@@ -1,0 +1,91 @@
+"""What every connection of ours obeys: a deadline for the headers, a stall timeout, a cap on interim responses."""
+
+import http.client
+import io
+import socket
+import time
+from typing import Any
+
+from ssrfguard import Policy
+from ssrfguard.requests import SafeAdapter
+
+from gateway.egress.names import Lookup
+
+CONNECT_TIMEOUT_S = 3.0
+HEADER_DEADLINE_S = 10.0
+STALL_TIMEOUT_S = 20.0
+MOST_INTERIM_RESPONSES = 8
+
+
+class _PacedFile(io.RawIOBase):
+    """The receiving side of a socket, under a deadline until the headers are in and a stall timeout from then on."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._raw: io.RawIOBase = sock.makefile("rb", buffering=0)
+        self._deadline: float | None = time.monotonic() + HEADER_DEADLINE_S
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:  # noqa: ANN401 (any writable buffer)
+        if self._deadline is not None:
+            left = self._deadline - time.monotonic()
+            if left <= 0:
+                raise TimeoutError("the headers took too long")
+            self._sock.settimeout(left)
+        return self._raw.readinto(buffer)
+
+    def headers_are_in(self) -> None:
+        self._deadline = None
+        self._sock.settimeout(STALL_TIMEOUT_S)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Paced:
+    """What :class:`http.client.HTTPResponse` wants of a socket: only ``makefile``."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.file = _PacedFile(sock)
+
+    def makefile(self, _mode: str, _buffering: int = -1) -> io.BufferedReader:
+        return io.BufferedReader(self.file)
+
+
+class BoundedResponse(http.client.HTTPResponse):
+    """A response whose headers come in time, after at most eight interim responses (RFC 9110 section 15.2).
+
+    CPython before the fix of gh-150743 reads interim responses for ever, which under gevent stops the whole worker.
+    """
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (http.client's own)
+        paced = _Paced(sock)
+        super().__init__(paced, *args, **kwargs)  # type: ignore[arg-type]  # it calls makefile and nothing else
+        self._paced_file = paced.file
+        self._interim = 0
+
+    def begin(self) -> None:
+        """Read the headers, under the deadline."""
+        super().begin()
+        self._paced_file.headers_are_in()
+
+    def _read_status(self) -> tuple[str, int, str]:
+        self._interim += 1
+        if self._interim > MOST_INTERIM_RESPONSES:
+            raise http.client.HTTPException("too many interim responses")
+        return super()._read_status()  # type: ignore[misc,no-any-return]  # typeshed has no private methods
+
+
+def guarded_adapter(policy: Policy, lookup: Lookup, *, pool_size: int = 64, **pool_options: Any) -> SafeAdapter:  # noqa: ANN401
+    """Build the transport adapter for one policy: every address checked at connect time, every response bounded.
+
+    The connection classes are made per adapter, so that urllib3's own stay as they are.
+    """
+    adapter = SafeAdapter(policy=policy, resolver=lookup, pool_connections=pool_size, pool_maxsize=pool_size)
+    adapter.init_poolmanager(pool_size, pool_size, **pool_options)
+    for pool in adapter.poolmanager.pool_classes_by_scheme.values():
+        pool.ConnectionCls.response_class = BoundedResponse
+    return adapter
