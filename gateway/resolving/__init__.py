@@ -1,0 +1,1 @@
+"""From (task, URL) to a source of bytes."""

@@ -1,0 +1,75 @@
+"""From (task, URL) to a source: what is known is reused, and what is not is asked for once."""
+
+import copy
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import structlog
+
+from gateway.errors import GatewayError, Hasty
+from gateway.resolving.flight import Flights
+from gateway.resolving.source import Source
+from gateway.storage.memory import MemoryCache
+
+MOST_SOURCES = 20_000
+FAILURE_LIFE_S = 5
+LONGEST_FAILURE_LIFE_S = 30
+LONGEST_WAIT_S = 28.0  # platforms' routers give up after 30 s
+_log = structlog.get_logger("gateway.resolving")
+
+
+class Converter(Protocol):
+    """Makes a source, at the price of a call: ``upstream``, ``origin``."""
+
+    def resolve(self, task_id: str, url: str) -> Source:
+        """Make a source, or raise what stands against it."""
+
+
+class Resolver:
+    """Caches sources until ``min_life_s`` before they expire, and failures for a few seconds.
+
+    Args:
+        converter: makes a source that is not known yet.
+        min_life_s: a known source is reused only with so much life left, in seconds.
+        clock: Unix seconds.
+    """
+
+    def __init__(self, converter: Converter, min_life_s: float, clock: Callable[[], float] = time.time) -> None:
+        self._converter = converter
+        self._min_life_s = min_life_s
+        self._clock = clock
+        self._sources: MemoryCache[Source] = MemoryCache(MOST_SOURCES, clock)
+        self._failures: MemoryCache[GatewayError] = MemoryCache(MOST_SOURCES, clock)
+        self._flights: Flights[Source] = Flights()
+
+    def resolve(self, task_id: str, url: str) -> Source:
+        """Give the source of one image of one task.
+
+        Raises:
+            ProviderError, OriginError: why there is none.
+        """
+        key = (task_id, url)
+        source = self._sources.get(key)
+        if source is not None:
+            return source
+        if failure := self._failures.get(key):
+            raise copy.copy(failure)
+        return self._flights.fly(key, lambda: self._convert(key), LONGEST_WAIT_S)
+
+    def _convert(self, key: tuple[str, str]) -> Source:
+        known = self._sources.get(key)
+        if known is not None:  # it landed between the look and the flight
+            return known
+        try:
+            source = self._converter.resolve(*key)
+        except GatewayError as failure:
+            pause_s = failure.retry_after_s if isinstance(failure, Hasty) else FAILURE_LIFE_S
+            self._failures.put(key, failure, self._clock() + min(pause_s, LONGEST_FAILURE_LIFE_S))
+            raise
+        life_s = source.expires_at - self._clock()
+        if life_s < self._min_life_s:
+            # Handed out all the same: it is as fresh as they come. Mostly it is our clock, or theirs, that is wrong.
+            _log.warning("short_lived_source", task_id=key[0], life_s=round(life_s))
+        self._sources.put(key, source, source.expires_at - self._min_life_s)
+        return source

@@ -1,0 +1,222 @@
+"""Where the bytes are, until when, and what is known of them."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.egress.client import Answer, Client
+from gateway.errors import (
+    OriginBusy,
+    OriginFailed,
+    OriginGone,
+    OriginNotFound,
+    OriginRefused,
+    RangeNotSatisfiable,
+)
+
+HEAD_BYTES = 64
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.ASCII)
+_UNSATISFIED_RANGE = re.compile(r"bytes \*/(\d{1,18})", re.ASCII)
+_ENTITY_TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]*"')
+_ENCODINGS = {"gzip", "br", "deflate", "zstd"}
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A byte range, first and last position inclusive (RFC 9110 section 14.1.2)."""
+
+    first: int
+    last: int
+
+    def __len__(self) -> int:
+        return self.last - self.first + 1
+
+    def __str__(self) -> str:
+        return f"bytes={self.first}-{self.last}"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What an origin said of a file, and the file's first bytes.
+
+    Attributes:
+        length: in bytes; None when unknown.
+        declared: the Content-Type as it came; empty when there was none.
+        head: the first bytes of the file, at most 64.
+        validator: entity tag or Last-Modified as it came; empty when there was neither.
+        ranges: whether parts of the file can be asked for.
+        attachment: whether a browser that is sent there downloads.
+        encoding: the Content-Encoding that came although none was asked for; empty for none.
+    """
+
+    length: int | None
+    declared: str
+    head: bytes
+    validator: str
+    ranges: bool
+    attachment: bool
+    encoding: str = ""
+
+
+class Opened:
+    """A file, or one span of it, open for reading. Close it always."""
+
+    def __init__(self, facts: Facts, span: Span | None, answer: Answer, begun: bytes) -> None:
+        self.facts = facts
+        self.span = span
+        self._answer = answer
+        self._begun = begun
+
+    def read(self, amount: int) -> bytes:
+        """Read what is there, at most ``amount`` bytes; empty at the end."""
+        if self._begun:
+            part, self._begun = self._begun[:amount], self._begun[amount:]
+            return part
+        return self._answer.read(amount)
+
+    def close(self) -> None:
+        """Let the origin go."""
+        self._answer.close()
+
+
+class Source:
+    """One file at one URL, reached through the guard.
+
+    Args:
+        client: the way out.
+        url: where the bytes are; short-lived and never shown, except as ``direct_url``.
+        expires_at: Unix seconds until which the URL is good.
+        sendable: whether a browser may be sent there.
+        listed_only: whether redirects must stay on the list of origins.
+    """
+
+    def __init__(
+        self, client: Client, url: str, expires_at: float, *, sendable: bool, listed_only: bool = False
+    ) -> None:
+        self._client = client
+        self._url = url
+        self._listed_only = listed_only
+        self.expires_at = expires_at
+        self.direct_url = url if sendable else None
+        self.facts: Facts | None = None
+
+    def look(self) -> Facts:
+        """Learn what the file is without fetching it; asks the origin once and remembers.
+
+        Raises:
+            OriginError: the origin does not give the file.
+        """
+        if self.facts is None:
+            self._open(Span(0, HEAD_BYTES - 1)).close()
+        if self.facts is None:
+            raise OriginFailed("nothing could be learned of the file")
+        return self.facts
+
+    def open(self, span: Span | None = None) -> Opened:
+        """Open the whole file, or one span of it.
+
+        The answer to a span is that span, or the whole file when the origin ignores ranges: look at ``Opened.span``.
+
+        Raises:
+            OriginError: the origin does not give the file.
+            RangeNotSatisfiable: the file is shorter than the span's first position.
+        """
+        return self._open(span)
+
+    def _open(self, span: Span | None) -> Opened:
+        answer = self._client.get(self._url, span=str(span) if span else None, listed_only=self._listed_only)
+        try:
+            if span is not None and answer.status == 206:
+                return self._part(answer, span)
+            if span is not None and answer.status == 416:
+                return self._nothing(answer, span)
+            _refuse(answer)
+            return self._whole(answer)
+        except BaseException:
+            answer.close()
+            raise
+
+    def _whole(self, answer: Answer) -> Opened:
+        begun = _peek(answer.read)
+        ranges = "bytes" in answer.header("Accept-Ranges").lower()
+        if self.facts is not None and self.facts.ranges:
+            ranges = True  # a part was had before, although the origin does not say so
+        self.facts = _facts(answer, answer.length, begun[:HEAD_BYTES], ranges=ranges)
+        return Opened(self.facts, None, answer, begun)
+
+    def _part(self, answer: Answer, asked: Span) -> Opened:
+        span, length = _content_range(answer)
+        if span.first != asked.first or span.last > asked.last or span.last >= length:
+            raise OriginFailed("another range than the one asked for")
+        begun = _peek(answer.read) if span.first == 0 else b""
+        known = self.facts
+        head = begun[:HEAD_BYTES] if span.first == 0 or known is None else known.head
+        facts = _facts(answer, length, head, ranges=True)
+        if span.first == 0 and len(head) >= min(HEAD_BYTES, length):
+            self.facts = facts
+        return Opened(facts, span, answer, begun)
+
+    def _nothing(self, answer: Answer, asked: Span) -> Opened:
+        """A 416: the file is empty, or shorter than thought."""
+        match = _UNSATISFIED_RANGE.fullmatch(answer.header("Content-Range"))
+        if asked.first > 0 or not match or int(match[1]) != 0:
+            self.facts = None
+            raise RangeNotSatisfiable(int(match[1])) if match else OriginFailed("416 without a length")
+        self.facts = _facts(answer, 0, b"", ranges=True)
+        return Opened(self.facts, None, answer, b"")
+
+
+def _peek(read: Callable[[int], bytes]) -> bytes:
+    """Read until the first bytes are in: enough to know the type by."""
+    begun = b""
+    while len(begun) < HEAD_BYTES and (part := read(16 * 1024)):
+        begun += part
+    return begun
+
+
+def _facts(answer: Answer, length: int | None, head: bytes, *, ranges: bool) -> Facts:
+    encoding = answer.header("Content-Encoding").lower()
+    if encoding not in _ENCODINGS | {"", "identity"}:
+        raise OriginFailed("a content coding that browsers do not know")
+    encoded = encoding in _ENCODINGS
+    tag, modified = answer.header("ETag"), answer.header("Last-Modified")
+    return Facts(
+        length=length,
+        declared=answer.header("Content-Type"),
+        head=head,
+        validator=tag if _ENTITY_TAG.fullmatch(tag) else modified,
+        ranges=ranges and not encoded,  # positions would count in the coded form
+        attachment=answer.header("Content-Disposition").partition(";")[0].strip().lower() == "attachment",
+        encoding=encoding if encoded else "",
+    )
+
+
+def _content_range(answer: Answer) -> tuple[Span, int]:
+    match = _CONTENT_RANGE.fullmatch(answer.header("Content-Range"))
+    if not match or int(match[1]) > int(match[2]):
+        raise OriginFailed("206 without a usable Content-Range")
+    span = Span(int(match[1]), int(match[2]))
+    if answer.length not in (None, len(span)):
+        raise OriginFailed("206 whose length contradicts its range")
+    return span, int(match[3])
+
+
+def _refuse(answer: Answer) -> None:
+    """Raise for every status but 200."""
+    status = answer.status
+    if status == 200:
+        return
+    if status == 404:
+        raise OriginNotFound("404")
+    if status == 410:
+        raise OriginGone("410")
+    if status in {401, 403}:
+        raise OriginRefused(str(status))
+    if status in {429, 503}:
+        raise OriginBusy(str(status), retry_after_s=seconds_of(answer.header("Retry-After")))
+    raise OriginFailed(str(status))
+
+
+def seconds_of(retry_after: str, *, default: int = 10, most: int = 600) -> int:
+    """Read a Retry-After of delta seconds (RFC 9110 section 10.2.3); a date counts as the default."""
+    return min(most, int(retry_after)) if retry_after.isascii() and retry_after.isdigit() else default
