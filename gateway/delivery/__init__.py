@@ -1,0 +1,1 @@
+"""How the bytes reach the browser: a redirect where that downloads, else a stream."""

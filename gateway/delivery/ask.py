@@ -1,0 +1,78 @@
+"""What the visitor's request says about delivery, and what is answered; plain values, no framework."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """The parts of a request that bear on delivery; headers as they came, empty when missing.
+
+    Attributes:
+        visitor: what stands for one visitor in limits and counts.
+        cors_origin: the allowed origin whose script asks by ``fetch()``; empty for everybody else.
+    """
+
+    method: Literal["GET", "HEAD"] = "GET"
+    visitor: str = ""
+    range: str = ""
+    if_range: str = ""
+    if_none_match: str = ""
+    cors_origin: str = ""
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether it asks for the whole file without any condition."""
+        return self.method == "GET" and not (self.range or self.if_range or self.if_none_match)
+
+
+class Body(Protocol):
+    """An iterable of chunks that must be closed."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the chunks."""
+
+    def close(self) -> None:
+        """Let go of whatever stands behind it."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """How a delivery went, for the log line on completion."""
+
+    outcome: str = "begun"
+    sent: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A response in plain values."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: Body
+    progress: Progress = field(default_factory=Progress)
+
+
+class Nothing:
+    """The body of a response that has none."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(())
+
+    def close(self) -> None:
+        """Nothing to let go of."""
+
+
+class Whole:
+    """A body that is one small piece of text."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter((self._text.encode(),))
+
+    def close(self) -> None:
+        """Nothing to let go of."""

@@ -1,0 +1,80 @@
+"""Redirect or stream: the choice, and the reason that is told with it."""
+
+from collections.abc import Callable
+from functools import partial
+
+from gateway.delivery.ask import Ask, Delivered
+from gateway.delivery.redirect import redirect
+from gateway.delivery.stream import Streams
+from gateway.links.ledger import Ledger
+from gateway.links.link import Link, Mode
+from gateway.resolving.source import Source
+
+
+class Deliveries:
+    """Delivers sources to visitors.
+
+    Args:
+        streams: the one way to stream.
+        ledger: counts completed downloads.
+        default_mode: for links that sign no mode.
+    """
+
+    def __init__(self, streams: Streams, ledger: Ledger, default_mode: Mode) -> None:
+        self._streams = streams
+        self._ledger = ledger
+        self._default_mode = default_mode
+
+    def deliver(self, link: Link, source: Source, ask: Ask) -> Delivered:
+        """Answer a verified link with a redirect or a stream, and say in ``X-Gateway-Delivery`` which and why.
+
+        Raises:
+            RangeNotSatisfiable, OriginError, GatewayBusy: nothing can be delivered.
+        """
+        if reason := self._must_stream(link, source, ask):
+            return _told(self._stream(link, source, ask), "stream", reason)
+        if (link.mode or self._default_mode) == "redirect":
+            return self._redirect(link, source, ask, "mode")
+        return self._look_and_choose(link, source, ask)
+
+    def _must_stream(self, link: Link, source: Source, ask: Ask) -> str:
+        """Why a redirect is out of the question before the source was looked at; empty when it is not."""
+        mode = link.mode or self._default_mode
+        rules = (
+            (not link.signed, "unsigned"),
+            (mode == "stream", "mode"),
+            (ask.method == "HEAD", "head"),  # a presigned GET answers a HEAD with 403
+            (bool(ask.range or ask.if_range), "range"),
+            (bool(ask.cors_origin), "cors"),
+            (source.direct_url is None, "insecure-target"),
+            (mode == "auto" and link.filename is not None, "filename"),
+        )
+        return next((reason for holds, reason in rules if holds), "")
+
+    def _look_and_choose(self, link: Link, source: Source, ask: Ask) -> Delivered:
+        begun = self._streams.begin(source) if source.facts is None and ask.is_plain else None
+        if source.look().attachment:
+            if begun is not None:
+                begun.close()
+            return self._redirect(link, source, ask, "attachment")
+        delivered = self._streams.deliver(link, source, ask, self._counter(link, ask), begun)
+        return _told(delivered, "stream", "no-attachment")
+
+    def _stream(self, link: Link, source: Source, ask: Ask) -> Delivered:
+        return self._streams.deliver(link, source, ask, self._counter(link, ask))
+
+    def _redirect(self, link: Link, source: Source, ask: Ask, reason: str) -> Delivered:
+        if source.direct_url is None:
+            raise AssertionError("_must_stream lets no such source pass")
+        self._counter(link, ask)()
+        return _told(redirect(source.direct_url), "redirect", reason)
+
+    def _counter(self, link: Link, ask: Ask) -> Callable[[], None]:
+        if link.id is None:
+            return lambda: None
+        return partial(self._ledger.count, link.id, ask.visitor)
+
+
+def _told(delivered: Delivered, way: str, reason: str) -> Delivered:
+    delivered.headers.append(("X-Gateway-Delivery", f"{way}; reason={reason}"))
+    return delivered

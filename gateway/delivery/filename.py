@@ -1,0 +1,62 @@
+"""The name of the saved file, and the header that carries it (RFC 6266, RFC 8187)."""
+
+import re
+import unicodedata
+from urllib.parse import quote, unquote, urlsplit
+
+from gateway.delivery.media import EXTENSIONS, Media
+
+MOST_BYTES = 150
+_UNWANTED = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+_FORBIDDEN = re.compile(r'[/\\:*?"<>|]')
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?:\..*)?", re.IGNORECASE)
+_UNQUOTABLE = re.compile(r"[^\x20-\x7e]|[%\"\\]")
+# RFC 8187 section 3.2.1, attr-char
+_ATTR_CHARS = "!#$&+-.^_`|~"
+
+
+def file_name(signed: str | None, url: str, task_id: str, media: Media) -> str:
+    """Choose a name: the signed one, else the last part of the URL's path, else one made of the task.
+
+    Safe on every system: no path, no control or direction character, no reserved name, at most 150 bytes of UTF-8.
+    Its extension is corrected when it contradicts the bytes.
+    """
+    name = _clean(signed or unquote(urlsplit(url).path.rpartition("/")[2], errors="replace"))
+    if not name:
+        name = f"download-{_clean(task_id)[:8]}"
+    return _shorten(_with_extension(name, media))
+
+
+def content_disposition(name: str) -> str:
+    """The header's value: ``attachment`` with the name in both forms."""
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
+    plain = _UNQUOTABLE.sub("_", plain)
+    if not plain.rpartition(".")[0].strip(" ._") and not name.isascii():
+        plain = "download" + ("." + plain.rpartition(".")[2] if "." in plain else "")
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe=_ATTR_CHARS)}"
+
+
+def _clean(name: str) -> str:
+    name = unicodedata.normalize("NFC", name)
+    name = "".join(char for char in name if unicodedata.category(char) not in _UNWANTED)
+    name = _FORBIDDEN.sub("_", name).strip(". \u00a0\u3000")
+    return f"_{name}" if _RESERVED.fullmatch(name) else name
+
+
+def _with_extension(name: str, media: Media) -> str:
+    if not media.extensions:
+        return name
+    stem, dot, extension = name.rpartition(".")
+    if dot and extension.lower() in media.extensions:
+        return name
+    keep = stem if dot and extension.lower() in EXTENSIONS else name
+    return f"{keep}.{media.extensions[0]}"
+
+
+def _shorten(name: str) -> str:
+    if len(name.encode()) <= MOST_BYTES:
+        return name
+    stem, dot, extension = name.rpartition(".")
+    tail = dot + extension if dot and len(extension.encode()) <= 16 else ""
+    body = (stem if tail else name).encode()[: MOST_BYTES - len(tail.encode())]
+    return body.decode("utf-8", "ignore").rstrip(". ") + tail

@@ -1,0 +1,72 @@
+"""The complete header sets of what we deliver. Nothing of the origin's is ever copied."""
+
+from gateway.delivery.ask import Ask
+from gateway.delivery.filename import content_disposition, file_name
+from gateway.delivery.media import UNKNOWN, media_of
+from gateway.links.link import Link
+from gateway.resolving.source import Facts, Span
+
+# A script of an allowed origin may read these.
+EXPOSED = "Content-Disposition, Content-Length, Content-Range, ETag, Retry-After, X-Gateway-Delivery, X-Request-Id"
+# Never cached, never leaking the link that led here, never indexed.
+PRIVATE = (
+    ("Cache-Control", "private, no-store"),
+    ("Referrer-Policy", "no-referrer"),
+    ("X-Robots-Tag", "noindex, nofollow"),
+    ("X-Content-Type-Options", "nosniff"),
+)
+# Bytes of unknown make: no script, no frame, no embedding elsewhere.
+HARMLESS = (
+    ("Content-Security-Policy", "default-src 'none'; sandbox"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    ("X-Frame-Options", "DENY"),
+)
+
+Headers = list[tuple[str, str]]
+
+
+def stream_headers(link: Link, facts: Facts, span: Span | None, etag: str, ask: Ask) -> Headers:
+    """Headers of a streamed 200 or 206, or of the HEAD that stands for one."""
+    media = UNKNOWN if facts.encoding else media_of(facts.head)
+    name = file_name(link.filename, link.url, link.task_id, media)
+    headers: Headers = [
+        ("Content-Disposition", content_disposition(name)),
+        ("Content-Type", media.content_type),
+        *PRIVATE,
+        *HARMLESS,
+        *cors_headers(ask.cors_origin),
+    ]
+    length = len(span) if span else facts.length
+    if length is not None:
+        headers.append(("Content-Length", str(length)))
+    if span:
+        headers.append(("Content-Range", f"bytes {span.first}-{span.last}/{facts.length}"))
+    if facts.ranges:
+        headers.append(("Accept-Ranges", "bytes"))
+    if etag:
+        headers.append(("ETag", etag))
+    if facts.encoding:
+        headers.append(("Content-Encoding", facts.encoding))
+    return headers
+
+
+def not_modified_headers(etag: str, ask: Ask) -> Headers:
+    """Headers of a 304 (RFC 9110 section 15.4.5)."""
+    return [("ETag", etag), *PRIVATE, *cors_headers(ask.cors_origin)]
+
+
+def redirect_headers(target: str, length: int) -> Headers:
+    """Headers of a 302; the target byte for byte, as a presigned URL bears no touch."""
+    return [
+        ("Location", target),
+        ("Content-Type", "text/plain; charset=utf-8"),
+        ("Content-Length", str(length)),
+        *PRIVATE,
+    ]
+
+
+def cors_headers(origin: str) -> Headers:
+    """What lets a script of an allowed origin read the answer (Fetch standard, CORS protocol)."""
+    if not origin:
+        return []
+    return [("Access-Control-Allow-Origin", origin), ("Access-Control-Expose-Headers", EXPOSED), ("Vary", "Origin")]

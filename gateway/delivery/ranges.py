@@ -1,0 +1,38 @@
+"""Range requests (RFC 9110 section 14), decided by us from the file's length."""
+
+import re
+
+from gateway.errors import RangeNotSatisfiable
+from gateway.resolving.source import Span
+
+_ONE_RANGE = re.compile(r"bytes=[ \t]*(\d{0,20})-(\d{0,20})[ \t]*", re.ASCII | re.IGNORECASE)
+LONGEST = 64
+
+
+def span_of(value: str, length: int) -> Span | None:
+    """Read a ``Range`` header for a file of ``length`` bytes.
+
+    Returns:
+        The span to send with 206; None to send the whole file with 200: for a malformed value, another unit, or
+        several ranges, all of which a server may ignore (section 14.2).
+
+    Raises:
+        RangeNotSatisfiable: the one range lies beyond the end.
+    """
+    match = _ONE_RANGE.fullmatch(value) if len(value) <= LONGEST else None
+    if not match or match[1] == match[2] == "":
+        return None
+    if match[1] == "":
+        return _last(int(match[2]), length)
+    first, last = int(match[1]), int(match[2]) if match[2] else length - 1
+    if match[2] and last < first:
+        return None
+    if first >= length:
+        raise RangeNotSatisfiable(length)
+    return Span(first, min(last, length - 1))
+
+
+def _last(count: int, length: int) -> Span:
+    if count == 0 or length == 0:
+        raise RangeNotSatisfiable(length)
+    return Span(max(0, length - count), length - 1)

@@ -1,0 +1,183 @@
+"""Delivery by streaming: the bytes pass through, as many at a time as the visitor takes."""
+
+import errno
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+from gateway.delivery.ask import Ask, Delivered, Nothing, Progress
+from gateway.delivery.etag import EntityTags
+from gateway.delivery.headers import not_modified_headers, stream_headers
+from gateway.delivery.ranges import span_of
+from gateway.errors import FileTooLarge, GatewayBusy, GatewayError, OriginFailed, OriginTimeout
+from gateway.links.link import Link
+from gateway.resolving.source import Facts, Opened, Source, Span
+
+SMALL_CHUNK = 16 * 1024
+LARGE_CHUNK = 256 * 1024
+LARGE_AFTER = 4 * 2**20  # growing from the first byte costs three times the memory over thousands of slow visitors
+SLOW_WRITE_S = 0.5
+YIELD_EVERY = 2**20
+RATE_WINDOW_S = 30.0
+LEAST_RATE = 8 * 1024
+
+
+class Streams:
+    """Opens sources and streams them on.
+
+    Args:
+        tags: makes our entity tags.
+        most: how many streams may run at once in this worker.
+        max_bytes: the largest file that is passed on.
+    """
+
+    def __init__(self, tags: EntityTags, most: int, max_bytes: int) -> None:
+        self._tags = tags
+        self._slots = threading.BoundedSemaphore(most)
+        self._max_bytes = max_bytes
+
+    def begin(self, source: Source, span: Span | None = None) -> "Stream":
+        """Take a place and open the source, so that what is wrong is known before anything is sent.
+
+        Raises:
+            GatewayBusy: all places are taken.
+            OriginError: the origin does not give the file.
+        """
+        if not self._slots.acquire(blocking=False):
+            raise GatewayBusy("all places for streams are taken")
+        try:
+            opened = source.open(span)
+        except BaseException:
+            self._slots.release()
+            raise
+        stream = Stream(opened, self._slots.release, self._max_bytes)
+        if (opened.facts.length or 0) > self._max_bytes:
+            stream.close()
+            raise FileTooLarge(f"{opened.facts.length} bytes")
+        return stream
+
+    def deliver(
+        self, link: Link, source: Source, ask: Ask, completed: Callable[[], None], begun: "Stream | None" = None
+    ) -> Delivered:
+        """Answer 200, 206 or 304; or 200 without a body for HEAD.
+
+        ``completed`` is called when the visitor has taken the file's last byte; ``begun`` is the whole file, where
+        it is open already.
+
+        Raises:
+            RangeNotSatisfiable: 416.
+            OriginError, GatewayBusy: the file cannot be had.
+        """
+        if begun is not None or ask.is_plain:
+            return self._run(link, ask, begun or self.begin(source), completed)
+        facts = source.look()
+        if ask.if_none_match and self._tags.any_matches(ask.if_none_match, link, facts):
+            return Delivered(
+                304, not_modified_headers(self._tags.of(link, facts), ask), Nothing(), Progress("not_modified")
+            )
+        if ask.method == "HEAD":
+            if (facts.length or 0) > self._max_bytes:
+                raise FileTooLarge(f"{facts.length} bytes")
+            headers = stream_headers(link, facts, None, self._tags.of(link, facts), ask)
+            return Delivered(200, headers, Nothing(), Progress("looked"))
+        return self._run(link, ask, self._begin_part(link, source, ask), completed)
+
+    def _begin_part(self, link: Link, source: Source, ask: Ask) -> "Stream":
+        """Open what the request's Range means; look anew, once, when the file is another than was thought."""
+        for _ in range(2):
+            facts = source.look()
+            span = self._span(link, facts, ask)
+            stream = self.begin(source, span)
+            if span is None or stream.span is None or _same_file(facts, stream.facts):
+                return stream
+            stream.close()
+            source.facts = None
+        raise OriginFailed("the file changes all the time")
+
+    def _span(self, link: Link, facts: Facts, ask: Ask) -> Span | None:
+        if not facts.ranges or facts.length is None:
+            return None
+        if ask.if_range and not self._tags.matches(ask.if_range, link, facts):
+            return None
+        return span_of(ask.range, facts.length)
+
+    def _run(self, link: Link, ask: Ask, stream: "Stream", completed: Callable[[], None]) -> Delivered:
+        stream.on_completed(completed)
+        headers = stream_headers(link, stream.facts, stream.span, self._tags.of(link, stream.facts), ask)
+        return Delivered(206 if stream.span else 200, headers, stream, stream.progress)
+
+
+def _same_file(known: Facts, found: Facts) -> bool:
+    return (known.validator, known.length) == (found.validator, found.length)
+
+
+class Stream:
+    """The body of a streamed response. Whoever has it closes it; until then it holds a place and a connection."""
+
+    def __init__(self, opened: Opened, release: Callable[[], None], max_bytes: int) -> None:
+        self.facts, self.span = opened.facts, opened.span
+        self.progress = Progress()
+        self._opened = opened
+        self._release: Callable[[], None] | None = release
+        self._completed: Callable[[], None] | None = None
+        self._max_bytes = max_bytes
+        self._waited_s, self._got = 0.0, 0
+
+    def on_completed(self, call: Callable[[], None]) -> None:
+        """Have ``call`` called when the file's last byte was taken."""
+        self._completed = call
+
+    def __iter__(self) -> Iterator[bytes]:
+        """Yield the bytes, in small chunks until the visitor has taken some MiB, and again when it is slow.
+
+        Raises:
+            ConnectionResetError: the origin failed. Bytes are out, so the connection is cut where it is: the visitor
+                sees a broken transfer, never a short file that looks whole.
+        """
+        amount = SMALL_CHUNK
+        try:
+            while chunk := self._read(amount):
+                before = time.monotonic()
+                yield chunk
+                slow = time.monotonic() - before > SLOW_WRITE_S
+                self._count(len(chunk))
+                amount = LARGE_CHUNK if self.progress.sent > LARGE_AFTER and not slow else SMALL_CHUNK
+        except GatewayError as error:
+            self.progress.outcome = error.code
+            raise ConnectionResetError(errno.ECONNRESET, "the origin failed in mid-stream") from error
+        self._finish()
+
+    def close(self) -> None:
+        """Give back the place and the connection; calling it again does nothing."""
+        release, self._release = self._release, None
+        if release is None:
+            return
+        if self.progress.outcome == "begun":
+            self.progress.outcome = "left"  # the visitor went away
+        self._opened.close()
+        release()
+
+    def _read(self, amount: int) -> bytes:
+        asked_at = time.monotonic()
+        chunk = self._opened.read(amount)
+        self._waited_s += time.monotonic() - asked_at
+        self._got += len(chunk)
+        if self._waited_s >= RATE_WINDOW_S:
+            if self._got < RATE_WINDOW_S * LEAST_RATE:
+                raise OriginTimeout("the origin is slower than 8 KiB/s")
+            self._waited_s, self._got = 0.0, 0
+        return chunk
+
+    def _count(self, taken: int) -> None:
+        before = self.progress.sent
+        self.progress.sent += taken
+        if self.progress.sent > self._max_bytes:
+            raise FileTooLarge("the file goes on beyond the limit")
+        if before // YIELD_EVERY != self.progress.sent // YIELD_EVERY:
+            time.sleep(0)  # a fast origin and a fast visitor would keep everybody else waiting
+
+    def _finish(self) -> None:
+        self.progress.outcome = "completed"
+        reached_end = self.span is None or self.span.last + 1 == self.facts.length
+        if reached_end and self._completed is not None:
+            self._completed()
