@@ -1,0 +1,79 @@
+"""The command line: ``flask --app wsgi links sign|verify`` and ``check``."""
+
+from typing import TYPE_CHECKING, cast
+from urllib.parse import unquote, urlsplit
+
+import click
+from flask import Flask, current_app
+from flask.cli import AppGroup, with_appcontext
+
+from gateway.errors import GatewayError, OriginNotAllowed
+from gateway.links.link import MODES, FieldFault, Mode
+from gateway.services import Services
+
+if TYPE_CHECKING:
+    from gateway.settings import Settings
+
+links = AppGroup("links", help="Sign and explain links.")
+
+
+def init_app(app: Flask) -> None:
+    """Register the commands."""
+    app.cli.add_command(links)
+    app.cli.add_command(check)
+
+
+def _services() -> Services:
+    return cast("Services", current_app.extensions["gateway"])
+
+
+@links.command("sign")
+@click.argument("task")
+@click.argument("url")
+@click.option("--mode", type=click.Choice(MODES), help="How to deliver; the gateway chooses when it is left out.")
+@click.option("--filename", help="The name of the saved file.")
+@click.option("--expires-in", type=click.IntRange(1), help="Life of the link, in seconds.")
+def sign(task: str, url: str, mode: Mode | None, filename: str | None, expires_in: int | None) -> None:
+    """Print a signed link to the image at URL, made by TASK."""
+    services = _services()
+    try:
+        link = services.signer.mint(task, url, lifetime_s=expires_in, mode=mode, filename=filename)
+        services.guard.admit(url)
+    except FieldFault as fault:
+        raise click.UsageError(str(fault)) from None
+    except OriginNotAllowed as refused:
+        raise click.UsageError(f"url: {refused.reason}") from None
+    click.echo(link)
+
+
+@links.command("verify")
+@click.argument("url")
+def verify(url: str) -> None:
+    """Explain the link URL: what it permits, or why it is refused."""
+    parts = urlsplit(url)
+    task_id = unquote(parts.path.rpartition("/download/")[2])
+    try:
+        link = _services().links.verify(task_id, parts.query.encode())
+    except GatewayError as error:
+        raise click.ClickException(f"{int(error.status)} {error.code}: {error}") from None
+    click.echo("The link is valid.")
+    for name in ("task_id", "url", "expires", "mode", "filename", "id"):
+        value = getattr(link, name)
+        click.echo(f"  {name:9}{'-' if value is None else value}")
+
+
+@click.command("check")
+@with_appcontext
+def check() -> None:
+    """Print the effective settings, secrets masked, and try the provider."""
+    for name, value in cast("Settings", current_app.extensions["gateway.settings"]).masked().items():
+        click.echo(f"{name}={value}")
+    upstream = _services().upstream
+    if upstream is None:
+        click.echo("provider: not used by this resolver")
+        return
+    try:
+        upstream.probe()
+    except GatewayError as error:
+        raise click.ClickException(f"provider: {error.code}: {error.public} ({error})") from None
+    click.echo("provider: answers, and takes the key")

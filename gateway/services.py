@@ -1,0 +1,93 @@
+"""The composition: settings in, working objects out. The only place that builds them."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.capacity import stream_slots
+from gateway.delivery import etag
+from gateway.delivery.choose import Deliveries
+from gateway.delivery.etag import EntityTags
+from gateway.delivery.stream import Streams
+from gateway.egress.client import Client
+from gateway.egress.guard import Guard
+from gateway.egress.names import Lookup
+from gateway.egress.provider import ProviderSession
+from gateway.keys.configured import ConfiguredKeys
+from gateway.limits import DownloadLimit
+from gateway.links.admission import Links
+from gateway.links.ledger import Ledger
+from gateway.links.signed import KeyRing, LinkSigner
+from gateway.resolving.breaker import Breaker
+from gateway.resolving.origin import OriginResolver
+from gateway.resolving.resolver import Resolver
+from gateway.resolving.upstream import UpstreamResolver
+from gateway.settings import Settings
+from gateway.storage.memory import MemoryLedger
+
+_VIA_SALT = b"gateway.via.v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything a request needs, built once for each worker, after it was forked."""
+
+    signer: LinkSigner
+    links: Links
+    ledger: Ledger
+    guard: Guard
+    limit: DownloadLimit
+    resolver: Resolver
+    deliveries: Deliveries
+    keys: ConfiguredKeys
+    breaker: Breaker
+    upstream: UpstreamResolver | None
+    via: str
+
+
+def build_services(
+    settings: Settings, *, clock: Callable[[], float] = time.time, lookup: Lookup | None = None
+) -> Services:
+    """Build the services that the settings ask for.
+
+    Args:
+        settings: checked settings.
+        clock: Unix seconds; tests bring their own.
+        lookup: how names are resolved; tests bring their own.
+    """
+    lookup = lookup or Lookup()
+    via = "gateway-" + KeyRing.derive(settings.secret_keys, _VIA_SALT).sign(b"")[:16]
+    guard = Guard(
+        settings.origin_hosts,
+        settings.private_networks,
+        allow_http=settings.allow_http,
+        own_url=settings.public_url,
+    )
+    client = Client(guard, lookup, via=via)
+    breaker = Breaker()
+    upstream = _upstream(settings, client, guard, breaker, lookup, clock) if settings.resolver == "upstream" else None
+    signer = LinkSigner(
+        settings.secret_keys, settings.public_url, lifetime_s=settings.page_link_lifetime_s, clock=clock
+    )
+    ledger = MemoryLedger()
+    tags = EntityTags(KeyRing.derive(settings.secret_keys, etag.SALT))
+    return Services(
+        signer=signer,
+        links=Links(signer, ledger, guard.admit, clock, require_signature=settings.require_signature),
+        ledger=ledger,
+        guard=guard,
+        limit=DownloadLimit(settings.downloads_per_minute, settings.web_concurrency),
+        resolver=Resolver(upstream or OriginResolver(client, guard, clock), settings.min_life_s, clock),
+        deliveries=Deliveries(Streams(tags, stream_slots(), settings.max_bytes), ledger, settings.default_mode),
+        keys=ConfiguredKeys(settings.named_api_keys),
+        breaker=breaker,
+        upstream=upstream,
+        via=via,
+    )
+
+
+def _upstream(
+    settings: Settings, client: Client, guard: Guard, breaker: Breaker, lookup: Lookup, clock: Callable[[], float]
+) -> UpstreamResolver:
+    session = ProviderSession(settings.upstream_url, settings.upstream_api_key, lookup, settings.private_networks)
+    return UpstreamResolver(session, client, guard, breaker, clock)

@@ -1,0 +1,74 @@
+"""Our API under /api/v1: parse, call, envelope."""
+
+import secrets
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from flask import Blueprint, Response, request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gateway.errors import InvalidBody, OriginNotAllowed
+from gateway.links.link import FieldFault, Link
+from gateway.web.responses import envelope
+from gateway.web.state import services, settings
+
+blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
+SHORTEST_LIFE_S = 60
+LONGEST_LIFE_S = 30 * 24 * 3600
+
+
+class LinkOrder(BaseModel):
+    """The body of ``POST /api/v1/links``."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+    task_id: str = Field(alias="taskId")
+    url: str
+    kind: Literal["page"] = "page"
+    filename: str | None = None
+    mode: Literal["auto", "redirect", "stream"] | None = None
+    expires_in: Annotated[int, Field(ge=SHORTEST_LIFE_S, le=LONGEST_LIFE_S)] | None = Field(None, alias="expiresIn")
+
+
+@blueprint.post("/links")
+def mint_link() -> Response:
+    """Mint a page link for one image.
+
+    Raises:
+        KeyMissing, KeyInvalid: 401.
+        InvalidBody: 422, naming the field and the remedy.
+    """
+    gateway = services()
+    gateway.keys.authenticate(request.headers.get("Authorization", ""))
+    order = _order(request.get_data(cache=False))
+    lifetime_s = order.expires_in or settings().page_link_lifetime_s
+    expires = int(datetime.now(UTC).timestamp()) + lifetime_s
+    link_id = secrets.token_urlsafe(9)
+    try:
+        link = Link(order.task_id, order.url, expires, order.mode, order.filename, link_id)
+        gateway.guard.admit(link.url)
+    except FieldFault as fault:
+        raise InvalidBody(f"{_WIRE_NAMES.get(fault.field, fault.field)}: {fault.remedy}") from None
+    except OriginNotAllowed as refused:
+        raise InvalidBody(f"url: {refused.reason}") from None
+    expires_at = datetime.fromtimestamp(expires, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return envelope({"id": link_id, "link": gateway.signer.href(link), "expiresAt": expires_at})
+
+
+_WIRE_NAMES = {"task_id": "taskId"}
+
+
+def _order(body: bytes) -> LinkOrder:
+    try:
+        return LinkOrder.model_validate_json(body)
+    except ValidationError as invalid:
+        raise InvalidBody("; ".join(_told(error) for error in invalid.errors(include_url=False))) from None
+
+
+def _told(error: Any) -> str:  # noqa: ANN401 (pydantic's ErrorDetails)
+    field = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "json_invalid":
+        return "the body is not JSON"
+    if error["type"] == "extra_forbidden":
+        return f"{field[:64]}: there is no such field"
+    return f"{field}: {error['msg'].replace('Input should be', 'must be')}" if field else "the body must be an object"

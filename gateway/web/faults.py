@@ -1,0 +1,95 @@
+"""Errors become answers here, and nowhere else: a page, a problem, a line of text, or the API's envelope."""
+
+import traceback
+
+import structlog
+from flask import Flask, Response, g, jsonify
+from werkzeug.exceptions import HTTPException, MethodNotAllowed as WerkzeugMethodNotAllowed
+
+from gateway.delivery.headers import cors_headers
+from gateway.errors import BodyTooLarge, GatewayError, Hasty, InternalError, MethodNotAllowed, NotFound, OtherHttpError
+from gateway.web.pages import page
+from gateway.web.responses import envelope, private
+from gateway.web.texts import texts
+from gateway.web.visitor import allowed_origin, form
+
+_log = structlog.get_logger("gateway.faults")
+
+
+def init_app(app: Flask) -> None:
+    """Register the three handlers."""
+    app.register_error_handler(GatewayError, _gateway_error)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _unforeseen)
+
+
+def _gateway_error(error: GatewayError) -> Response:
+    g.outcome, g.reason = error.code, str(error)
+    if error.ours:
+        _log.error("fault", code=error.code, reason=str(error), request_id=g.get("request_id"))
+    response = _FORMS[form()](error)
+    response.headers.extend(error.headers)
+    for name, value in cors_headers(allowed_origin()):
+        response.headers[name] = value
+    return private(response)
+
+
+def _http_error(error: HTTPException) -> Response:
+    if error.code is None or error.code < 400:
+        return Response(status=error.code, headers=error.get_response().headers)
+    if isinstance(error, WerkzeugMethodNotAllowed):
+        return _gateway_error(MethodNotAllowed(list(error.valid_methods or [])))
+    known = {404: NotFound, 413: BodyTooLarge}.get(error.code)
+    return _gateway_error(known() if known else OtherHttpError(error.code))
+
+
+def _unforeseen(error: Exception) -> Response:
+    # Where it happened, and not what it says: a library's message may hold a URL with its signature.
+    where = "".join(traceback.format_tb(error.__traceback__))
+    _log.error("unforeseen", kind=type(error).__name__, where=where, request_id=g.get("request_id"))
+    return _gateway_error(_Reported("unforeseen " + type(error).__name__))
+
+
+class _Reported(InternalError):
+    """An internal error that was logged with its place already."""
+
+    ours = False
+
+
+def _as_page(error: GatewayError) -> Response:
+    retry_after_s = error.retry_after_s if isinstance(error, Hasty) else None
+    return page(
+        "error.html",
+        int(error.status),
+        error=texts()[error.code],
+        status=int(error.status),
+        code=error.code,
+        retry=error.retry,
+        retry_after_s=retry_after_s,
+    )
+
+
+def _as_problem(error: GatewayError) -> Response:
+    """RFC 9457; the type is a relative reference that names the code."""
+    response = jsonify(
+        type=f"/problems/{error.code}",
+        title=error.status.phrase,
+        status=int(error.status),
+        detail=error.detail,
+        requestId=g.get("request_id", ""),
+    )
+    response.status_code = int(error.status)
+    response.mimetype = "application/problem+json"
+    return response
+
+
+def _as_text(error: GatewayError) -> Response:
+    line = f"{int(error.status)} {error.code}: {error.detail}\nrequest: {g.get('request_id', '')}\n"
+    return Response(line, status=int(error.status), mimetype="text/plain")
+
+
+def _as_envelope(error: GatewayError) -> Response:
+    return envelope(None, code=int(error.status), msg=error.detail)
+
+
+_FORMS = {"page": _as_page, "problem": _as_problem, "text": _as_text, "envelope": _as_envelope}

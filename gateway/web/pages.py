@@ -1,0 +1,38 @@
+"""Pages for people."""
+
+from typing import Any
+
+from flask import Blueprint, Response, g, make_response, render_template
+
+from gateway import __version__
+from gateway.web.responses import private
+from gateway.web.state import settings
+from gateway.web.texts import texts
+
+blueprint = Blueprint("pages", __name__)
+PAGE_POLICY = (
+    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_EXAMPLE_URL = "https%3A%2F%2Ftempfile.aiquickdraw.com%2Fv%2Fx.png"
+
+
+@blueprint.get("/")
+def home() -> Response:
+    """Say what this is."""
+    return page("home.html", version=__version__)
+
+
+def help_page(task_id: str) -> Response:
+    """Say what a link to ``/download/<task_id>`` needs."""
+    link = f"{settings().public_url}/download/{task_id}?url={_EXAMPLE_URL}&expires=1764000000&sig=…"
+    return page("help.html", example=link)
+
+
+def page(template: str, http_status: int = 200, /, *, policy: str = PAGE_POLICY, **context: Any) -> Response:  # noqa: ANN401
+    """Render a page in the visitor's language, under a policy that runs nothing."""
+    html = render_template(template, texts=texts(), request_id=g.get("request_id", ""), **context)
+    response = make_response(html, http_status)
+    response.headers["Content-Security-Policy"] = policy
+    response.headers["X-Frame-Options"] = "DENY"
+    response.headers["Vary"] = "Accept-Language, Accept, Sec-Fetch-Dest, Sec-Fetch-Mode"
+    return private(response)

@@ -1,0 +1,48 @@
+"""Flask responses from plain values."""
+
+from typing import Any
+
+from flask import Response, g, jsonify
+
+from gateway.delivery.ask import Delivered
+from gateway.delivery.headers import cors_headers
+from gateway.web.visitor import allowed_origin, bound_socket
+
+
+def respond(delivered: Delivered) -> Response:
+    """Turn a delivery into a response; its progress is logged when the response is closed."""
+    unbound = bound_socket()
+    g.progress = delivered.progress
+    response = Response(delivered.body, status=delivered.status)
+    response.headers.clear()
+    response.headers.extend(delivered.headers)
+    response.call_on_close(unbound)
+    return response
+
+
+def envelope(data: Any, code: int = 200, msg: str = "success") -> Response:  # noqa: ANN401 (any JSON)
+    """The API's one form of answer; on our own routes the HTTP status equals the code."""
+    response = jsonify(code=code, msg=msg, data=data)
+    response.status_code = code
+    return private(response)
+
+
+def private(response: Response) -> Response:
+    """Mark an answer as nobody's to keep, and nothing to run."""
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    response.headers["X-Robots-Tag"] = "noindex, nofollow"
+    response.headers.setdefault("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+    return response
+
+
+def preflight_answer() -> Response:
+    """The answer to a CORS preflight (Fetch standard); for origins that are not allowed it allows nothing."""
+    response = Response(status=204, headers={"Allow": "GET, HEAD, OPTIONS", "Vary": "Origin"})
+    if origin := allowed_origin():
+        response.headers.extend(cors_headers(origin))
+        response.headers["Access-Control-Allow-Methods"] = "GET, HEAD"
+        response.headers["Access-Control-Allow-Headers"] = "Range, If-Range, If-None-Match, X-Request-Id"
+        response.headers["Access-Control-Max-Age"] = "600"
+    return response

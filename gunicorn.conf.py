@@ -1,0 +1,39 @@
+"""How gunicorn runs the gateway. It binds ``$PORT`` by itself."""
+
+from gevent import monkey
+
+monkey.patch_all()  # before anything else: what is imported unpatched blocks the whole worker
+
+import os  # noqa: E402
+import sys  # noqa: E402
+from typing import Any  # noqa: E402
+
+from gateway.capacity import raise_file_limit, worker_connections as connections  # noqa: E402
+from gateway.environment import load_settings  # noqa: E402
+from gateway.errors import ConfigError  # noqa: E402
+from gateway.logs import LOGGING  # noqa: E402
+
+raise_file_limit()
+try:
+    _settings, _faults = load_settings(), None
+except ConfigError as faults:
+    _settings, _faults = None, faults
+
+workers = _settings.web_concurrency if _settings else 1
+worker_class = "gevent"
+worker_connections = connections()
+keepalive = 5  # above 0, as it is also the deadline for a request's headers
+graceful_timeout = 25  # platforms kill 30 s after SIGTERM
+timeout = 60
+limit_request_line = 8190  # the most gunicorn takes; a mail tracker may have encoded the url twice
+limit_request_fields = 50
+accesslog = None  # gunicorn's own prints signatures; ours is written by gateway.web.hooks
+logconfig_dict = LOGGING
+control_socket_disable = True
+worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112 (memory: a heartbeat never waits for a disk)
+
+
+def on_starting(_server: Any) -> None:  # noqa: ANN401 (gunicorn's arbiter)
+    """Refuse faulty settings in the master: a worker that exits would be started again for ever."""
+    if _faults is not None:
+        sys.exit(str(_faults))

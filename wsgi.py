@@ -1,0 +1,12 @@
+"""The WSGI entry point: ``gunicorn wsgi:app`` and ``flask --app wsgi …``."""
+
+from gateway.app import create_app
+from gateway.environment import load_settings
+from gateway.errors import ConfigError
+from gateway.logs import set_up_logs
+
+set_up_logs()
+try:
+    app = create_app(load_settings())
+except ConfigError as faults:
+    raise SystemExit(str(faults)) from None
