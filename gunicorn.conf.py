@@ -26,7 +26,6 @@ keepalive = 5  # above 0, as it is also the deadline for a request's headers
 graceful_timeout = 25  # platforms kill 30 s after SIGTERM
 timeout = 60
 limit_request_line = 8190  # the most gunicorn takes; a mail tracker may have encoded the url twice
-limit_request_fields = 50
 accesslog = None  # gunicorn's own prints signatures; ours is written by gateway.web.hooks
 logconfig_dict = LOGGING
 control_socket_disable = True

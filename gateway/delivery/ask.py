@@ -39,10 +39,17 @@ class Body(Protocol):
 
 @dataclass(slots=True)
 class Progress:
-    """How a delivery went, for the log line on completion."""
+    """How a delivery went, for the log line on completion.
+
+    Attributes:
+        outcome: one word; a code of ``gateway.errors`` when the origin failed on the way.
+        sent: bytes that the visitor took.
+        broke_off: whether bytes were out when the origin failed.
+    """
 
     outcome: str = "begun"
     sent: int = 0
+    broke_off: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,7 +143,7 @@ class Stream:
                 self._count(len(chunk))
                 amount = LARGE_CHUNK if self.progress.sent > LARGE_AFTER and not slow else SMALL_CHUNK
         except GatewayError as error:
-            self.progress.outcome = error.code
+            self.progress.outcome, self.progress.broke_off = error.code, True
             raise ConnectionResetError(errno.ECONNRESET, "the origin failed in mid-stream") from error
         self._finish()
 

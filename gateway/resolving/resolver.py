@@ -15,7 +15,7 @@ from gateway.storage.memory import MemoryCache
 MOST_SOURCES = 20_000
 FAILURE_LIFE_S = 5
 LONGEST_FAILURE_LIFE_S = 30
-LONGEST_WAIT_S = 28.0  # platforms' routers give up after 30 s
+LONGEST_WAIT_S = 16.0
 _log = structlog.get_logger("gateway.resolving")
 
 

@@ -115,7 +115,8 @@ class Source:
     def open(self, span: Span | None = None) -> Opened:
         """Open the whole file, or one span of it.
 
-        The answer to a span is that span, or the whole file when the origin ignores ranges: look at ``Opened.span``.
+        The answer to a span is that span, or the whole file when the origin ignores ranges: see ``Opened.span``. Look
+        before asking for a span, as the type of a file is told by its beginning.
 
         Raises:
             OriginError: the origin does not give the file.
@@ -148,13 +149,11 @@ class Source:
         span, length = _content_range(answer)
         if span.first != asked.first or span.last > asked.last or span.last >= length:
             raise OriginFailed("another range than the one asked for")
-        begun = _peek(answer.read) if span.first == 0 else b""
-        known = self.facts
-        head = begun[:HEAD_BYTES] if span.first == 0 or known is None else known.head
-        facts = _facts(answer, length, head, ranges=True)
-        if span.first == 0 and len(head) >= min(HEAD_BYTES, length):
-            self.facts = facts
-        return Opened(facts, span, answer, begun)
+        if self.facts is not None:
+            return Opened(_facts(answer, length, self.facts.head, ranges=True), span, answer, b"")
+        begun = _peek(answer.read)
+        self.facts = _facts(answer, length, begun[:HEAD_BYTES], ranges=True)
+        return Opened(self.facts, span, answer, begun)
 
     def _nothing(self, answer: Answer, asked: Span) -> Opened:
         """A 416: the file is empty, or shorter than thought."""

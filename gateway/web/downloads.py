@@ -11,7 +11,7 @@ from gateway.web.visitor import asked, query_bytes
 blueprint = Blueprint("downloads", __name__)
 
 
-@blueprint.get("/download/<task_id>")
+@blueprint.get("/download/<task_id>", provide_automatic_options=False)
 def download(task_id: str) -> Response:
     """Turn a signed link into a file: verify, limit, resolve, deliver."""
     if not request.query_string:

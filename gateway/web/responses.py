@@ -11,12 +11,11 @@ from gateway.web.visitor import allowed_origin, bound_socket
 
 def respond(delivered: Delivered) -> Response:
     """Turn a delivery into a response; its progress is logged when the response is closed."""
-    unbound = bound_socket()
     g.progress = delivered.progress
     response = Response(delivered.body, status=delivered.status)
     response.headers.clear()
     response.headers.extend(delivered.headers)
-    response.call_on_close(unbound)
+    response.call_on_close(bound_socket(delivered.progress))
     return response
 
 

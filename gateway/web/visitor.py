@@ -2,13 +2,14 @@
 
 import re
 import socket
+import struct
 from collections.abc import Callable
 from functools import partial
 from typing import Literal
 
 from flask import request
 
-from gateway.delivery.ask import Ask
+from gateway.delivery.ask import Ask, Progress
 from gateway.errors import LoopDetected, PrefetchRefused
 from gateway.limits import visitor_of
 from gateway.web.state import services, settings
@@ -66,11 +67,11 @@ def form() -> Form:
     return "page" if not destination and "text/html" in accept else "text"
 
 
-def bound_socket() -> Callable[[], None]:
+def bound_socket(progress: Progress) -> Callable[[], None]:
     """Keep a visitor who stops reading from holding on for ever, and from filling the kernel's buffers.
 
     Returns:
-        What to call when the response is over: the next request on a kept connection waits for its time, not for ours.
+        What to call when the response is over.
     """
     visitor_socket = request.environ.get("gunicorn.socket")
     if visitor_socket is None:
@@ -80,7 +81,14 @@ def bound_socket() -> Callable[[], None]:
         visitor_socket.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, UNSENT_BYTES)
     except OSError:  # not TCP, or a kernel without it
         visitor_socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, UNSENT_BYTES)
-    return partial(visitor_socket.settimeout, None)
+    return partial(_over, visitor_socket, progress, request.environ.get("SERVER_PROTOCOL"))
+
+
+def _over(visitor_socket: socket.socket, progress: Progress, protocol: str | None) -> None:
+    visitor_socket.settimeout(None)  # the next request on a kept connection has a deadline of gunicorn's
+    if progress.broke_off and protocol == "HTTP/1.0":
+        # Without chunks the end of the connection is the end of the file, unless it is a reset (RFC 9112 section 8).
+        visitor_socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
 def _header(name: str) -> str:

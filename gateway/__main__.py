@@ -1,0 +1,32 @@
+"""``python -m gateway``: serve with the settings that are given, or run the demo when none are."""
+
+import os
+import sys
+
+from dotenv import dotenv_values
+
+from gateway.demo.run import run_demo
+from gateway.environment import load_settings
+from gateway.errors import ConfigError
+from gateway.processes import Service, run_until_stopped
+
+SECRETS, PROVIDER_KEY = "GATEWAY_SECRET_KEYS", "GATEWAY_UPSTREAM_API_KEY"
+
+
+def main() -> int:
+    """Decide by which of the two settings are there, in the environment or in ``.env``."""
+    given = {name for name, value in {**dotenv_values(".env"), **os.environ}.items() if value}
+    if not given & {SECRETS, PROVIDER_KEY}:
+        return run_demo()
+    try:
+        settings = load_settings()  # names the one that is missing, and every other fault
+    except ConfigError as faults:
+        print(faults, file=sys.stderr)
+        return 1
+    address = f"127.0.0.1:{settings.port}"
+    greeting = f"The gateway is serving. Ctrl-C stops it.\n\nOpen {settings.public_url or f'http://{address}'}/"
+    return run_until_stopped([Service("gateway", "wsgi:app", address)], {}, greeting)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The demo: a sandbox provider and a sample origin beside the real gateway."""

@@ -1,0 +1,63 @@
+"""The gateway as it is, with the demo page in place of the home page."""
+
+import os
+import time
+
+from flask import Flask, Response
+
+from gateway.app import create_app
+from gateway.demo.catalogue import SAMPLES, Sample
+from gateway.environment import load_settings
+from gateway.links import Link, LinkSigner
+from gateway.logs import set_up_logs
+from gateway.settings import Settings
+from gateway.web.pages import PAGE_POLICY, page
+
+DEMO_POLICY = PAGE_POLICY.replace("img-src 'self'", "img-src 'self' {origin}")
+
+
+def create_demo(settings: Settings, origin_url: str) -> Flask:
+    """Compose the gateway and put the demo page at ``/``."""
+    app = create_app(settings)
+    signer = LinkSigner(settings.secret_keys, settings.public_url)
+
+    def demo() -> Response:
+        """Show the problem and the cure side by side."""
+        shown = [_shown(sample, origin_url, signer) for sample in SAMPLES]
+        first = SAMPLES[0]
+        expired = Link(first.task_id, f"{origin_url}/v/{first.name}", int(time.time()) - 60)
+        return page(
+            "demo.html",
+            policy=DEMO_POLICY.format(origin=origin_url),
+            samples=shown,
+            expired=signer.href(expired),
+            forged=_forged(shown[0]["auto"]),
+        )
+
+    app.view_functions["pages.home"] = demo
+    return app
+
+
+def _shown(sample: Sample, origin_url: str, signer: LinkSigner) -> dict[str, str]:
+    url = f"{origin_url}/v/{sample.name}"
+    return {
+        "title": sample.title,
+        "alt": sample.alt,
+        "name": sample.name,
+        "attachment": "yes" if sample.attachment else "",
+        "plain": url,
+        "auto": signer.mint(sample.task_id, url),
+        "stream": signer.mint(sample.task_id, url, mode="stream"),
+        "redirect": signer.mint(sample.task_id, url, mode="redirect"),
+    }
+
+
+def _forged(link: str) -> str:
+    """The same link for another task: its signature fits no more."""
+    return link.replace("/download/", "/download/another-", 1)
+
+
+def build() -> Flask:
+    """Build the demo from the environment that ``gateway.demo.run`` prepares."""
+    set_up_logs()
+    return create_demo(load_settings(), os.environ["DEMO_ORIGIN_URL"])

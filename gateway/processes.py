@@ -1,0 +1,107 @@
+"""Run gunicorn for one or more applications, say when all of them answer, and stop them together."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import IO
+
+ROOT = Path(__file__).parents[1]
+Process = subprocess.Popen[bytes]
+STARTS_WITHIN_S = 30.0
+STOPS_WITHIN_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """One application for gunicorn to serve: ``module:name``, at ``host:port``."""
+
+    name: str
+    application: str
+    address: str
+
+
+def run_until_stopped(
+    services: Sequence[Service], environment: Mapping[str, str], greeting: str, log_file: Path | None = None
+) -> int:
+    """Start every service, print the greeting once all answer ``/healthz``, and wait for Ctrl-C or SIGTERM.
+
+    Args:
+        services: what to run.
+        environment: variables for all of them, beside our own.
+        greeting: what to print when they answer.
+        log_file: where their logs go; None leaves them on standard error.
+
+    Returns:
+        The exit status: 0 after a stop that was asked for, 1 when a service ended by itself.
+    """
+    signal.signal(signal.SIGTERM, _interrupt)
+    with ExitStack() as stack:
+        log = stack.enter_context(log_file.open("ab")) if log_file else None
+        running = {service: _start(service, environment, log) for service in services}
+        try:
+            for service, process in running.items():
+                if not _answers(service, process):
+                    print(f"The {service.name} did not start; see {log_file or 'the lines above'}.", file=sys.stderr)
+                    return 1
+            print(greeting, flush=True)
+            _wait_for_any(running.values())
+        except KeyboardInterrupt:
+            return 0
+        finally:
+            _stop(running.values())
+    print("A service ended by itself; the rest was stopped.", file=sys.stderr)
+    return 1
+
+
+def _interrupt(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _start(service: Service, environment: Mapping[str, str], log: IO[bytes] | None) -> Process:
+    paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH", ""))))
+    command = [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "gunicorn.conf.py"), "-b", service.address]
+    return subprocess.Popen(  # noqa: S603 (our own interpreter and arguments)
+        [*command, service.application],
+        env={**os.environ, **environment, "PYTHONPATH": paths},
+        stdout=log,
+        stderr=log,
+        start_new_session=True,  # Ctrl-C reaches us alone, and we stop them in order
+    )
+
+
+def _answers(service: Service, process: Process) -> bool:
+    until = time.monotonic() + STARTS_WITHIN_S
+    while process.poll() is None and time.monotonic() < until:
+        connection = HTTPConnection(service.address, timeout=2)
+        try:
+            connection.request("GET", "/healthz")
+            if connection.getresponse().status == 200:
+                return True
+        except (OSError, HTTPException):
+            time.sleep(0.05)
+        finally:
+            connection.close()
+    return False
+
+
+def _wait_for_any(processes: Collection[Process]) -> None:
+    while all(process.poll() is None for process in processes):
+        time.sleep(0.2)
+
+
+def _stop(processes: Collection[Process]) -> None:
+    for process in processes:
+        process.terminate()
+    until = time.monotonic() + STOPS_WITHIN_S
+    for process in processes:
+        try:
+            process.wait(max(0.1, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            process.kill()
