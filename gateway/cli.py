@@ -1,7 +1,7 @@
 """The command line: ``flask --app wsgi links sign|verify`` and ``check``."""
 
 from typing import TYPE_CHECKING, cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import click
 from flask import Flask, current_app
@@ -50,10 +50,10 @@ def sign(task: str, url: str, mode: Mode | None, filename: str | None, expires_i
 @click.argument("url")
 def verify(url: str) -> None:
     """Explain the link URL: what it permits, or why it is refused."""
-    parts = urlsplit(url)
-    task_id = unquote(parts.path.rpartition("/download/")[2])
+    path, _, query = url.partition("#")[0].partition("?")
+    task_id = unquote(path.rpartition("/download/")[2])
     try:
-        link = _services().links.verify(task_id, parts.query.encode())
+        link = _services().links.verify(task_id, query.encode("utf-8", "surrogateescape"))
     except GatewayError as error:
         raise click.ClickException(f"{int(error.status)} {error.code}: {error}") from None
     click.echo("The link is valid.")

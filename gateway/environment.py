@@ -23,7 +23,7 @@ def load_settings() -> Settings:
     """
     faults: list[str] = []
     bad: set[str] = set()
-    known_by_platform = _platform_defaults()
+    known_by_platform = _platform_defaults()  # reads .env first, and says so when it cannot
     try:
         settings = Settings(**known_by_platform)
     except ValidationError as invalid:
@@ -62,13 +62,21 @@ def _field_of(loc: str) -> str:
 
 def _unknown() -> list[str]:
     known = {variable(name) for name in Settings.model_fields}
-    given = {name for name in (*os.environ, *dotenv_values(".env")) if name.startswith(PREFIX)}
-    return [f"{name}: no setting has this name; see the table in README.md" for name in sorted(given - known)]
+    given = {name for name in (*os.environ, *_dotenv()) if name.upper().startswith(PREFIX)}
+    unknown = sorted(name for name in given if name.upper() not in known)
+    return [f"{name}: no setting has this name; see the table in README.md" for name in unknown]
+
+
+def _dotenv() -> dict[str, str | None]:
+    try:
+        return dotenv_values(".env")
+    except UnicodeDecodeError:
+        raise ConfigError([".env: is not UTF-8; save it as UTF-8"]) from None
 
 
 def _platform_defaults() -> dict[str, Any]:
     """What the platform tells about itself, where the operator set nothing."""
-    given = {name for name, value in {**dotenv_values(".env"), **os.environ}.items() if value}
+    given = {name for name, value in (*_dotenv().items(), *os.environ.items()) if value}
     defaults: dict[str, Any] = {}
     if PREFIX + "TRUSTED_PROXIES" not in given and any(mark in given for mark in _PLATFORM_MARKS):
         defaults["trusted_proxies"] = 1

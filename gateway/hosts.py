@@ -45,7 +45,8 @@ def origin_of(url: str) -> Origin:
         raise ValueError("must begin with https:// or http://")
     if "@" in parts.netloc:
         raise ValueError("must not hold a user name or a password")
-    if port == 0 or parts.netloc.endswith(":"):
+    behind_brackets = parts.netloc.rpartition("]")[2] if "[" in parts.netloc else ""
+    if port == 0 or parts.netloc.endswith(":") or behind_brackets[:1] not in {"", ":"}:
         raise ValueError("has a host or a port that cannot be read")
     host, address = normal_host(parts.netloc.partition("]")[0] + "]" if "[" in parts.netloc else parts.hostname or "")
     return Origin(parts.scheme, host, port or DEFAULT_PORTS[parts.scheme], address)

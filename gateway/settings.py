@@ -1,7 +1,7 @@
 """The settings: their names, types, defaults and rules."""
 
 import re
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -15,6 +15,7 @@ SHORTEST_SECRET = 32
 SECRET_REMEDY = "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"  # noqa: S105 (a text)
 _PROVIDER_HOSTS = "tempfile.aiquickdraw.com,tempfile.redpandaai.co,cdn.kie.ai,static.aiquickdraw.com"
 _KEY_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")  # what stands for bytes that are not UTF-8
 _HEADER_TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
@@ -25,7 +26,9 @@ def _comma_list(value: object) -> object:
 def _secrets(keys: tuple[str, ...]) -> tuple[str, ...]:
     if not keys:
         raise ValueError(f"must hold at least one key; {SECRET_REMEDY}")
-    if any(len(key.encode()) < SHORTEST_SECRET for key in keys):
+    if any(_SURROGATE.search(key) for key in keys):
+        raise ValueError(f"every key must be UTF-8 text; {SECRET_REMEDY}")
+    if any(_byte_length(key) < SHORTEST_SECRET for key in keys):
         raise ValueError(f"every key must have at least {SHORTEST_SECRET} bytes; {SECRET_REMEDY}")
     return keys
 
@@ -35,13 +38,15 @@ def _api_keys(entries: tuple[str, ...]) -> tuple[str, ...]:
         name, _, secret = entry.partition(":")
         if (
             not _KEY_NAME.fullmatch(name)
-            or len(secret.encode()) < SHORTEST_SECRET
+            or _byte_length(secret) < SHORTEST_SECRET
             or not _HEADER_TOKEN.fullmatch(secret)
         ):
             raise ValueError(
                 f"write each entry as name:secret, the secret of at least {SHORTEST_SECRET} visible ASCII "
                 f"characters; {SECRET_REMEDY}"
             )
+    if len({entry.partition(":")[0] for entry in entries}) < len(entries):
+        raise ValueError("every key needs a name of its own")
     return entries
 
 
@@ -69,6 +74,19 @@ def _origin(value: str) -> str:
 
 def _host_pattern(value: object) -> object:
     return HostPattern.parse(value) if isinstance(value, str) else value
+
+
+def _network(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return ip_network(value)
+    except ValueError:
+        raise ValueError("write each network as 10.0.0.0/8 or fd00::/8, with no bits behind the prefix") from None
+
+
+def _byte_length(text: str) -> int:
+    return len(text.encode("utf-8", "surrogateescape"))
 
 
 CommaList = NoDecode, BeforeValidator(_comma_list)
@@ -108,7 +126,9 @@ class Settings(BaseSettings):
         default=_PROVIDER_HOSTS,  # type: ignore[arg-type]  # parsed as if it were given
         description="Hosts that links may name: `host`, `*.suffix`, `*` (any public one), `host:port` (a private one).",
     )
-    private_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], *CommaList] = Field(
+    private_networks: Annotated[
+        tuple[Annotated[IPv4Network | IPv6Network, BeforeValidator(_network)], ...], *CommaList
+    ] = Field(
         (),
         description="Networks in which the `host:port` entries of `ORIGIN_HOSTS` lie. Nothing else in them is reached.",
     )

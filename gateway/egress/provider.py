@@ -59,8 +59,8 @@ class ProviderSession:
 
         Raises:
             ProviderTimeout: no complete answer in time.
-            ProviderUnreachable: no connection, or a broken one.
-            ProviderGarbled: more than 64 KiB, or not HTTP.
+            ProviderUnreachable: no connection, or one that does not speak HTTP.
+            ProviderGarbled: more than 64 KiB, or a broken content coding.
         """
         until = time.monotonic() + timeout_s
         try:

@@ -11,10 +11,11 @@ from urllib.parse import quote
 from itsdangerous import Signer
 from itsdangerous.encoding import base64_encode
 
-from gateway.links.link import Link, Mode
+from gateway.links.link import FieldFault, Link, Mode
 
 SALT = b"gateway.link.v1"
 PAGE_LINK_LIFETIME_S = 900
+LONGEST_PATH = 8000  # gunicorn takes a request line of 8190 bytes, the method and a path prefix included
 _SIGNATURE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
@@ -104,14 +105,24 @@ class LinkSigner:
         Raises:
             FieldFault: a field breaks a rule; the message names it and the remedy.
         """
-        expires = int(self._clock()) + (self._lifetime_s if lifetime_s is None else lifetime_s)
-        return self.href(Link(task_id, url, expires, mode, filename, link_id))
+        return self.href(Link(task_id, url, self.expiry(lifetime_s), mode, filename, link_id))
+
+    def expiry(self, lifetime_s: int | None = None) -> int:
+        """When a link that is made now expires, in Unix seconds."""
+        return int(self._clock()) + (self._lifetime_s if lifetime_s is None else lifetime_s)
 
     def href(self, link: Link) -> str:
-        """Write a link out, signed by the newest key."""
+        """Write a link out, signed by the newest key.
+
+        Raises:
+            FieldFault: written out, it is longer than a request may be.
+        """
         fields = {"url": link.url, "expires": link.expires, "mode": link.mode, "filename": link.filename, "id": link.id}
         query = "&".join(f"{name}={quote(str(value), safe='')}" for name, value in fields.items() if value is not None)
-        return f"{self._base_url}/download/{link.task_id}?{query}&sig={self._ring.sign(link.message)}"
+        path = f"/download/{link.task_id}?{query}&sig={self._ring.sign(link.message)}"
+        if len(path) > LONGEST_PATH:
+            raise FieldFault("url", f"makes a link of more than {LONGEST_PATH} characters; servers refuse those")
+        return self._base_url + path
 
     def is_authentic(self, link: Link, signature: str) -> bool:
         """Tell whether one of the keys signed exactly these fields."""

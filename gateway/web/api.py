@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from gateway.errors import InvalidBody, OriginNotAllowed
 from gateway.links.link import FieldFault, Link
 from gateway.web.responses import envelope
-from gateway.web.state import services, settings
+from gateway.web.state import services
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 SHORTEST_LIFE_S = 60
@@ -41,18 +41,17 @@ def mint_link() -> Response:
     gateway = services()
     gateway.keys.authenticate(request.headers.get("Authorization", ""))
     order = _order(request.get_data(cache=False))
-    lifetime_s = order.expires_in or settings().page_link_lifetime_s
-    expires = int(datetime.now(UTC).timestamp()) + lifetime_s
+    expires = gateway.signer.expiry(order.expires_in)
     link_id = secrets.token_urlsafe(9)
     try:
-        link = Link(order.task_id, order.url, expires, order.mode, order.filename, link_id)
-        gateway.guard.admit(link.url)
+        href = gateway.signer.href(Link(order.task_id, order.url, expires, order.mode, order.filename, link_id))
+        gateway.guard.admit(order.url)
     except FieldFault as fault:
         raise InvalidBody(f"{_WIRE_NAMES.get(fault.field, fault.field)}: {fault.remedy}") from None
     except OriginNotAllowed as refused:
         raise InvalidBody(f"url: {refused.reason}") from None
     expires_at = datetime.fromtimestamp(expires, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return envelope({"id": link_id, "link": gateway.signer.href(link), "expiresAt": expires_at})
+    return envelope({"id": link_id, "link": href, "expiresAt": expires_at})
 
 
 _WIRE_NAMES = {"task_id": "taskId"}
@@ -71,4 +70,6 @@ def _told(error: Any) -> str:  # noqa: ANN401 (pydantic's ErrorDetails)
         return "the body is not JSON"
     if error["type"] == "extra_forbidden":
         return f"{field[:64]}: there is no such field"
+    if error["type"] == "missing":
+        return f"{field}: is missing"
     return f"{field}: {error['msg'].replace('Input should be', 'must be')}" if field else "the body must be an object"

@@ -1,0 +1,297 @@
+"""Which refusal a link gets: the first that applies, and no forged link learns more than that it is not good."""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from factories import SECRET, Clock, Gateway, make_link, make_settings
+from gateway.errors import (
+    BadParameter,
+    GatewayError,
+    LinkExpired,
+    LinkInvalid,
+    LinkRevoked,
+    LinkUsedUp,
+    OriginNotAllowed,
+)
+from gateway.links import Link, LinkSigner
+from gateway.links.admission import Links
+from gateway.storage.memory import MemoryLedger
+from servers import ScriptedServer
+
+NOW = 1_763_999_100
+ANOTHER_SECRET = "another-secret-that-is-32-bytes-long"
+LISTED, UNLISTED = "https://origin.example/v/cat.png", "https://elsewhere.example/v/cat.png"
+QUOTED = "https%3A%2F%2Forigin.example%2Fv%2Fcat.png"
+OVER = {"expires": NOW - 1, "id": "over", "url": UNLISTED}
+
+
+@dataclass
+class Gate:
+    """What decides about links, at a time that a test sets, for an origin list of one."""
+
+    require_signature: bool = True
+    now: float = NOW
+    ledger: MemoryLedger = field(default_factory=MemoryLedger)
+
+    def verify(self, query: bytes, task_id: str = "task12345") -> Link:
+        links = Links(
+            LinkSigner([SECRET]),
+            self.ledger,
+            admit,
+            lambda: self.now,
+            require_signature=self.require_signature,
+        )
+        return links.verify(task_id, query)
+
+    def follow(self, link: Link, secret: str = SECRET) -> Link:
+        path, _, query = LinkSigner([secret]).href(link).partition("?")
+        return self.verify(query.encode(), path.removeprefix("/download/"))
+
+
+def admit(url: str) -> None:
+    if url != LISTED:
+        raise OriginNotAllowed("names a host that is not on the list of origins")
+
+
+def make(**changes: object) -> Link:
+    return make_link(**{"url": LISTED, "expires": NOW + 600} | changes)
+
+
+@pytest.fixture
+def gate() -> Gate:
+    """Requires signatures, as is the default."""
+    return Gate()
+
+
+@pytest.fixture
+def open_gate() -> Gate:
+    """Takes unsigned requests too."""
+    return Gate(require_signature=False)
+
+
+def test_an_authentic_link_is_admitted(gate: Gate) -> None:
+    link = make(mode="stream", filename="cat.png", id="a-1")
+
+    assert gate.follow(link) == link
+
+
+def test_a_link_is_good_in_the_second_it_names_and_expired_after_it(gate: Gate) -> None:
+    link = make(expires=NOW)
+
+    assert gate.follow(link) == link
+
+    gate.now = NOW + 0.001
+    with pytest.raises(LinkExpired):
+        gate.follow(link)
+
+
+def test_a_forged_link_does_not_learn_that_it_is_expired(gate: Gate) -> None:
+    with pytest.raises(LinkInvalid):
+        gate.follow(make(expires=NOW - 1), ANOTHER_SECRET)
+
+
+def test_a_forged_link_does_not_learn_that_it_was_revoked(gate: Gate) -> None:
+    gate.ledger.revoke("a-1")
+
+    with pytest.raises(LinkInvalid):
+        gate.follow(make(id="a-1"), ANOTHER_SECRET)
+
+
+def test_a_forged_link_does_not_learn_which_origins_are_listed(gate: Gate) -> None:
+    with pytest.raises(LinkInvalid):
+        gate.follow(make(url=UNLISTED), ANOTHER_SECRET)
+
+
+def test_a_revoked_link_is_refused(gate: Gate) -> None:
+    gate.ledger.revoke("a-1")
+
+    with pytest.raises(LinkRevoked):
+        gate.follow(make(id="a-1"))
+
+
+def test_another_link_to_the_same_file_is_not_revoked_with_it(gate: Gate) -> None:
+    gate.ledger.revoke("a-1")
+
+    assert gate.follow(make(id="a-2")).id == "a-2"
+    assert gate.follow(make()).id is None
+
+
+def test_a_link_with_no_downloads_left_is_refused(gate: Gate) -> None:
+    gate.ledger.limit("a-1", 1)
+    gate.follow(make(id="a-1"))
+    gate.ledger.count("a-1", "192.0.2.1")
+
+    with pytest.raises(LinkUsedUp):
+        gate.follow(make(id="a-1"))
+
+
+def test_an_authentic_link_to_an_origin_that_is_not_listed_is_told_so(gate: Gate) -> None:
+    with pytest.raises(OriginNotAllowed):
+        gate.follow(make(url=UNLISTED))
+
+
+@pytest.mark.parametrize(
+    ("mended", "refusal"),
+    [
+        ({}, LinkExpired),
+        ({"expires": NOW}, LinkRevoked),
+        ({"expires": NOW, "id": "used-up"}, LinkUsedUp),
+        ({"expires": NOW, "id": "fresh"}, OriginNotAllowed),
+    ],
+    ids=["expired", "revoked", "used-up", "origin-not-listed"],
+)
+def test_of_several_refusals_the_first_in_order_is_told(
+    gate: Gate, mended: dict[str, object], refusal: type[GatewayError]
+) -> None:
+    gate.ledger.revoke("over")
+    for link_id in ("over", "used-up"):
+        gate.ledger.limit(link_id, 0)
+
+    with pytest.raises(refusal):
+        gate.follow(make(**OVER | mended))
+
+
+@pytest.mark.parametrize(
+    ("query", "field_named"),
+    [
+        (b"expires=1&sig=x", "url"),
+        (b"url=%FF&expires=1&sig=x", "url"),
+        (f"url={QUOTED}&sig=x".encode(), "expires"),
+        (f"url={QUOTED}&expires=1".encode(), "sig"),
+        (f"url={QUOTED}&expires=1&sig=x&sig=x".encode(), "sig"),
+        (f"url={QUOTED}&expires=1&sig=".encode(), "sig"),
+        (f"url={QUOTED}&expires=1&sig=x".encode(), "sig"),
+        (b"utm_source=mail", "expires"),
+    ],
+    ids=[
+        "no-url",
+        "url-not-utf8",
+        "no-expires",
+        "no-sig",
+        "sig-twice",
+        "sig-empty",
+        "sig-too-short",
+        "nothing-of-ours",
+    ],
+)
+def test_a_malformed_link_is_refused_like_a_forged_one(gate: Gate, query: bytes, field_named: str) -> None:
+    with pytest.raises(LinkInvalid, match=rf"^{field_named}: "):
+        gate.verify(query)
+
+
+def test_an_unsigned_request_is_refused_by_default(gate: Gate) -> None:
+    with pytest.raises(LinkInvalid):
+        gate.verify(f"url={QUOTED}".encode())
+
+
+def test_an_unsigned_request_is_taken_where_no_signature_is_required(open_gate: Gate) -> None:
+    link = open_gate.verify(f"url={QUOTED}".encode())
+
+    assert link == Link("task12345", LISTED, signed=False)
+
+
+@pytest.mark.parametrize(
+    "ignored",
+    [
+        "mode=redirect",
+        "filename=evil.exe",
+        "id=a-1",
+        "expires=1",
+        "mode=zip",
+        "id=%2F",
+        "expires=never",
+        "filename=%0A",
+    ],
+)
+def test_an_unsigned_request_chooses_nothing_but_the_file(open_gate: Gate, ignored: str) -> None:
+    link = open_gate.verify(f"url={QUOTED}&{ignored}".encode())
+
+    assert link == Link("task12345", LISTED, signed=False)
+
+
+@pytest.mark.parametrize(
+    ("task_id", "query", "field_named"),
+    [
+        ("task12345", "x=1", "url"),
+        ("task12345", "url=", "url"),
+        ("task12345", f"url={QUOTED}&url={QUOTED}", "url"),
+        ("task12345", "url=%FF", "url"),
+        ("task12345", "url=%zz", "url"),
+        ("task12345", f"url={QUOTED}%0A", "url"),
+        ("task12345", "url=" + "a" * 2049, "url"),
+        ("a b", f"url={QUOTED}", "task_id"),
+        ("task12345", f"url={QUOTED}&mode=a&mode=b", "mode"),
+    ],
+    ids=["no-url", "empty", "twice", "not-utf8", "bad-escape", "control", "too-long", "task", "mode-twice"],
+)
+def test_an_unsigned_request_learns_which_parameter_is_bad(
+    open_gate: Gate, task_id: str, query: str, field_named: str
+) -> None:
+    with pytest.raises(BadParameter) as refused:
+        open_gate.verify(query.encode(), task_id)
+
+    assert refused.value.field == field_named
+    assert refused.value.detail.startswith(f"{field_named}: ")
+
+
+def test_an_unsigned_request_for_an_origin_that_is_not_listed_is_refused(open_gate: Gate) -> None:
+    with pytest.raises(OriginNotAllowed):
+        open_gate.verify(f"url={QUOTED}2".encode())
+
+
+@pytest.mark.parametrize(
+    "sig",
+    ["sig=" + "A" * 43, "sig=x", "sig=", "sig", "s%69g=x", "sig=%zz", "sig=x&sig=x"],
+    ids=["forged", "too-short", "empty", "bare", "escaped-name", "bad-escape", "twice"],
+)
+def test_a_signature_that_is_present_is_verified_even_where_none_is_required(open_gate: Gate, sig: str) -> None:
+    with pytest.raises(LinkInvalid):
+        open_gate.verify(f"url={QUOTED}&expires={NOW + 600}&{sig}".encode())
+
+
+def test_a_signed_link_keeps_all_it_says_where_no_signature_is_required(open_gate: Gate) -> None:
+    link = make(mode="redirect", filename="cat.png", id="a-1")
+
+    assert open_gate.follow(link) == link
+
+
+def test_a_signed_link_expires_also_where_no_signature_is_required(open_gate: Gate) -> None:
+    with pytest.raises(LinkExpired):
+        open_gate.follow(make(expires=NOW - 1))
+
+
+@pytest.mark.parametrize(
+    ("fields", "secret", "status", "code"),
+    [
+        ({"expires": NOW - 1}, SECRET, 410, "link_expired"),
+        ({"expires": NOW - 1}, ANOTHER_SECRET, 403, "link_invalid"),
+        ({"id": "revoked"}, SECRET, 410, "link_revoked"),
+        ({"id": "used-up"}, SECRET, 410, "link_used_up"),
+        ({"url": UNLISTED}, SECRET, 403, "origin_not_allowed"),
+    ],
+    ids=["expired", "forged-and-expired", "revoked", "used-up", "origin-not-listed"],
+)
+def test_the_visitor_sees_the_refusal(
+    origin: ScriptedServer, fields: dict[str, object], secret: str, status: int, code: str
+) -> None:
+    url = origin.serve("/v/cat.png", b"never asked for")
+    gateway = Gateway(make_settings(origin.address), clock=stopped_at(NOW))
+    ledger = gateway.services.ledger
+    assert isinstance(ledger, MemoryLedger)
+    ledger.revoke("revoked")
+    ledger.limit("used-up", 0)
+
+    response = gateway.client.get(LinkSigner([secret]).href(make(**{"url": url} | fields)))
+
+    assert response.status_code == status
+    assert response.text.startswith(f"{status} {code}: ")
+    assert response.headers["Cache-Control"] == "no-store"
+    assert "Content-Disposition" not in response.headers
+    assert origin.seen == []
+
+
+def stopped_at(now: float) -> Clock:
+    clock = Clock()
+    clock.now = now
+    return clock

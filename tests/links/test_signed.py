@@ -1,0 +1,307 @@
+"""What is signed cannot be changed, and what was signed stays good."""
+
+import hashlib
+import json
+import string
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
+
+import pytest
+from itsdangerous import Signer
+
+from factories import SECRET, make_link
+from gateway.errors import LinkInvalid
+from gateway.links import FieldFault, Link, LinkSigner
+from gateway.links.admission import Links
+from gateway.links.signed import PAGE_LINK_LIFETIME_S, SALT, KeyRing
+from gateway.storage.memory import MemoryLedger
+
+Case = dict[str, str]
+
+VECTORS = json.loads((Path(__file__).parents[2] / "docs" / "link-vectors.json").read_text(encoding="utf-8"))
+CASES: list[Case] = VECTORS["cases"]
+REFUSED: list[Case] = VECTORS["refused"]
+BASE64URL = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"
+NOW = 1_763_999_100
+OLD, NEW = "the-older-of-two-secrets-with-32-bytes-or-more", "the-newer-of-two-secrets-with-32-bytes-or-more"
+FULL = make_link(
+    url="https://origin.example/v/a+b/ca%74.png?size=1&x=y#top",
+    expires=1_764_000_000,
+    mode="stream",
+    filename="Cat & Dog.png",
+    id="Zz09_-",
+)
+
+
+def signer(*secrets: str) -> LinkSigner:
+    return LinkSigner(secrets or [SECRET], clock=lambda: NOW)
+
+
+def links(*secrets: str) -> Links:
+    """Admits every origin, so that nothing but the signature refuses."""
+    return Links(signer(*secrets), MemoryLedger(), lambda _url: None, lambda: NOW)
+
+
+def parts_of(href: str) -> Case:
+    """The decoded values of a link, the task among them."""
+    parts = urlsplit(href)
+    return {"task": parts.path.removeprefix("/download/"), **dict(parse_qsl(parts.query, strict_parsing=True))}
+
+
+def verify(parts: Case, *secrets: str) -> Link:
+    query = "&".join(f"{name}={quote(value, safe='')}" for name, value in parts.items() if name != "task")
+    return links(*secrets).verify(parts["task"], query.encode())
+
+
+def follow(href: str, *secrets: str) -> Link:
+    return verify(parts_of(href), *secrets)
+
+
+def is_refused(parts: Case) -> bool:
+    """Tell whether the link is refused as forged or malformed; any other refusal fails the test."""
+    try:
+        verify(parts)
+    except LinkInvalid:
+        return True
+    return False
+
+
+def alterations(value: str) -> Iterator[str]:
+    """Every value that differs in one character: another one in its place, one left out, one put in."""
+    for at, old in enumerate(value):
+        before, after = value[:at], value[at + 1 :]
+        yield before + after
+        yield from (before + new + after for new in BASE64URL + "=.%/ é\n" if new != old)
+        yield from (before + new + old + after for new in "a0=")
+    yield from (value + new for new in BASE64URL + "=.%/ é\n")
+
+
+def test_a_minted_link_verifies_and_says_what_was_minted() -> None:
+    href = signer().mint(
+        "task12345", "https://origin.example/v/cat.png", mode="redirect", filename="cat.png", link_id="a-1"
+    )
+
+    link = follow(href)
+
+    expires = NOW + PAGE_LINK_LIFETIME_S
+    assert link == Link("task12345", "https://origin.example/v/cat.png", expires, "redirect", "cat.png", "a-1")
+
+
+def test_a_minted_link_leaves_out_what_was_not_asked_for() -> None:
+    href = signer().mint("task12345", "https://origin.example/v/cat.png")
+
+    assert set(parts_of(href)) == {"task", "url", "expires", "sig"}
+
+
+def test_a_minted_link_lives_as_long_as_it_was_told() -> None:
+    href = signer().mint("task12345", "https://origin.example/v/cat.png", lifetime_s=61)
+
+    assert parts_of(href)["expires"] == str(NOW + 61)
+
+
+@pytest.mark.parametrize("base", ["https://files.example/get", "https://files.example/get/"])
+def test_a_minted_link_begins_with_the_public_url(base: str) -> None:
+    path = signer().href(FULL)
+
+    assert LinkSigner([SECRET], base).href(FULL) == "https://files.example/get" + path
+
+
+def test_a_link_holds_only_characters_that_need_no_escaping_in_html() -> None:
+    href = signer().href(make_link(filename="\"'<>` кот.png", url="https://origin.example/'\"<>"))
+
+    assert set(href) <= set(string.ascii_letters + string.digits + "/?=&%_.~-")
+
+
+@pytest.mark.parametrize("field", ["task", "url", "expires", "mode", "filename", "id", "sig"])
+def test_a_link_altered_in_any_one_character_is_refused(field: str) -> None:
+    whole = parts_of(signer().href(FULL))
+    assert not is_refused(whole)
+
+    accepted = [value for value in alterations(whole[field]) if not is_refused({**whole, field: value})]
+
+    assert accepted == []
+
+
+@pytest.mark.parametrize("field", ["mode", "filename", "id", "expires", "url", "sig"])
+def test_a_link_that_lost_a_field_is_refused(field: str) -> None:
+    whole = parts_of(signer().href(FULL))
+    del whole[field]
+
+    assert is_refused(whole)
+
+
+@pytest.mark.parametrize(("field", "value"), [("mode", "stream"), ("filename", "cat.exe"), ("id", "other")])
+def test_a_link_that_gained_a_field_is_refused(field: str, value: str) -> None:
+    whole = parts_of(signer().href(make_link()))
+
+    assert is_refused({**whole, field: value})
+
+
+def test_a_value_cannot_move_from_one_field_into_another() -> None:
+    whole = parts_of(signer().href(make_link(filename="auto")))
+    whole["mode"] = whole.pop("filename")
+
+    assert is_refused(whole)
+
+
+def test_the_three_other_spellings_of_the_last_character_are_refused() -> None:
+    whole = parts_of(signer().href(FULL))
+    library = Signer(SECRET, salt=SALT, key_derivation="hmac", digest_method=hashlib.sha256)
+    rest, last = whole["sig"][:-1], BASE64URL.index(whole["sig"][-1])
+    others = [rest + BASE64URL[last + step] for step in (1, 2, 3)]
+
+    assert all(library.verify_signature(FULL.message, other) for other in others), "they decode to the same bytes"
+    assert [other for other in others if not is_refused({**whole, "sig": other})] == []
+
+
+@pytest.mark.parametrize(
+    "appended",
+    ["=", "==", " ", "\n", "\r\n", "A", "\N{FULLWIDTH DIGIT ONE}", "."],
+    ids=["padding", "more-padding", "blank", "line-feed", "crlf", "letter", "fullwidth-digit", "dot"],
+)
+def test_a_signature_with_something_appended_is_refused(appended: str) -> None:
+    whole = parts_of(signer().href(FULL))
+
+    assert is_refused({**whole, "sig": whole["sig"] + appended})
+
+
+@pytest.mark.parametrize(
+    "sig",
+    ["\N{CYRILLIC CAPITAL LETTER A}" * 43, "\N{FULLWIDTH LATIN SMALL LETTER A}" * 43, "é" * 43],
+    ids=["cyrillic", "fullwidth", "latin-1"],
+)
+def test_a_signature_that_is_not_ascii_is_refused(sig: str) -> None:
+    whole = parts_of(signer().href(FULL))
+
+    assert is_refused({**whole, "sig": sig})
+
+
+@pytest.mark.parametrize("secrets", [(NEW, OLD), (OLD, NEW)], ids=["in-front", "behind"])
+def test_links_signed_before_another_key_was_added_still_verify(secrets: tuple[str, str]) -> None:
+    before = signer(OLD).href(FULL)
+
+    assert follow(before, *secrets) == FULL
+
+
+def test_the_newest_key_signs() -> None:
+    assert signer(OLD, NEW).href(FULL) == signer(NEW).href(FULL)
+    assert signer(OLD, NEW).href(FULL) != signer(OLD).href(FULL)
+
+
+def test_links_signed_by_a_key_that_was_removed_are_refused() -> None:
+    before = signer(OLD).href(FULL)
+
+    with pytest.raises(LinkInvalid):
+        follow(before, NEW)
+
+
+def test_a_signer_without_keys_cannot_be_made() -> None:
+    with pytest.raises(ValueError, match="at least one secret key"):
+        LinkSigner([])
+
+
+@pytest.mark.parametrize("purpose", ["zip", "short", "file", "callback", "etag", "via"])
+def test_a_signature_made_for_another_purpose_is_refused(purpose: str) -> None:
+    foreign = KeyRing.derive([SECRET], f"gateway.{purpose}.v1".encode()).sign(FULL.message)
+    whole = parts_of(signer().href(FULL))
+
+    assert is_refused({**whole, "sig": foreign})
+
+
+def test_a_signature_by_the_secret_itself_is_refused() -> None:
+    underived = Signer(SECRET, key_derivation="none", digest_method=hashlib.sha256).get_signature(FULL.message)
+    whole = parts_of(signer().href(FULL))
+
+    assert is_refused({**whole, "sig": underived.decode()})
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+def test_a_vector_is_minted_as_it_is_published(case: Case) -> None:
+    mint = LinkSigner([case["secret"]], clock=lambda: 0).mint
+
+    path = mint(
+        case["task_id"],
+        case["url"],
+        lifetime_s=int(case["expires"]),
+        mode=case["mode"] or None,  # type: ignore[arg-type]
+        filename=case["filename"] or None,
+        link_id=case["id"] or None,
+    )
+
+    assert path == case["path"]
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+def test_a_vector_verifies_as_it_is_published(case: Case) -> None:
+    path, _, query = case["path"].partition("?")
+    gate = Links(LinkSigner([case["secret"]]), MemoryLedger(), lambda _url: None, lambda: 0)
+
+    link = gate.verify(path.removeprefix("/download/"), query.encode())
+
+    assert link.message.decode() == case["message"]
+
+
+@pytest.mark.parametrize("case", REFUSED, ids=lambda case: case["name"])
+def test_a_refused_vector_is_not_minted(case: Case) -> None:
+    fields = (case["mode"] or None, case["filename"] or None, case["id"] or None)
+
+    with pytest.raises(FieldFault):
+        Link(case["task_id"], case["url"], case["expires"], *fields)  # type: ignore[arg-type]
+
+
+def plainly_encoded(parts: Case) -> str:
+    """The value's own slashes and colons left as they are, as many libraries write them."""
+    return "&".join(f"{name}={quote(value, safe='/:')}" for name, value in parts.items())
+
+
+def plus_encoded(parts: Case) -> str:
+    return "&".join(f"{name}={quote_plus(value)}" for name, value in parts.items())
+
+
+def lower_case_escapes(parts: Case) -> str:
+    return "&".join(f"{name}={quote(value, safe='').replace('%2F', '%2f')}" for name, value in parts.items())
+
+
+def everything_escaped(parts: Case) -> str:
+    return "&".join(f"{escaped(name)}={escaped(value)}" for name, value in parts.items())
+
+
+def escaped(text: str) -> str:
+    return "".join(f"%{byte:02X}" for byte in text.encode())
+
+
+def reversed_order(parts: Case) -> str:
+    return plus_encoded(dict(reversed(parts.items())))
+
+
+def tracked(parts: Case) -> str:
+    """What mailers, social networks and messengers add."""
+    added = "utm_source=mail&utm_medium=e-mail&fbclid=IwAR%FF&openExternalBrowser=1&utm_source=again&empty=&flag"
+    return "utm_id=1&" + plus_encoded(parts) + "&" + added
+
+
+def stray_separators(parts: Case) -> str:
+    return "&" + plus_encoded(parts).replace("&", "&&") + "&"
+
+
+@pytest.mark.parametrize(
+    "rewritten",
+    [
+        plainly_encoded,
+        plus_encoded,
+        lower_case_escapes,
+        everything_escaped,
+        reversed_order,
+        tracked,
+        stray_separators,
+    ],
+    ids=lambda rewritten: rewritten.__name__,
+)
+def test_a_query_that_was_written_anew_still_verifies(rewritten: Callable[[Case], str]) -> None:
+    parts = parts_of(signer().href(FULL))
+    task = parts.pop("task")
+
+    query = rewritten(parts)
+
+    assert links().verify(task, query.encode()) == FULL

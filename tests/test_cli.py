@@ -1,0 +1,361 @@
+"""What the operator sees: ``flask --app wsgi links sign|verify`` and ``check``."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from click.testing import Result
+
+from factories import API_KEY, PNG, PROVIDER_KEY, SECRET, Gateway, make_settings
+from gateway.links import LinkSigner
+from gateway.resolving.upstream import PATH
+from gateway.storage.memory import MemoryLedger
+from live import environment_for, free_port
+from servers import ScriptedServer, answer, envelope
+
+URL = "https://origin.example/v/cat.png"
+ANOTHER_SECRET = "another-secret-that-is-32-bytes-long"
+
+
+@pytest.fixture
+def gateway() -> Gateway:
+    """A gateway that nothing is fetched from: it only signs and explains."""
+    return Gateway(make_settings())
+
+
+def run(gateway: Gateway, *arguments: str) -> Result:
+    """Run one command in this process."""
+    return gateway.app.test_cli_runner().invoke(args=arguments)
+
+
+def last_line(text: str) -> str:
+    return text.splitlines()[-1]
+
+
+def run_process(folder: Path, *arguments: str, **settings: str) -> "subprocess.CompletedProcess[str]":
+    """Run one command as an operator does."""
+    return subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "wsgi", *arguments],
+        env=environment_for("origin.example", **settings),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+# --- links sign
+
+
+def test_sign_prints_a_link_and_nothing_else(gateway: Gateway) -> None:
+    result = run(gateway, "links", "sign", "task12345", URL)
+
+    assert result.exit_code == 0
+    assert result.output.startswith("/download/task12345?url=https%3A%2F%2Forigin.example%2Fv%2Fcat.png&expires=")
+    assert result.output.count("\n") == 1
+
+
+def test_a_link_that_was_printed_downloads_the_file(origin: ScriptedServer) -> None:
+    gateway = Gateway(make_settings(origin.address))
+    url = origin.serve("/v/cat.png", PNG)
+
+    link = run(gateway, "links", "sign", "task12345", url).output.strip()
+
+    assert gateway.client.get(link).data == PNG
+
+
+def test_sign_puts_in_what_was_asked_for(gateway: Gateway) -> None:
+    options = ("--mode", "redirect", "--filename", "Рыжий кот.png", "--expires-in", "3600")
+
+    result = run(gateway, "links", "sign", "task12345", URL, *options)
+
+    fields = dict(parse_qsl(urlsplit(result.output.strip()).query))
+    assert (fields["mode"], fields["filename"]) == ("redirect", "Рыжий кот.png")
+    assert 3590 <= int(fields["expires"]) - gateway.clock.now <= 3601
+
+
+def test_sign_begins_the_link_with_the_public_url() -> None:
+    gateway = Gateway(make_settings(public_url="https://files.example/get"))
+
+    result = run(gateway, "links", "sign", "task12345", URL)
+
+    assert result.output.startswith("https://files.example/get/download/task12345?url=")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("task12345", "https://elsewhere.example/cat.png"), "url: names a host that is not on the list of origins"),
+        (("task12345", "https://127.1/cat.png"), "url: spells an address in an unusual way"),
+        (("task12345", "ftp://origin.example/cat.png"), "url: must begin with https:// or http://"),
+        (("task12345", "https://u:p@origin.example/"), "url: must not hold a user name or a password"),
+        (("task12345", ""), "url: must not be empty"),
+        (("task12345", URL + "\n"), "url: must not hold a control character"),
+        (("task12345", URL + "a" * 2048), "url: must not be longer than 2048 characters"),
+        (("a b", URL), "task_id: 1 to 128 of"),
+        (("task12345", URL, "--filename", ""), "filename: must not be empty"),
+        (("task12345", URL, "--filename", "a\tb"), "filename: must not hold a control character"),
+        (("task12345", URL, "--mode", "zip"), "'zip' is not one of 'auto', 'redirect', 'stream'"),
+        (("task12345", URL, "--expires-in", "0"), "0 is not in the range"),
+        (("task12345", URL, "--expires-in", "9" * 11), "expires: must be Unix seconds"),
+        (("task12345",), "Missing argument 'URL'"),
+    ],
+    ids=[
+        "unlisted",
+        "odd-address",
+        "ftp",
+        "password",
+        "no-url",
+        "control",
+        "too-long",
+        "task",
+        "empty-name",
+        "control-in-name",
+        "mode",
+        "no-life",
+        "too-long-a-life",
+        "one-argument",
+    ],
+)
+def test_sign_refuses_and_says_why(gateway: Gateway, arguments: tuple[str, ...], told: str) -> None:
+    result = run(gateway, "links", "sign", *arguments)
+
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert told in last_line(result.stderr)
+
+
+# --- links verify
+
+
+def test_verify_says_what_a_good_link_permits(gateway: Gateway) -> None:
+    link = gateway.link(URL, mode="stream", filename="cat.png", link_id="a-1", lifetime_s=60)
+
+    result = run(gateway, "links", "verify", link)
+
+    assert result.exit_code == 0
+    assert [line.split() for line in result.output.splitlines()] == [
+        ["The", "link", "is", "valid."],
+        ["task_id", "task12345"],
+        ["url", URL],
+        ["expires", str(int(gateway.clock.now) + 60)],
+        ["mode", "stream"],
+        ["filename", "cat.png"],
+        ["id", "a-1"],
+    ]
+
+
+def test_verify_shows_a_dash_for_what_a_link_leaves_out(gateway: Gateway) -> None:
+    result = run(gateway, "links", "verify", gateway.link(URL))
+
+    assert [line.split() for line in result.output.splitlines()][-3:] == [["mode", "-"], ["filename", "-"], ["id", "-"]]
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "https://files.example{}",
+        "http://another.example:8000{}",
+        "https://files.example/get{}",
+        "{}&utm_source=mail",
+        "{}#top",
+    ],
+)
+def test_verify_takes_a_link_as_it_was_found(gateway: Gateway, written: str) -> None:
+    result = run(gateway, "links", "verify", written.format(gateway.link(URL)))
+
+    assert result.exit_code == 0, result.output
+
+
+def test_verify_takes_a_task_that_was_escaped(gateway: Gateway) -> None:
+    result = run(gateway, "links", "verify", gateway.link(URL).replace("task12345", "%74ask12345"))
+
+    assert result.exit_code == 0, result.output
+
+
+def forged(gateway: Gateway) -> str:
+    return gateway.link(URL).replace("cat.png", "dog.png")
+
+
+def signed_by_another(_gateway: Gateway) -> str:
+    return LinkSigner([ANOTHER_SECRET]).mint("task12345", URL)
+
+
+def cut_short(gateway: Gateway) -> str:
+    return gateway.link(URL)[:-1]
+
+
+def without_signature(gateway: Gateway) -> str:
+    return gateway.link(URL).partition("&sig=")[0]
+
+
+def with_a_second_url(gateway: Gateway) -> str:
+    return gateway.link(URL) + "&url=x"
+
+
+def no_link_at_all(_gateway: Gateway) -> str:
+    return "hello"
+
+
+def expired(gateway: Gateway) -> str:
+    return gateway.link(URL, lifetime_s=-1)
+
+
+def revoked(gateway: Gateway) -> str:
+    gateway.services.ledger.revoke("a-1")
+    return gateway.link(URL, link_id="a-1")
+
+
+def used_up(gateway: Gateway) -> str:
+    ledger = gateway.services.ledger
+    assert isinstance(ledger, MemoryLedger)
+    ledger.limit("a-1", 0)
+    return gateway.link(URL, link_id="a-1")
+
+
+def unlisted(gateway: Gateway) -> str:
+    return gateway.link("https://elsewhere.example/cat.png")
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [
+        (forged, "403 link_invalid: sig: does not match"),
+        (signed_by_another, "403 link_invalid: sig: does not match"),
+        (cut_short, "403 link_invalid: sig: does not match"),
+        (without_signature, "403 link_invalid: sig: is missing"),
+        (with_a_second_url, "403 link_invalid: url: must not be given twice"),
+        (no_link_at_all, "403 link_invalid: expires: is missing"),
+        (expired, "410 link_expired: expired at "),
+        (revoked, "410 link_revoked: a-1"),
+        (used_up, "410 link_used_up: a-1"),
+        (unlisted, "403 origin_not_allowed: names a host that is not on the list of origins"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_verify_says_why_a_link_is_refused(gateway: Gateway, make: Callable[[Gateway], str], told: str) -> None:
+    result = run(gateway, "links", "verify", make(gateway))
+
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert last_line(result.stderr).startswith(f"Error: {told}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["https://[broken/download/task12345?url=a", "/download/task12345?url=\udcff", "", "?", "/download/"],
+    ids=["half-a-bracket", "not-utf8", "nothing", "question-mark", "no-task"],
+)
+def test_verify_explains_also_what_was_never_a_link(gateway: Gateway, text: str) -> None:
+    result = run(gateway, "links", "verify", text)
+
+    assert isinstance(result.exception, SystemExit), "no traceback"
+    assert result.exit_code != 0
+    assert last_line(result.stderr).startswith("Error: ")
+
+
+# --- check
+
+
+def checking(provider_url: str, **changes: str) -> Gateway:
+    return Gateway(make_settings(resolver="upstream", upstream_url=provider_url, **changes))
+
+
+def test_check_prints_the_settings_and_no_secret(provider: ScriptedServer) -> None:
+    provider.route(PATH, envelope(422, "record is null"))
+    gateway = checking(provider.url(""), secret_keys=f"{SECRET},{ANOTHER_SECRET}", max_bytes="1000")
+
+    result = run(gateway, "check")
+
+    lines = result.output.splitlines()
+    assert result.exit_code == 0
+    assert {"GATEWAY_SECRET_KEYS=(2 set)", "GATEWAY_UPSTREAM_API_KEY=(set)", "GATEWAY_API_KEYS=(1 set)"} <= set(lines)
+    assert {"GATEWAY_MAX_BYTES=1000", "GATEWAY_RESOLVER=upstream", "GATEWAY_ALLOW_HTTP=true"} <= set(lines)
+    assert [secret for secret in (SECRET, ANOTHER_SECRET, API_KEY, PROVIDER_KEY) if secret in result.output] == []
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        envelope(422, "record is null"),
+        envelope(422, "recordInfo is null"),
+        envelope(422, "The request parameters failed validation checks"),
+        envelope(404, "not found"),
+        envelope(200, "success", "https://origin.example/direct"),
+    ],
+    ids=["no-record", "no-record-info", "rejected", "not-found", "success"],
+)
+def test_check_is_content_with_a_provider_that_takes_the_key(provider: ScriptedServer, told: bytes) -> None:
+    provider.route(PATH, told)
+
+    result = run(checking(provider.url("")), "check")
+
+    assert result.exit_code == 0
+    assert last_line(result.output) == "provider: answers, and takes the key"
+    assert [request.headers["authorization"] for request in provider.seen] == [f"Bearer {PROVIDER_KEY}"]
+
+
+@pytest.mark.parametrize(
+    ("told", "code"),
+    [
+        (envelope(401, "You do not have access permissions"), "provider_unauthorized"),
+        (envelope(401, "You do not have access permissions", status=401), "provider_unauthorized"),
+        (answer(401, b""), "provider_unauthorized"),
+        (envelope(500, "Server Error"), "provider_failed"),
+        (answer(502, b"<html>bad gateway</html>"), "provider_failed"),
+        (envelope(455, "Maintenance"), "provider_maintenance"),
+        (answer(200, b"<html>a page</html>"), "provider_garbled"),
+        (answer(301, b"", {"Location": "https://elsewhere.example/"}), "provider_garbled"),
+    ],
+    ids=["401", "401-on-the-wire", "bare-401", "500", "502-page", "maintenance", "page", "redirect"],
+)
+def test_check_fails_when_the_provider_refuses_or_fails(provider: ScriptedServer, told: bytes, code: str) -> None:
+    provider.route(PATH, told)
+
+    result = run(checking(provider.url("")), "check")
+
+    assert result.exit_code == 1
+    assert last_line(result.stderr).startswith(f"Error: provider: {code}")
+    assert PROVIDER_KEY not in result.output
+    assert len(provider.seen) == 1
+
+
+def test_check_fails_when_the_provider_cannot_be_reached() -> None:
+    result = run(checking(f"http://127.0.0.1:{free_port()}"), "check")
+
+    assert result.exit_code == 1
+    assert last_line(result.stderr).startswith("Error: provider: provider_unreachable: ")
+    assert "GATEWAY_RESOLVER=upstream" in result.stdout.splitlines()
+
+
+def test_check_asks_nobody_where_no_provider_is_used(gateway: Gateway) -> None:
+    result = run(gateway, "check")
+
+    assert result.exit_code == 0
+    assert last_line(result.output) == "provider: not used by this resolver"
+
+
+# --- as a process of its own
+
+
+def test_the_command_of_the_documentation_signs_and_verifies(tmp_path: Path) -> None:
+    signed = run_process(tmp_path, "links", "sign", "task12345", URL, "--filename", "cat.png")
+    verified = run_process(tmp_path, "links", "verify", signed.stdout.strip())
+
+    assert (signed.returncode, signed.stderr) == (0, "")
+    assert signed.stdout.startswith("/download/task12345?url=")
+    assert (verified.returncode, verified.stderr) == (0, "")
+    assert verified.stdout.startswith("The link is valid.\n")
+
+
+def test_the_command_says_which_settings_are_wrong(tmp_path: Path) -> None:
+    result = run_process(tmp_path, "check", secret_keys="short", max_bytes="x")
+
+    assert result.returncode != 0
+    for name in ("GATEWAY_SECRET_KEYS", "GATEWAY_MAX_BYTES"):
+        assert f"  - {name}: " in result.stderr
+    assert "Traceback" not in result.stderr
