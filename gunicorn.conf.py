@@ -28,6 +28,7 @@ timeout = 60
 limit_request_line = 8190  # the most gunicorn takes; a mail tracker may have encoded the url twice
 accesslog = None  # gunicorn's own prints signatures; ours is written by gateway.web.hooks
 logconfig_dict = LOGGING
+forwarder_headers = ""  # nobody may set SCRIPT_NAME by a request header
 control_socket_disable = True
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112 (memory: a heartbeat never waits for a disk)
 

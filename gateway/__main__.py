@@ -15,7 +15,7 @@ SECRETS, PROVIDER_KEY = "GATEWAY_SECRET_KEYS", "GATEWAY_UPSTREAM_API_KEY"
 
 def main() -> int:
     """Decide by which of the two settings are there, in the environment or in ``.env``."""
-    given = {name for name, value in {**dotenv_values(".env"), **os.environ}.items() if value}
+    given = {name for name, value in (*dotenv_values(".env").items(), *os.environ.items()) if value}
     if not given & {SECRETS, PROVIDER_KEY}:
         return run_demo()
     try:

@@ -26,6 +26,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
         services: built ones, for tests; None builds them.
     """
     app = Flask("gateway", root_path=str(ROOT), static_folder="static", template_folder="templates")
+    app.url_map.merge_slashes = False  # it would redirect to the Host header's word, signature and all
     app.config.update(MAX_CONTENT_LENGTH=MOST_BODY_BYTES, SEND_FILE_MAX_AGE_DEFAULT=3600)
     app.extensions["gateway.settings"] = settings
     app.extensions["gateway"] = services or build_services(settings)

@@ -3,6 +3,7 @@
 import os
 from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 from dotenv import dotenv_values
 from pydantic import ValidationError
@@ -11,6 +12,8 @@ from gateway.errors import ConfigError
 from gateway.hosts import origin_of
 from gateway.settings import PREFIX, SECRET_REMEDY, SHORTEST_SECRET, Settings, variable
 
+# A prefix that begins like a route could not be told from it.
+_OWN_PATHS = frozenset("api d docs download files healthz llms.txt metrics openapi.json readyz static".split())  # noqa: SIM905
 # Platforms that set one of these have exactly one proxy of their own before the process.
 _PLATFORM_MARKS = ("DYNO", "RENDER", "FLY_APP_NAME", "RAILWAY_ENVIRONMENT_NAME", "K_SERVICE", "CF_INSTANCE_GUID")
 
@@ -112,6 +115,9 @@ def _contradictions(settings: Settings) -> list[tuple[set[str], str]]:
                 "GATEWAY_REQUIRE_SIGNATURE: false with GATEWAY_ORIGIN_HOSTS=* is an open proxy; list the hosts",
             )
         )
+    if settings.public_url and urlsplit(settings.public_url).path.partition("/")[2].partition("/")[0] in _OWN_PATHS:
+        text = "GATEWAY_PUBLIC_URL: its path begins like one of the gateway's own; choose another prefix"
+        found.append(({"public_url"}, text))
     found += [({"origin_hosts", "private_networks", "allow_http"}, text) for text in _port_faults(settings)]
     if (
         (upstream := origin_of(settings.upstream_url)).scheme == "http"

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import idna
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
-_CONTROL_OR_BLANK = re.compile(r"[\x00-\x20\x7f-\x9f\\]")
+_CONTROL_OR_BLANK = re.compile(r"[\x00-\x20\x7f-\x9f\\\ud800-\udfff]")
 _PLAIN_NAME = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _NUMBER_SHAPED = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _LONGEST_NAME = 253

@@ -43,7 +43,7 @@ class DownloadLimit:
         Raises:
             RateLimited: none is left; says after how many seconds one will be.
         """
-        if self._limiter is None or self._item is None or ask.method == "HEAD":
+        if self._limiter is None or self._item is None or (ask.method == "HEAD" and link.signed):
             return
         visitor, grant = ask.visitor, (ask.visitor, link.task_id, link.url, link.id or str(link.expires))
         if self._grants.get(grant):
@@ -60,9 +60,18 @@ class DownloadLimit:
 def visitor_of(address: str) -> str:
     """What stands for one visitor: the IPv4 address, or the first half of the IPv6 address."""
     try:
-        parsed = ipaddress.ip_address(address)
+        parsed = ipaddress.ip_address(_without_port(address))
     except ValueError:
         return "unknown"
+    if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
+        parsed = parsed.ipv4_mapped
     if parsed.version == 4:
         return str(parsed)
     return str(ipaddress.ip_network((parsed, _IPV6_SUBSCRIBER), strict=False).network_address)
+
+
+def _without_port(address: str) -> str:
+    """Some proxies write ``address:port`` into X-Forwarded-For."""
+    if address.startswith("["):
+        return address[1:].partition("]")[0]
+    return address.partition(":")[0] if address.count(":") == 1 else address

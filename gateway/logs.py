@@ -8,7 +8,8 @@ from typing import Any
 
 import structlog
 
-_QUERY = re.compile(r"\?[^\s'\"]+")
+_QUERY = re.compile(r"\?.*")
+_SIGNATURE = re.compile(r"(?i)\b(sig|x-amz-signature|x-amz-credential|signature|token|key)(=|%3d)[^&\s]+")
 
 
 def set_up_logs() -> None:
@@ -23,11 +24,22 @@ def set_up_logs() -> None:
 
 
 def without_queries(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Cut every query string out of every text: a query is where signatures are."""
+    """Cut query strings and signatures out of every text: from a question mark to the end of its line."""
     for key, value in event.items():
-        if isinstance(value, str) and "?" in value:
-            event[key] = _QUERY.sub("?…", value)
+        if isinstance(value, str):
+            event[key] = _SIGNATURE.sub(r"\1=…", _QUERY.sub("?…", value))
     return event
+
+
+class GunicornFilter(logging.Filter):
+    """What gunicorn says of broken requests quotes them, and what it says of a slow visitor is no error."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Cut the quotation off; drop the line about a visitor who was cut for not reading."""
+        if isinstance(record.msg, str) and record.msg.startswith("Invalid request from"):
+            record.msg, record.args = record.msg.partition(":")[0], ()
+        timed_out = record.exc_info is not None and isinstance(record.exc_info[1], TimeoutError)
+        return not (timed_out and record.msg == "Socket error processing request.")
 
 
 _SHARED: list[Any] = [
@@ -50,10 +62,11 @@ LOGGING: dict[str, Any] = {
             ],
         }
     },
+    "filters": {"gunicorn": {"()": GunicornFilter}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stderr"}},
     "root": {"level": "INFO", "handlers": ["stderr"]},
     "loggers": {
-        "gunicorn.error": {"level": "INFO", "handlers": ["stderr"], "propagate": False},
+        "gunicorn.error": {"level": "INFO", "handlers": ["stderr"], "filters": ["gunicorn"], "propagate": False},
         "gunicorn.access": {"level": "CRITICAL", "handlers": [], "propagate": False},
         # "Connection pool is full" is no fault here: a pool keeps some, and thousands may stream.
         "urllib3": {"level": "ERROR"},

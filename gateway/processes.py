@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -41,7 +42,12 @@ def run_until_stopped(
     Returns:
         The exit status: 0 after a stop that was asked for, 1 when a service ended by itself.
     """
-    signal.signal(signal.SIGTERM, _interrupt)
+    for stop in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(stop, _interrupt)
+    for service in services:
+        if not _is_free(service.address):
+            print(f"{service.address} is taken by another program; set PORT to a free one.", file=sys.stderr)
+            return 1
     with ExitStack() as stack:
         log = stack.enter_context(log_file.open("ab")) if log_file else None
         running = {service: _start(service, environment, log) for service in services}
@@ -58,6 +64,17 @@ def run_until_stopped(
             _stop(running.values())
     print("A service ended by itself; the rest was stopped.", file=sys.stderr)
     return 1
+
+
+def _is_free(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, int(port)))
+        except OSError:
+            return False
+    return True
 
 
 def _interrupt(_signal: int, _frame: object) -> None:

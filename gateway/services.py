@@ -71,14 +71,17 @@ def build_services(
     )
     ledger = MemoryLedger()
     tags = EntityTags(KeyRing.derive(settings.secret_keys, etag.SALT))
+    converter = upstream or OriginResolver(client, guard, settings.min_life_s, clock)
+    resolver = Resolver(converter, settings.min_life_s, clock)
+    streams = Streams(tags, stream_slots(), settings.max_bytes)
     return Services(
         signer=signer,
         links=Links(signer, ledger, guard.admit, clock, require_signature=settings.require_signature),
         ledger=ledger,
         guard=guard,
         limit=DownloadLimit(settings.downloads_per_minute, settings.web_concurrency),
-        resolver=Resolver(upstream or OriginResolver(client, guard, clock), settings.min_life_s, clock),
-        deliveries=Deliveries(Streams(tags, stream_slots(), settings.max_bytes), ledger, settings.default_mode),
+        resolver=resolver,
+        deliveries=Deliveries(streams, ledger, settings.default_mode, resolver.renew),
         keys=ConfiguredKeys(settings.named_api_keys),
         breaker=breaker,
         upstream=upstream,

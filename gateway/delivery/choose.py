@@ -5,10 +5,13 @@ from functools import partial
 
 from gateway.delivery.ask import Ask, Delivered
 from gateway.delivery.redirect import redirect
-from gateway.delivery.stream import Streams
+from gateway.delivery.stream import Stream, Streams
+from gateway.errors import GatewayBusy, GatewayError, OriginGone, OriginNotFound, OriginRefused
 from gateway.links.ledger import Ledger
 from gateway.links.link import Link, Mode
 from gateway.resolving.source import Source
+
+Renew = Callable[[str, str, Source, GatewayError], Source]
 
 
 class Deliveries:
@@ -18,19 +21,29 @@ class Deliveries:
         streams: the one way to stream.
         ledger: counts completed downloads.
         default_mode: for links that sign no mode.
+        renew: makes a new source in place of a dead one, or raises what it died of.
     """
 
-    def __init__(self, streams: Streams, ledger: Ledger, default_mode: Mode) -> None:
+    def __init__(self, streams: Streams, ledger: Ledger, default_mode: Mode, renew: Renew) -> None:
         self._streams = streams
         self._ledger = ledger
         self._default_mode = default_mode
+        self._renew = renew
 
     def deliver(self, link: Link, source: Source, ask: Ask) -> Delivered:
         """Answer a verified link with a redirect or a stream, and say in ``X-Gateway-Delivery`` which and why.
 
+        A direct URL that has died since it was obtained is obtained anew, once.
+
         Raises:
             RangeNotSatisfiable, OriginError, GatewayBusy: nothing can be delivered.
         """
+        try:
+            return self._choose(link, source, ask)
+        except (OriginRefused, OriginNotFound, OriginGone) as dead:
+            return self._choose(link, self._renew(link.task_id, link.url, source, dead), ask)
+
+    def _choose(self, link: Link, source: Source, ask: Ask) -> Delivered:
         if reason := self._must_stream(link, source, ask):
             return _told(self._stream(link, source, ask), "stream", reason)
         if (link.mode or self._default_mode) == "redirect":
@@ -46,28 +59,34 @@ class Deliveries:
             (ask.method == "HEAD", "head"),  # a presigned GET answers a HEAD with 403
             (bool(ask.range or ask.if_range), "range"),
             (bool(ask.cors_origin), "cors"),
-            (source.direct_url is None, "insecure-target"),
+            (not source.is_sendable, "insecure-target"),
             (mode == "auto" and link.filename is not None, "filename"),
         )
         return next((reason for holds, reason in rules if holds), "")
 
     def _look_and_choose(self, link: Link, source: Source, ask: Ask) -> Delivered:
-        begun = self._streams.begin(source) if source.facts is None and ask.is_plain else None
-        if source.look().attachment:
+        begun = self._begin(source) if source.facts is None and ask.is_plain else None
+        if (source.facts or source.look()).attachment:
             if begun is not None:
                 begun.close()
             return self._redirect(link, source, ask, "attachment")
         delivered = self._streams.deliver(link, source, ask, self._counter(link, ask), begun)
         return _told(delivered, "stream", "no-attachment")
 
+    def _begin(self, source: Source) -> Stream | None:
+        """Open the source; where all places are taken, look at it: a redirect needs none."""
+        try:
+            return self._streams.begin(source)
+        except GatewayBusy:
+            return None
+
     def _stream(self, link: Link, source: Source, ask: Ask) -> Delivered:
         return self._streams.deliver(link, source, ask, self._counter(link, ask))
 
     def _redirect(self, link: Link, source: Source, ask: Ask, reason: str) -> Delivered:
-        if source.direct_url is None:
-            raise AssertionError("_must_stream lets no such source pass")
+        delivered = redirect(source.direct_url)
         self._counter(link, ask)()
-        return _told(redirect(source.direct_url), "redirect", reason)
+        return _told(delivered, "redirect", reason)
 
     def _counter(self, link: Link, ask: Ask) -> Callable[[], None]:
         if link.id is None:

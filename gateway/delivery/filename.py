@@ -23,17 +23,29 @@ def file_name(signed: str | None, url: str, task_id: str, media: Media) -> str:
     """
     name = _clean(signed or unquote(urlsplit(url).path.rpartition("/")[2], errors="replace"))
     if not name:
-        name = f"download-{_clean(task_id)[:8]}"
+        name = _clean(f"download-{task_id[:8]}")
     return _shorten(_with_extension(name, media))
 
 
 def content_disposition(name: str) -> str:
     """The header's value: ``attachment`` with the name in both forms."""
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    plain = _UNQUOTABLE.sub("_", plain)
-    if not plain.rpartition(".")[0].strip(" ._") and not name.isascii():
-        plain = "download" + ("." + plain.rpartition(".")[2] if "." in plain else "")
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe=_ATTR_CHARS)}"
+    return f"attachment; filename=\"{_plain(name)}\"; filename*=UTF-8''{quote(name, safe=_ATTR_CHARS)}"
+
+
+def _plain(name: str) -> str:
+    """The name in ASCII, for software from before RFC 6266; cleaned anew, as some signs turn into several others."""
+    if name.isascii():
+        return _UNQUOTABLE.sub("_", name)
+    stem, dot, extension = name.rpartition(".")
+    plain = _clean(_ascii(stem if dot else name))
+    tail = _clean(_ascii(extension)) if dot else ""
+    if not plain.strip("_ "):
+        plain = "download"
+    return _UNQUOTABLE.sub("_", _shorten(f"{plain}.{tail}" if tail else plain))
+
+
+def _ascii(text: str) -> str:
+    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
 
 
 def _clean(name: str) -> str:

@@ -9,12 +9,13 @@ from gateway.delivery.ask import Ask, Delivered, Nothing, Progress
 from gateway.delivery.etag import EntityTags
 from gateway.delivery.headers import not_modified_headers, stream_headers
 from gateway.delivery.ranges import span_of
-from gateway.errors import FileTooLarge, GatewayBusy, GatewayError, OriginFailed, OriginTimeout
+from gateway.errors import FileTooLarge, GatewayBusy, GatewayError, OriginFailed, OriginTimeout, RangeNotSatisfiable
 from gateway.links.link import Link
 from gateway.resolving.source import Facts, Opened, Source, Span
 
 SMALL_CHUNK = 16 * 1024
 LARGE_CHUNK = 256 * 1024
+PIECE = 64 * 1024  # the server gives each piece 30 s, so this is how slow a visitor may become: 2 KiB/s
 LARGE_AFTER = 4 * 2**20  # growing from the first byte costs three times the memory over thousands of slow visitors
 SLOW_WRITE_S = 0.5
 YIELD_EVERY = 2**20
@@ -87,11 +88,15 @@ class Streams:
         for _ in range(2):
             facts = source.look()
             span = self._span(link, facts, ask)
-            stream = self.begin(source, span)
+            try:
+                stream = self.begin(source, span)
+            except RangeNotSatisfiable:  # the file is shorter than it was
+                source.forget()
+                continue
             if span is None or stream.span is None or _same_file(facts, stream.facts):
                 return stream
             stream.close()
-            source.facts = None
+            source.forget()
         raise OriginFailed("the file changes all the time")
 
     def _span(self, link: Link, facts: Facts, ask: Ask) -> Span | None:
@@ -103,7 +108,11 @@ class Streams:
 
     def _run(self, link: Link, ask: Ask, stream: "Stream", completed: Callable[[], None]) -> Delivered:
         stream.on_completed(completed)
-        headers = stream_headers(link, stream.facts, stream.span, self._tags.of(link, stream.facts), ask)
+        try:
+            headers = stream_headers(link, stream.facts, stream.span, self._tags.of(link, stream.facts), ask)
+        except BaseException:
+            stream.close()
+            raise
         return Delivered(206 if stream.span else 200, headers, stream, stream.progress)
 
 
@@ -138,7 +147,8 @@ class Stream:
         try:
             while chunk := self._read(amount):
                 before = time.monotonic()
-                yield chunk
+                for begin in range(0, len(chunk), PIECE):
+                    yield chunk[begin : begin + PIECE]
                 slow = time.monotonic() - before > SLOW_WRITE_S
                 self._count(len(chunk))
                 amount = LARGE_CHUNK if self.progress.sent > LARGE_AFTER and not slow else SMALL_CHUNK
@@ -154,8 +164,10 @@ class Stream:
             return
         if self.progress.outcome == "begun":
             self.progress.outcome = "left"  # the visitor went away
-        self._opened.close()
-        release()
+        try:
+            self._opened.close()
+        finally:
+            release()
 
     def _read(self, amount: int) -> bytes:
         asked_at = time.monotonic()

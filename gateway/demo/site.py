@@ -10,6 +10,7 @@ from gateway.demo.catalogue import SAMPLES, Sample
 from gateway.environment import load_settings
 from gateway.links import Link, LinkSigner
 from gateway.logs import set_up_logs
+from gateway.services import build_services
 from gateway.settings import Settings
 from gateway.web.pages import PAGE_POLICY, page
 
@@ -18,8 +19,9 @@ DEMO_POLICY = PAGE_POLICY.replace("img-src 'self'", "img-src 'self' {origin}")
 
 def create_demo(settings: Settings, origin_url: str) -> Flask:
     """Compose the gateway and put the demo page at ``/``."""
-    app = create_app(settings)
-    signer = LinkSigner(settings.secret_keys, settings.public_url)
+    services = build_services(settings)
+    app = create_app(settings, services)
+    signer = services.signer
 
     def demo() -> Response:
         """Show the problem and the cure side by side."""

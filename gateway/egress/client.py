@@ -2,14 +2,16 @@
 
 import http.client
 import re
+import socket
 import ssl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cache
 from urllib.parse import urljoin
 
 import certifi
-from ssrfguard import SSRFGuardError
+from ssrfguard import SSRFGuardError, resolve
 from urllib3 import BaseHTTPResponse, HTTPHeaderDict, PoolManager, Timeout
 from urllib3.exceptions import (
     ConnectTimeoutError,
@@ -21,9 +23,11 @@ from urllib3.exceptions import (
     SSLError,
 )
 
+from gateway.egress import sockets
+from gateway.egress.deadline import within
 from gateway.egress.guard import Guard, Zone
 from gateway.egress.names import Lookup
-from gateway.egress.sockets import CONNECT_TIMEOUT_S, STALL_TIMEOUT_S, guarded_adapter
+from gateway.egress.sockets import guarded_adapter
 from gateway.errors import OriginFailed, OriginTimeout, OriginUnreachable, OriginUnsafe
 
 USER_AGENT = "download-gateway"
@@ -45,6 +49,11 @@ class Answer:
     length: int | None
     _headers: HTTPHeaderDict
     _raw: BaseHTTPResponse
+    _left: int | None = None
+
+    def __post_init__(self) -> None:
+        """Whatever the framing, no more is read than the length says."""
+        self._left = self.length
 
     def header(self, name: str) -> str:
         """One header as printable ASCII; empty when it is missing, or holds anything else."""
@@ -58,8 +67,15 @@ class Answer:
             OriginFailed: the body ended before its length, or its framing is broken.
             OriginTimeout: nothing came for the stall timeout.
         """
-        with origin_errors():
-            return self._raw.read1(amount, decode_content=False)
+        if self._left is not None:
+            amount = min(amount, self._left)
+        if amount == 0:
+            return b""
+        with origin_errors(), within(sockets.STALL_TIMEOUT_S):
+            part = self._raw.read1(amount, decode_content=False)
+        if self._left is not None:
+            self._left -= len(part)
+        return part
 
     def close(self) -> None:
         """Give the connection back when the body was read to its end, else close it."""
@@ -77,6 +93,7 @@ class Client:
 
     def __init__(self, guard: Guard, lookup: Lookup, *, via: str = USER_AGENT) -> None:
         self._guard = guard
+        self._lookup = lookup
         roots = tls_roots()
         self._pools: dict[Zone, PoolManager] = {
             zone: guarded_adapter(guard.policy(zone), lookup, ssl_context=roots).poolmanager for zone in Zone
@@ -87,6 +104,16 @@ class Client:
             "User-Agent": USER_AGENT,
             "Via": f"1.1 {via}",
         }
+
+    def check(self, url: str) -> None:
+        """Look up where a URL leads, without going there. A name that has no address here leads nowhere, and passes.
+
+        Raises:
+            OriginUnsafe: to an address that its zone's policy refuses.
+        """
+        policy = self._guard.policy(self._guard.place(url))
+        with origin_errors(), suppress(socket.gaierror):
+            resolve(policy.check_url(url), policy=policy, resolver=self._lookup)
 
     def get(self, url: str, *, span: str | None = None, listed_only: bool = False) -> Answer:
         """Open ``url`` and follow at most five redirects, each checked anew.
@@ -108,7 +135,7 @@ class Client:
             if answer.status not in _REDIRECTS or not target:
                 return answer
             answer.close()
-            came_from, url = url, urljoin(url, target)
+            came_from, url = url, _joined(url, target)
         raise OriginFailed("too many redirects")
 
     def _open(self, zone: Zone, url: str, span: str | None) -> Answer:
@@ -132,8 +159,15 @@ class Client:
                 retries=False,
                 preload_content=False,
                 decode_content=False,
-                timeout=Timeout(connect=CONNECT_TIMEOUT_S, read=STALL_TIMEOUT_S),
+                timeout=Timeout(connect=sockets.CONNECT_TIMEOUT_S, read=sockets.STALL_TIMEOUT_S),
             )
+
+
+def _joined(url: str, target: str) -> str:
+    try:
+        return urljoin(url, target)
+    except ValueError:
+        raise OriginFailed("a redirect leads to no URL") from None
 
 
 def _was_closed(failed: OriginFailed) -> bool:
@@ -141,6 +175,7 @@ def _was_closed(failed: OriginFailed) -> bool:
     return isinstance(cause, ProtocolError) and any(isinstance(part, ConnectionError) for part in cause.args)
 
 
+@cache
 def tls_roots() -> ssl.SSLContext:
     """A verifying TLS context: the bundled roots beside the system's own (``SSL_CERT_FILE`` counts)."""
     context = ssl.create_default_context()

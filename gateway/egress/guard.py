@@ -109,7 +109,9 @@ class Guard:
         return any(pattern.matches(origin) for pattern in self._patterns)
 
     def _is_own(self, origin: Origin) -> bool:
-        return self._own is not None and (origin.host, origin.port) == (self._own.host, self._own.port)
+        if self._own is None or origin.host != self._own.host:
+            return False
+        return origin.port == self._own.port or self.zone(origin) is Zone.PUBLIC
 
     def _check_hop(self, before: Origin, after: Origin) -> None:
         if before.scheme == "https" and after.scheme == "http":

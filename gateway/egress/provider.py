@@ -4,13 +4,17 @@ import time
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
+from http.client import HTTPException
 from http.cookiejar import DefaultCookiePolicy
 
 import requests
 import ssrfguard.requests
 from ssrfguard import SSRFGuardError
+from urllib3 import BaseHTTPResponse
+from urllib3.exceptions import DecodeError, HTTPError, ReadTimeoutError
 
 from gateway.egress.client import USER_AGENT, tls_roots
+from gateway.egress.deadline import within
 from gateway.egress.guard import Network, one_host_policy
 from gateway.egress.names import Lookup
 from gateway.egress.sockets import CONNECT_TIMEOUT_S, guarded_adapter
@@ -64,20 +68,21 @@ class ProviderSession:
         """
         until = time.monotonic() + timeout_s
         try:
-            answer = self._session.post(
-                self._base_url + path,
-                json=json,
-                timeout=(min(CONNECT_TIMEOUT_S, timeout_s), timeout_s),
-                allow_redirects=False,
-                stream=True,
-            )
-            with closing(answer):
-                body = _read(answer, until)
-        except requests.Timeout as slow:
+            with within(timeout_s):
+                answer = self._session.post(
+                    self._base_url + path,
+                    json=json,
+                    timeout=(min(CONNECT_TIMEOUT_S, timeout_s), timeout_s),
+                    allow_redirects=False,
+                    stream=True,
+                )
+                with closing(answer):
+                    body = _read(answer.raw, until)
+        except (requests.Timeout, ReadTimeoutError, TimeoutError) as slow:
             raise ProviderTimeout(type(slow).__name__) from slow
-        except requests.exceptions.ContentDecodingError as garbled:
+        except DecodeError as garbled:
             raise ProviderGarbled(type(garbled).__name__) from garbled
-        except (requests.RequestException, SSRFGuardError, OSError) as broken:
+        except (requests.RequestException, HTTPError, HTTPException, SSRFGuardError, OSError) as broken:
             raise ProviderUnreachable(type(broken).__name__) from broken
         return Reply(answer.status_code, answer.headers.get("Retry-After", ""), body)
 
@@ -94,9 +99,9 @@ class _Session(ssrfguard.requests.Session):
         return None
 
 
-def _read(answer: requests.Response, until: float) -> bytes:
+def _read(raw: BaseHTTPResponse, until: float) -> bytes:
     body = bytearray()
-    for part in answer.iter_content(8192):
+    while part := raw.read1(8192, decode_content=True):
         body += part
         if len(body) > MOST_BYTES:
             raise ProviderGarbled("the answer is larger than 64 KiB")

@@ -2,6 +2,7 @@
 
 import http.client
 import io
+import re
 import socket
 import time
 from typing import Any
@@ -15,6 +16,10 @@ CONNECT_TIMEOUT_S = 3.0
 HEADER_DEADLINE_S = 10.0
 STALL_TIMEOUT_S = 20.0
 MOST_INTERIM_RESPONSES = 8
+MOST_TRAILER_LINES = 100
+LONGEST_LINE = 65536
+LONGEST_TURN_S = 0.01
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n]*)?\r?\n")
 
 
 class _PacedFile(io.RawIOBase):
@@ -23,7 +28,9 @@ class _PacedFile(io.RawIOBase):
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._raw: io.RawIOBase = sock.makefile("rb", buffering=0)
-        self._deadline: float | None = time.monotonic() + HEADER_DEADLINE_S
+        self._cut = False
+        self._yielded_at = time.monotonic()
+        self._deadline: float | None = self._yielded_at + HEADER_DEADLINE_S
 
     def readable(self) -> bool:
         return True
@@ -34,9 +41,21 @@ class _PacedFile(io.RawIOBase):
             if left <= 0:
                 raise TimeoutError("the headers took too long")
             self._sock.settimeout(left)
-        return self._raw.readinto(buffer)
+        self._let_others_run()
+        count = self._raw.readinto(buffer)
+        self._cut = self._cut or (count == 0 and self._deadline is not None)
+        return count
+
+    def _let_others_run(self) -> None:
+        """Give way now and then: gevent's sockets do so only when they wait, and a flood never makes them wait."""
+        now = time.monotonic()
+        if now - self._yielded_at > LONGEST_TURN_S:
+            time.sleep(0)
+            self._yielded_at = now
 
     def headers_are_in(self) -> None:
+        if self._cut:
+            raise http.client.HTTPException("the headers were cut")
         self._deadline = None
         self._sock.settimeout(STALL_TIMEOUT_S)
 
@@ -56,9 +75,9 @@ class _Paced:
 
 
 class BoundedResponse(http.client.HTTPResponse):
-    """A response whose headers come in time, after at most eight interim responses (RFC 9110 section 15.2).
+    """A response whose headers come in time, after at most eight interim responses, and with few trailers.
 
-    CPython before the fix of gh-150743 reads interim responses for ever, which under gevent stops the whole worker.
+    CPython before the fix of gh-150743 reads interim responses (RFC 9110 section 15.2) and trailers for ever.
     """
 
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (http.client's own)
@@ -72,9 +91,30 @@ class BoundedResponse(http.client.HTTPResponse):
         super().begin()
         self._paced_file.headers_are_in()
 
+    def _get_chunk_left(self) -> int | None:
+        if self.chunk_left == 0:
+            if self._safe_read(2) != b"\r\n":  # type: ignore[attr-defined]
+                raise http.client.IncompleteRead(b"")
+            self.chunk_left = None
+        return super()._get_chunk_left()  # type: ignore[misc,no-any-return]
+
+    def _read_next_chunk_size(self) -> int:
+        """Take hexadecimal digits alone for a size; CPython also takes signs, prefixes and underscores."""
+        line = self.fp.readline(LONGEST_LINE)
+        match = _CHUNK_SIZE.fullmatch(line)
+        if not match:
+            raise http.client.IncompleteRead(b"")
+        return int(match[1], 16)
+
+    def _read_and_discard_trailer(self) -> None:
+        for _ in range(MOST_TRAILER_LINES):
+            if self.fp.readline(LONGEST_LINE) in {b"\r\n", b"\n", b""}:
+                return
+        raise http.client.HTTPException("too many trailers")
+
     def _read_status(self) -> tuple[str, int, str]:
         self._interim += 1
-        if self._interim > MOST_INTERIM_RESPONSES:
+        if self._interim > MOST_INTERIM_RESPONSES + 1:  # and the final one
             raise http.client.HTTPException("too many interim responses")
         return super()._read_status()  # type: ignore[misc,no-any-return]  # typeshed has no private methods
 

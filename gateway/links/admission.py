@@ -38,8 +38,10 @@ class Links:
         self._clock = clock
         self._require_signature = require_signature
 
-    def verify(self, task_id: str, query: bytes) -> Link:
+    def verify(self, task_id: str, query: bytes, visitor: str = "") -> Link:
         """Turn a request's path and query into the link it bears.
+
+        A ``visitor`` whose download was counted may come back for it.
 
         Raises:
             LinkInvalid: malformed or forged.
@@ -52,7 +54,7 @@ class Links:
             raise LinkExpired(f"expired at {link.expires}")
         if link.id is not None and self._ledger.is_revoked(link.id):
             raise LinkRevoked(link.id)
-        if link.id is not None and self._ledger.is_used_up(link.id):
+        if link.id is not None and self._ledger.is_used_up(link.id, visitor):
             raise LinkUsedUp(link.id)
         self._admit(link.url)
         return link

@@ -9,8 +9,8 @@ class Ledger(Protocol):
     def is_revoked(self, link_id: str) -> bool:
         """Tell whether the link was withdrawn."""
 
-    def is_used_up(self, link_id: str) -> bool:
-        """Tell whether no downloads are left on the link."""
+    def is_used_up(self, link_id: str, visitor: str) -> bool:
+        """Tell whether no downloads are left on the link, for anybody but those who were counted."""
 
     def revoke(self, link_id: str) -> None:
         """Withdraw the link for good."""

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from gateway.errors import GatewayBusy, GatewayError
+from gateway.errors import GatewayError, InternalError, ProviderTimeout
 
 Value = TypeVar("Value")
 
@@ -14,7 +14,7 @@ class _Flight(Generic[Value]):
     def __init__(self) -> None:
         self.landed = threading.Event()
         self.value: Value | None = None
-        self.error: GatewayError = GatewayBusy("the call that others waited for did not end")
+        self.error: GatewayError = InternalError("the call that others waited for was cut off")
 
 
 class Flights(Generic[Value]):
@@ -37,7 +37,8 @@ class Flights(Generic[Value]):
                 flight = self._flights[key] = _Flight()
         if leads:
             return self._lead(key, flight, call)
-        flight.landed.wait(longest_s)
+        if not flight.landed.wait(longest_s):
+            raise ProviderTimeout("the call that others wait for takes too long")
         if flight.value is None:
             raise copy.copy(flight.error)
         return flight.value

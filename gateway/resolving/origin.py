@@ -7,7 +7,7 @@ from gateway.egress.client import Client
 from gateway.egress.guard import Guard
 from gateway.resolving.source import Source
 
-REMEMBERED_S = 300
+REMEMBERED_S = 300  # beyond the shortest life in which a source is reused
 
 
 class OriginResolver:
@@ -16,11 +16,13 @@ class OriginResolver:
     Args:
         client: the way out.
         guard: tells whether a browser may be sent to a URL.
+        min_life_s: how much life a source must have left to be reused, in seconds.
     """
 
-    def __init__(self, client: Client, guard: Guard, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, client: Client, guard: Guard, min_life_s: float, clock: Callable[[], float] = time.time) -> None:
         self._client = client
         self._guard = guard
+        self._life_s = REMEMBERED_S + min_life_s
         self._clock = clock
 
     def resolve(self, task_id: str, url: str) -> Source:  # noqa: ARG002 (the resolvers' common signature)
@@ -33,7 +35,7 @@ class OriginResolver:
         return Source(
             self._client,
             url,
-            self._clock() + REMEMBERED_S,
+            self._clock() + self._life_s,
             sendable=self._guard.is_sendable(url),
             listed_only=True,
         )

@@ -13,6 +13,8 @@ from gateway.resolving.source import Source
 from gateway.storage.memory import MemoryCache
 
 MOST_SOURCES = 20_000
+MOST_FAILURES = 2_000
+FRESH_S = 10.0
 FAILURE_LIFE_S = 5
 LONGEST_FAILURE_LIFE_S = 30
 LONGEST_WAIT_S = 16.0
@@ -40,7 +42,7 @@ class Resolver:
         self._min_life_s = min_life_s
         self._clock = clock
         self._sources: MemoryCache[Source] = MemoryCache(MOST_SOURCES, clock)
-        self._failures: MemoryCache[GatewayError] = MemoryCache(MOST_SOURCES, clock)
+        self._failures: MemoryCache[GatewayError] = MemoryCache(MOST_FAILURES, clock)
         self._flights: Flights[Source] = Flights()
 
     def resolve(self, task_id: str, url: str) -> Source:
@@ -57,6 +59,18 @@ class Resolver:
             raise copy.copy(failure)
         return self._flights.fly(key, lambda: self._convert(key), LONGEST_WAIT_S)
 
+    def renew(self, task_id: str, url: str, dead: Source, reason: GatewayError) -> Source:
+        """Give a new source in place of one that has died.
+
+        Raises:
+            GatewayError: ``reason``, when the source was new itself; else why there is none.
+        """
+        if time.monotonic() - dead.made_at < FRESH_S:
+            raise reason
+        if self._sources.get((task_id, url)) is dead:
+            self._sources.forget((task_id, url))
+        return self.resolve(task_id, url)
+
     def _convert(self, key: tuple[str, str]) -> Source:
         known = self._sources.get(key)
         if known is not None:  # it landed between the look and the flight
@@ -65,7 +79,8 @@ class Resolver:
             source = self._converter.resolve(*key)
         except GatewayError as failure:
             pause_s = failure.retry_after_s if isinstance(failure, Hasty) else FAILURE_LIFE_S
-            self._failures.put(key, failure, self._clock() + min(pause_s, LONGEST_FAILURE_LIFE_S))
+            # A copy, without the traceback and all that hangs on it.
+            self._failures.put(key, copy.copy(failure), self._clock() + min(pause_s, LONGEST_FAILURE_LIFE_S))
             raise
         life_s = source.expires_at - self._clock()
         if life_s < self._min_life_s:

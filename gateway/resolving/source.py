@@ -1,10 +1,12 @@
 """Where the bytes are, until when, and what is known of them."""
 
 import re
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gateway.egress.client import Answer, Client
+from gateway.egress.client import Answer, Client, origin_errors
+from gateway.egress.deadline import within
 from gateway.errors import (
     OriginBusy,
     OriginFailed,
@@ -15,9 +17,12 @@ from gateway.errors import (
 )
 
 HEAD_BYTES = 64
+LONGEST_VALIDATOR = 256  # thousands of these are remembered
+OPEN_DEADLINE_S = 12.0
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.ASCII)
 _UNSATISFIED_RANGE = re.compile(r"bytes \*/(\d{1,18})", re.ASCII)
 _ENTITY_TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]*"')
+_FEW_DIGITS = re.compile(r"[0-9]{1,9}", re.ASCII)
 _ENCODINGS = {"gzip", "br", "deflate", "zstd"}
 
 
@@ -41,7 +46,6 @@ class Facts:
 
     Attributes:
         length: in bytes; None when unknown.
-        declared: the Content-Type as it came; empty when there was none.
         head: the first bytes of the file, at most 64.
         validator: entity tag or Last-Modified as it came; empty when there was neither.
         ranges: whether parts of the file can be asked for.
@@ -50,7 +54,6 @@ class Facts:
     """
 
     length: int | None
-    declared: str
     head: bytes
     validator: str
     ranges: bool
@@ -66,13 +69,27 @@ class Opened:
         self.span = span
         self._answer = answer
         self._begun = begun
+        self._left = len(span) if span else None
 
     def read(self, amount: int) -> bytes:
-        """Read what is there, at most ``amount`` bytes; empty at the end."""
+        """Read what is there, at most ``amount`` bytes; empty at the end.
+
+        Raises:
+            OriginError: the origin broke off, or sent less than the span.
+        """
+        if self._left is not None:
+            amount = min(amount, self._left)
+        if amount == 0:
+            return b""
         if self._begun:
             part, self._begun = self._begun[:amount], self._begun[amount:]
-            return part
-        return self._answer.read(amount)
+        else:
+            part = self._answer.read(amount)
+        if self._left is not None:
+            if not part:
+                raise OriginFailed("less than the range it promised")
+            self._left -= len(part)
+        return part
 
     def close(self) -> None:
         """Let the origin go."""
@@ -97,8 +114,22 @@ class Source:
         self._url = url
         self._listed_only = listed_only
         self.expires_at = expires_at
-        self.direct_url = url if sendable else None
+        self.made_at = time.monotonic()
+        self.is_sendable = sendable
         self.facts: Facts | None = None
+        self._probed = self._checked = False
+
+    @property
+    def direct_url(self) -> str:
+        """Where to send a browser: the URL, byte for byte.
+
+        Raises:
+            OriginUnsafe: its name leads to an address that nobody is sent to.
+        """
+        if not self._checked and self.facts is None:
+            self._client.check(self._url)
+        self._checked = True
+        return self._url
 
     def look(self) -> Facts:
         """Learn what the file is without fetching it; asks the origin once and remembers.
@@ -106,11 +137,23 @@ class Source:
         Raises:
             OriginError: the origin does not give the file.
         """
-        if self.facts is None:
-            self._open(Span(0, HEAD_BYTES - 1)).close()
-        if self.facts is None:
-            raise OriginFailed("nothing could be learned of the file")
-        return self.facts
+        facts = self.facts
+        if facts is None or not (facts.ranges or self._probed):
+            facts = self._probe()
+        return facts
+
+    def forget(self) -> None:
+        """Look anew the next time."""
+        self.facts, self._probed = None, False
+
+    def _probe(self) -> Facts:
+        try:
+            opened = self._open(Span(0, HEAD_BYTES - 1))
+        except OriginFailed:  # some servers cannot take a range, and say so in their own ways
+            opened = self._open(None)
+        opened.close()
+        self._probed = True
+        return opened.facts
 
     def open(self, span: Span | None = None) -> Opened:
         """Open the whole file, or one span of it.
@@ -125,7 +168,12 @@ class Source:
         return self._open(span)
 
     def _open(self, span: Span | None) -> Opened:
-        answer = self._client.get(self._url, span=str(span) if span else None, listed_only=self._listed_only)
+        """Until the first bytes are in, everything has one deadline."""
+        with origin_errors(), within(OPEN_DEADLINE_S):
+            answer = self._client.get(self._url, span=str(span) if span else None, listed_only=self._listed_only)
+            return self._first_bytes(answer, span)
+
+    def _first_bytes(self, answer: Answer, span: Span | None) -> Opened:
         try:
             if span is not None and answer.status == 206:
                 return self._part(answer, span)
@@ -149,7 +197,7 @@ class Source:
         span, length = _content_range(answer)
         if span.first != asked.first or span.last > asked.last or span.last >= length:
             raise OriginFailed("another range than the one asked for")
-        if self.facts is not None:
+        if self.facts is not None and self.facts.ranges:
             return Opened(_facts(answer, length, self.facts.head, ranges=True), span, answer, b"")
         begun = _peek(answer.read)
         self.facts = _facts(answer, length, begun[:HEAD_BYTES], ranges=True)
@@ -159,7 +207,7 @@ class Source:
         """A 416: the file is empty, or shorter than thought."""
         match = _UNSATISFIED_RANGE.fullmatch(answer.header("Content-Range"))
         if asked.first > 0 or not match or int(match[1]) != 0:
-            self.facts = None
+            self.forget()
             raise RangeNotSatisfiable(int(match[1])) if match else OriginFailed("416 without a length")
         self.facts = _facts(answer, 0, b"", ranges=True)
         return Opened(self.facts, None, answer, b"")
@@ -178,12 +226,12 @@ def _facts(answer: Answer, length: int | None, head: bytes, *, ranges: bool) -> 
     if encoding not in _ENCODINGS | {"", "identity"}:
         raise OriginFailed("a content coding that browsers do not know")
     encoded = encoding in _ENCODINGS
-    tag, modified = answer.header("ETag"), answer.header("Last-Modified")
+    tag = answer.header("ETag")
+    validator = tag if _ENTITY_TAG.fullmatch(tag) else answer.header("Last-Modified")
     return Facts(
         length=length,
-        declared=answer.header("Content-Type"),
         head=head,
-        validator=tag if _ENTITY_TAG.fullmatch(tag) else modified,
+        validator=validator if len(validator) <= LONGEST_VALIDATOR else "",
         ranges=ranges and not encoded,  # positions would count in the coded form
         attachment=answer.header("Content-Disposition").partition(";")[0].strip().lower() == "attachment",
         encoding=encoding if encoded else "",
@@ -209,7 +257,7 @@ def _refuse(answer: Answer) -> None:
         raise OriginNotFound("404")
     if status == 410:
         raise OriginGone("410")
-    if status in {401, 403}:
+    if status in {400, 401, 403}:  # 400 and 403 are what an expired presigned URL answers
         raise OriginRefused(str(status))
     if status in {429, 503}:
         raise OriginBusy(str(status), retry_after_s=seconds_of(answer.header("Retry-After")))
@@ -218,4 +266,4 @@ def _refuse(answer: Answer) -> None:
 
 def seconds_of(retry_after: str, *, default: int = 10, most: int = 600) -> int:
     """Read a Retry-After of delta seconds (RFC 9110 section 10.2.3); a date counts as the default."""
-    return min(most, int(retry_after)) if retry_after.isascii() and retry_after.isdigit() else default
+    return min(most, int(retry_after)) if _FEW_DIGITS.fullmatch(retry_after) else default

@@ -41,6 +41,7 @@ PATH = "/api/v1/gpt4o-image/download-url"
 DIRECT_URL_LIFE_S = 1200
 DEADLINE_S = 15.0  # and then the origin has its 10 s: platforms' routers give up after 30
 ATTEMPT_TIMEOUT_S = 8.0
+SHORTEST_ATTEMPT_S = 1.0
 MOST_ATTEMPTS = 3
 FIRST_BACKOFF_S = 0.25
 _AMZ_DATE = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
@@ -128,31 +129,35 @@ class UpstreamResolver:
         """
         try:
             self._ask({"taskId": "gateway-check", "url": "https://example.com/gateway-check.png"}, ATTEMPT_TIMEOUT_S)
-        except (ProviderUnauthorized, ProviderGarbled, *_ITS_FAULT):
+        except (ProviderUnauthorized, ProviderGarbled, ProviderBusy, *_ITS_FAULT):
             raise
         except ProviderError:
             return  # it understood us, and rightly does not know that task
 
     def _ask_patiently(self, call: dict[str, str]) -> str:
         """Ask again, with growing random pauses and inside one deadline, while it is the provider that fails."""
-        until = self._clock() + DEADLINE_S
-        for attempt in range(1, MOST_ATTEMPTS + 1):
-            self._breaker.admit()
+        self._breaker.admit()
+        try:
+            direct_url = self._ask_again(call, self._clock() + DEADLINE_S)
+        except _ITS_FAULT:
+            self._breaker.failed()
+            raise
+        except ProviderError:
+            self._breaker.succeeded()
+            raise
+        self._breaker.succeeded()
+        return direct_url
+
+    def _ask_again(self, call: dict[str, str], until: float) -> str:
+        for attempt in range(1, MOST_ATTEMPTS):
             try:
-                direct_url = self._ask(call, min(ATTEMPT_TIMEOUT_S, max(0.1, until - self._clock())))
+                return self._ask(call, min(ATTEMPT_TIMEOUT_S, until - self._clock()))
             except _ITS_FAULT:
-                self._breaker.failed()
                 pause_s = random.uniform(0.5, 1) * FIRST_BACKOFF_S * 2**attempt  # noqa: S311 (jitter, not a secret)
-                if attempt == MOST_ATTEMPTS or self._clock() + pause_s >= until:
+                if self._clock() + pause_s + SHORTEST_ATTEMPT_S >= until:
                     raise
                 self._sleep(pause_s)
-            except ProviderError:
-                self._breaker.succeeded()
-                raise
-            else:
-                self._breaker.succeeded()
-                return direct_url
-        raise AssertionError("unreachable")
+        return self._ask(call, min(ATTEMPT_TIMEOUT_S, until - self._clock()))
 
     def _ask(self, call: dict[str, str], timeout_s: float) -> str:
         reply = self._session.post(PATH, call, timeout_s=timeout_s)
@@ -160,8 +165,8 @@ class UpstreamResolver:
         if envelope.code != 200:
             raise _error(envelope, reply)
         direct_url = envelope.data.get("downloadUrl") if isinstance(envelope.data, dict) else envelope.data
-        if not isinstance(direct_url, str) or not direct_url:
-            raise ProviderGarbled("success without a direct URL")
+        if not isinstance(direct_url, str) or not direct_url.isascii() or not direct_url:
+            raise ProviderGarbled("success without a usable direct URL")
         return direct_url
 
 
@@ -173,12 +178,13 @@ def read_envelope(reply: Reply) -> _Envelope:
     """
     try:
         body: Any = json.loads(reply.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         body = None
     fields = body if isinstance(body, dict) else {}
     code = _whole_number(fields.get("code"))
     if code is None:
-        if reply.status in _BY_CODE or reply.status >= 500:
+        # A bare 404 is no word of the provider's on an image: the base URL is wrong.
+        if (reply.status in _BY_CODE and reply.status != 404) or reply.status >= 500:
             return _Envelope(reply.status, "", None)
         raise ProviderGarbled(f"HTTP {reply.status} without an envelope")
     return _Envelope(code, str(fields.get("msg") or ""), fields.get("data"))

@@ -65,9 +65,10 @@ class MemoryLedger:
         """Tell whether the link was withdrawn."""
         return link_id in self._revoked
 
-    def is_used_up(self, link_id: str) -> bool:
-        """Tell whether no downloads are left on the link."""
-        return link_id in self._most and len(self._visitors.get(link_id, ())) >= self._most[link_id]
+    def is_used_up(self, link_id: str, visitor: str) -> bool:
+        """Tell whether no downloads are left on the link, for anybody but those who were counted."""
+        counted = self._visitors.get(link_id, set())
+        return link_id in self._most and len(counted) >= self._most[link_id] and visitor not in counted
 
     def revoke(self, link_id: str) -> None:
         """Withdraw the link for good."""

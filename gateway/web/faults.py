@@ -35,12 +35,10 @@ def _gateway_error(error: GatewayError) -> Response:
 
 
 def _http_error(error: HTTPException) -> Response:
-    if error.code is None or error.code < 400:
-        return Response(status=error.code, headers=error.get_response().headers)
     if isinstance(error, WerkzeugMethodNotAllowed):
         return _gateway_error(MethodNotAllowed(list(error.valid_methods or [])))
-    known = {404: NotFound, 413: BodyTooLarge}.get(error.code)
-    return _gateway_error(known() if known else OtherHttpError(error.code))
+    known = {404: NotFound, 413: BodyTooLarge}.get(error.code or 500)
+    return _gateway_error(known() if known else OtherHttpError(error.code or 500))
 
 
 def _unforeseen(error: Exception) -> Response:

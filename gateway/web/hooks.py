@@ -8,6 +8,8 @@ from collections.abc import Callable
 import structlog
 from flask import Flask, Response, g, request
 
+from gateway.web.sockets import bound_socket
+
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _log = structlog.get_logger("gateway.access")
 _QUIET = {"/healthz", "/readyz"}
@@ -25,6 +27,7 @@ def _begin() -> None:
     given = request.headers.get("X-Request-Id", "")
     g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
     g.begun_at = time.monotonic()
+    bound_socket()
 
 
 def _end(response: Response) -> Response:
@@ -49,6 +52,7 @@ def _end(response: Response) -> Response:
             line["outcome"], line["reason"] = outcome, reason
         _log.info("request", **line)
 
+    response.direct_passthrough = False  # of static files; it would skip the call on close
     response.call_on_close(write)
     return response
 

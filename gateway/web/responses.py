@@ -1,21 +1,43 @@
 """Flask responses from plain values."""
 
+from functools import partial
 from typing import Any
 
-from flask import Response, g, jsonify
+from flask import Response, g, jsonify, request
+from werkzeug.datastructures import Headers
 
 from gateway.delivery.ask import Delivered
 from gateway.delivery.headers import cors_headers
-from gateway.web.visitor import allowed_origin, bound_socket
+from gateway.web.sockets import reset_when_broken
+from gateway.web.visitor import allowed_origin
+
+
+class ExactResponse(Response):
+    """A response that leaves ``Location`` alone: the framework would respell a presigned URL."""
+
+    def get_wsgi_headers(self, environ: Any) -> Headers:  # noqa: ANN401 (PEP 3333)
+        """The headers as they go out."""
+        headers = super().get_wsgi_headers(environ)
+        if "Location" in self.headers:
+            headers["Location"] = self.headers["Location"]
+        return headers
 
 
 def respond(delivered: Delivered) -> Response:
     """Turn a delivery into a response; its progress is logged when the response is closed."""
     g.progress = delivered.progress
-    response = Response(delivered.body, status=delivered.status)
+    response = ExactResponse(delivered.body, status=delivered.status)
     response.headers.clear()
     response.headers.extend(delivered.headers)
-    response.call_on_close(bound_socket(delivered.progress))
+    environ = request.environ
+    response.call_on_close(
+        partial(
+            reset_when_broken,
+            environ.get("gunicorn.socket"),
+            environ.get("SERVER_PROTOCOL"),
+            delivered.progress,
+        )
+    )
     return response
 
 

@@ -46,7 +46,7 @@ class TestRevocation:
     def test_a_revoked_link_is_not_called_used_up(self, ledger: LimitedLedger) -> None:
         ledger.revoke("a")
 
-        assert not ledger.is_used_up("a")
+        assert not ledger.is_used_up("a", "somebody else")
 
 
 class TestDownloadsLeft:
@@ -54,23 +54,23 @@ class TestDownloadsLeft:
         for visitor in range(100):
             ledger.count("a", f"visitor {visitor}")
 
-        assert not ledger.is_used_up("a")
+        assert not ledger.is_used_up("a", "somebody else")
 
     def test_a_link_is_used_up_with_the_last_download_and_not_before(self, ledger: LimitedLedger) -> None:
         ledger.limit("a", 2)
 
         ledger.count("a", "first visitor")
-        assert not ledger.is_used_up("a")
+        assert not ledger.is_used_up("a", "somebody else")
 
         ledger.count("a", "second visitor")
-        assert ledger.is_used_up("a")
+        assert ledger.is_used_up("a", "somebody else")
 
     def test_a_visitor_who_comes_back_is_counted_once(self, ledger: LimitedLedger) -> None:
         ledger.limit("a", 2)
         for _ in range(5):
             ledger.count("a", "same visitor")
 
-        assert not ledger.is_used_up("a")
+        assert not ledger.is_used_up("a", "somebody else")
 
     def test_a_visitor_is_counted_for_each_link(self, ledger: LimitedLedger) -> None:
         ledger.limit("a", 1)
@@ -78,20 +78,20 @@ class TestDownloadsLeft:
 
         ledger.count("a", "visitor")
 
-        assert ledger.is_used_up("a")
-        assert not ledger.is_used_up("b")
+        assert ledger.is_used_up("a", "somebody else")
+        assert not ledger.is_used_up("b", "somebody else")
 
     def test_a_link_with_no_downloads_is_used_up_at_once(self, ledger: LimitedLedger) -> None:
         ledger.limit("a", 0)
 
-        assert ledger.is_used_up("a")
+        assert ledger.is_used_up("a", "somebody else")
 
     def test_a_used_up_link_stays_used_up_when_more_is_counted(self, ledger: LimitedLedger) -> None:
         ledger.limit("a", 1)
         for visitor in ("first", "second", "third"):
             ledger.count("a", visitor)
 
-        assert ledger.is_used_up("a")
+        assert ledger.is_used_up("a", "somebody else")
 
     def test_a_used_up_link_is_not_called_revoked(self, ledger: LimitedLedger) -> None:
         ledger.limit("a", 0)
@@ -114,4 +114,4 @@ def test_a_ledger_in_memory_keeps_nothing_of_links_without_a_limit() -> None:
 
     ledger.limit("a", 1)
 
-    assert not ledger.is_used_up("a")
+    assert not ledger.is_used_up("a", "somebody else")

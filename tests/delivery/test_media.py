@@ -1,0 +1,140 @@
+"""What a file is, told by its bytes and by nothing else."""
+
+import io
+import zipfile
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from PIL import Image, features
+
+from factories import Gateway
+from gateway.delivery.media import media_of
+from gateway.resolving.source import HEAD_BYTES
+from servers import ScriptedServer
+
+OCTETS = "application/octet-stream"
+
+
+def image(kind: str, **options: Any) -> bytes:
+    """A real image of two pixels."""
+    if kind in {"webp", "avif"} and not features.check(kind):
+        pytest.skip(f"this Pillow cannot write {kind}")
+    file = io.BytesIO()
+    Image.new("RGB", (2, 1), "red").save(file, kind, **options)
+    return file.getvalue()
+
+
+def archive(*names: str) -> bytes:
+    """A real zip of empty files."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as made:
+        for name in names:
+            made.writestr(name, "")
+    return file.getvalue()
+
+
+def film(brand: bytes) -> bytes:
+    """The beginning of an ISO media file."""
+    return b"\x00\x00\x00\x18ftyp" + brand + b"\x00\x00\x02\x00" + brand + b"mp41" + b"\x00\x00\x00\x08free"
+
+
+FILES: dict[str, tuple[str, Callable[[], bytes]]] = {
+    "png": ("image/png", lambda: image("png")),
+    "jpeg": ("image/jpeg", lambda: image("jpeg")),
+    "progressive-jpeg": ("image/jpeg", lambda: image("jpeg", progressive=True)),
+    "gif": ("image/gif", lambda: image("gif")),
+    "gif87a": ("image/gif", lambda: b"GIF87a" + bytes(20)),
+    "webp": ("image/webp", lambda: image("webp")),
+    "lossless-webp": ("image/webp", lambda: image("webp", lossless=True)),
+    "avif": ("image/avif", lambda: image("avif")),
+    "avif-sequence": ("image/avif", lambda: film(b"avis")),
+    "mp4": ("video/mp4", lambda: film(b"isom")),
+    "mp4-of-a-camera": ("video/mp4", lambda: film(b"avc1")),
+    "m4v": ("video/mp4", lambda: film(b"M4V ")),
+    "webm": ("video/webm", lambda: b"\x1a\x45\xdf\xa3\x9fB\x86\x81\x01B\xf7\x81\x01B\x82\x84webm"),
+    "mp3": ("audio/mpeg", lambda: b"ID3\x04\x00\x00\x00\x00\x00#TSSE" + bytes(40)),
+    "zip": ("application/zip", lambda: archive("a.png")),
+    "docx": ("application/zip", lambda: archive("[Content_Types].xml", "word/document.xml")),
+}
+OTHERS = {
+    "html": b"<!doctype html><script>alert(1)</script>",
+    "html-after-blanks": b" \r\n\t<html><body onload=alert(1)>",
+    "html-comment": b"<!-- --><html>",
+    "svg": b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>',
+    "svg-with-declaration": b'<?xml version="1.0"?><svg/>',
+    "script": b"alert(document.domain)",
+    "pdf": b"%PDF-1.7\n1 0 obj",
+    "flash": b"CWS\x0a" + bytes(20),
+    "postscript": b"%!PS-Adobe-3.0",
+    "windows-program": b"MZ\x90\x00" + bytes(60),
+    "linux-program": b"\x7fELF\x02\x01\x01" + bytes(60),
+    "shell-script": b"#!/bin/sh\nrm -rf ~\n",
+    "json": b'{"code":200}',
+    "text": b"GIF is how this text begins",
+    "png-but-one-byte": b"\x89PNG\r\n\x1a\r" + bytes(40),
+    "png-cut-short": b"\x89PNG",
+    "png-behind-a-byte": b"\n\x89PNG\r\n\x1a\n",
+    "html-that-mentions-png": b"<html>\x89PNG\r\n\x1a\n",
+    "riff-but-no-image": b"RIFF\x24\x00\x00\x00WAVEfmt ",
+    "iso-media-of-another-brand": film(b"qt  "),
+    "iso-media-cut-short": b"\x00\x00\x00\x18ftyp",
+    "zip-of-nothing": b"PK\x05\x06" + bytes(18),
+    "one-byte": b"\xff",
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_of_the_safe_list_is_told_by_its_first_bytes(name: str) -> None:
+    content_type, made = FILES[name]
+
+    assert media_of(made()[:HEAD_BYTES]).content_type == content_type
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_sixteen_bytes_are_enough(name: str) -> None:
+    content_type, made = FILES[name]
+
+    assert media_of(made()[:16]).content_type == content_type
+
+
+@pytest.mark.parametrize("kind", ["bmp", "tiff", "ico", "pdf", "eps", "tga"])
+def test_a_type_that_is_not_on_the_list_is_bytes_of_unknown_make(kind: str) -> None:
+    assert media_of(image(kind)[:HEAD_BYTES]).content_type == OCTETS
+
+
+@pytest.mark.parametrize("head", OTHERS.values(), ids=OTHERS)
+def test_what_a_browser_could_run_is_bytes_of_unknown_make(head: bytes) -> None:
+    assert media_of(head).content_type == OCTETS
+
+
+DECLARED = ["image/png", "text/html; charset=utf-8", "image/svg+xml", "application/pdf", "text/javascript", ""]
+
+
+@pytest.mark.parametrize("declared", DECLARED)
+def test_what_the_origin_declares_is_not_believed(gateway: Gateway, origin: ScriptedServer, declared: str) -> None:
+    for name, head in OTHERS.items():
+        response = gateway.get(origin.serve(f"/{name}", head, Content_Type=declared))
+
+        assert response.headers.getlist("Content-Type") == [OCTETS]
+
+
+def test_no_trick_in_a_declared_type_reaches_the_visitor(
+    gateway: Gateway, origin: ScriptedServer, corpora: dict[str, Any]
+) -> None:
+    for number, trick in enumerate(corpora["proxy_headers"]["content_type_tricks_go_camo"]):
+        image_types, page_types = (
+            gateway.get(origin.serve(f"/{number}/{name}", body, Content_Type=trick)).headers.getlist("Content-Type")
+            for name, body in (("image", image("png")), ("page", OTHERS["html"]))
+        )
+
+        assert (image_types, page_types) == (["image/png"], [OCTETS])
+
+
+def test_bytes_in_a_content_coding_are_of_unknown_make(gateway: Gateway, origin: ScriptedServer) -> None:
+    url = origin.serve("/cat.png", image("png"), Content_Encoding="gzip", Content_Type="image/png")
+
+    response = gateway.get(url)
+
+    assert response.headers["Content-Type"] == OCTETS
