@@ -43,7 +43,8 @@ def run_demo() -> int:
         Service("gateway", "gateway.demo.site:build()", f"{_LOOPBACK}:{gateway_port}"),
     ]
     greeting = (
-        f"No settings are given, so this is the demo, with a provider and an origin of its own.\n"
+        f"No settings are given, so this is the demo.\n"
+        f"The sample origin is at {origin}, the sandbox provider at {provider}.\n"
         f"Its log is {LOG_FILE}; its secrets are in {SECRETS_FILE}. Ctrl-C stops it.\n\n"
         f"Open {gateway}/"
     )

@@ -61,19 +61,21 @@ class LinkSigner:
     """Mints page links, and tells authentic ones.
 
     Args:
-        secret_keys: the gateway's ``GATEWAY_SECRET_KEYS``, oldest first.
+        secret_keys: the gateway's ``GATEWAY_SECRET_KEYS``, as it is written there, or as a list, oldest first.
         base_url: the gateway's public URL, a path prefix included; empty for links that are paths.
         lifetime_s: how long a link lives when nothing else is said, in seconds.
     """
 
     def __init__(
         self,
-        secret_keys: Sequence[str],
+        secret_keys: str | Sequence[str],
         base_url: str = "",
         *,
         lifetime_s: int = PAGE_LINK_LIFETIME_S,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        if isinstance(secret_keys, str):
+            secret_keys = [key.strip() for key in secret_keys.split(",") if key.strip()]
         self._ring = KeyRing.derive(secret_keys, SALT)
         self._base_url = base_url.rstrip("/")
         self._lifetime_s = lifetime_s
