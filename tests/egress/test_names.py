@@ -1,0 +1,361 @@
+"""How names are looked up: from a name server on loopback that answers as a test says."""
+
+import ipaddress
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+import pytest
+from ssrfguard.resolvers import UdpResolver
+
+from gateway.egress.names import Lookup
+from live import ROOT
+
+TYPES = {1: 4, 28: 6}
+HEADER = struct.Struct("!HHHHHH")
+TIMEOUT_S = 0.5
+
+
+class NameServer:
+    """Answers over datagrams. A name that it does not know has no addresses; a dead one is never answered."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self._names: dict[str, list[str]] = {}
+        self._dead: set[str] = set()
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self.port: int = self._socket.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def tell(self, name: str, *addresses: str) -> None:
+        """Set the addresses of a name."""
+        self._names[name] = list(addresses)
+
+    def bury(self, *names: str) -> None:
+        """Never answer for these names."""
+        self._dead.update(names)
+
+    def close(self) -> None:
+        """Stop."""
+        self._socket.sendto(b"", ("127.0.0.1", self.port))
+        self._thread.join()
+        self._socket.close()
+
+    def _serve(self) -> None:
+        while question := self._socket.recvfrom(4096):
+            query, sender = question
+            if not query:
+                return
+            name, end = name_in(query)
+            self.asked.append(name)
+            if name not in self._dead:
+                self._socket.sendto(self._answer(query, name, end), sender)
+
+    def _answer(self, query: bytes, name: str, end: int) -> bytes:
+        (kind,) = struct.unpack_from("!H", query, end)
+        found = [ipaddress.ip_address(text) for text in self._names.get(name, [])]
+        records = [address.packed for address in found if address.version == TYPES[kind]]
+        rcode = 0 if name in self._names else 3
+        head = HEADER.pack(int.from_bytes(query[:2]), 0x8180 | rcode, 1, len(records), 0, 0)
+        rows = (struct.pack("!HHHIH", 0xC00C, kind, 1, 60, len(packed)) + packed for packed in records)
+        return head + query[12 : end + 4] + b"".join(rows)
+
+
+def name_in(query: bytes) -> tuple[str, int]:
+    """The name in a question, and where it ends."""
+    labels, at = [], 12
+    while length := query[at]:
+        labels.append(query[at + 1 : at + 1 + length].decode())
+        at += 1 + length
+    return ".".join(labels), at + 1
+
+
+@pytest.fixture
+def name_server() -> Iterator[NameServer]:
+    server = NameServer()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def hosts_file(tmp_path: Path) -> Path:
+    path = tmp_path / "hosts"
+    path.write_text(
+        "127.0.0.1 localhost\n"
+        "# 10.0.0.9 commented.example\n"
+        "127.0.0.1\tLocalhost.LocalDomain localhost.localdomain  # and not.this.one\n"
+        "::1 ip6.localdomain\n"
+        "\n",
+        encoding="utf-8",
+    )
+    return path
+
+
+@pytest.fixture
+def lookup(name_server: NameServer, hosts_file: Path, monkeypatch: pytest.MonkeyPatch) -> Lookup:
+    ours = partial(UdpResolver, nameservers=("127.0.0.1",), nameserver_port=name_server.port)
+    monkeypatch.setattr("gateway.egress.names.UdpResolver", ours)
+    return Lookup(TIMEOUT_S, hosts_file)
+
+
+@pytest.fixture
+def platform(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What the platform is asked for; it says that everything is at 127.0.0.1."""
+    asked: list[str] = []
+
+    def getaddrinfo(host: str, port: int, *_rest: int) -> list[object]:
+        asked.append(host)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    return asked
+
+
+def addresses(lookup: Lookup, name: str, family: int = 0) -> list[str]:
+    return [row[4][0] for row in lookup(name, 443, family, socket.SOCK_STREAM)]
+
+
+# --- names with a dot
+
+
+def test_a_name_is_asked_for_over_our_own_socket(lookup: Lookup, name_server: NameServer, platform: list[str]) -> None:
+    name_server.tell("cdn.example", "93.184.216.34")
+
+    rows = lookup("cdn.example", 443, 0, socket.SOCK_STREAM)
+
+    assert rows == [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("93.184.216.34", 443))]
+    assert platform == []
+
+
+def test_ipv6_rows_have_the_form_that_sockets_want(lookup: Lookup, name_server: NameServer) -> None:
+    name_server.tell("cdn.example", "2606:4700::1")
+
+    rows = lookup("cdn.example", 8443, 0, socket.SOCK_STREAM)
+
+    assert rows == [(socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("2606:4700::1", 8443, 0, 0))]
+
+
+@pytest.mark.parametrize(
+    ("told", "tried"),
+    [
+        (["1.1.1.1"], ["1.1.1.1"]),
+        (["2606::1"], ["2606::1"]),
+        (["1.1.1.1", "2606::1"], ["1.1.1.1", "2606::1"]),
+        (
+            ["2606::1", "2606::2", "2606::3", "2606::4", "1.1.1.1"],
+            ["1.1.1.1", "2606::1", "2606::2", "2606::3", "2606::4"],
+        ),
+        (["1.1.1.1", "1.1.1.2", "1.1.1.3", "2606::1"], ["1.1.1.1", "2606::1", "1.1.1.2", "1.1.1.3"]),
+        (["2606::1", "1.1.1.1", "2606::2", "1.1.1.2"], ["1.1.1.1", "2606::1", "1.1.1.2", "2606::2"]),
+    ],
+    ids=["v4", "v6", "one-each", "many-v6", "many-v4", "two-each"],
+)
+def test_the_families_alternate_so_that_both_are_among_the_first_four(
+    lookup: Lookup, name_server: NameServer, told: list[str], tried: list[str]
+) -> None:
+    name_server.tell("cdn.example", *told)
+
+    assert addresses(lookup, "cdn.example") == tried
+
+
+def test_all_addresses_are_told_so_that_none_escapes_the_check(lookup: Lookup, name_server: NameServer) -> None:
+    many = [f"93.184.216.{number}" for number in range(20)]
+    name_server.tell("cdn.example", *many, "10.0.0.1", "::1")
+
+    assert set(addresses(lookup, "cdn.example")) == {*many, "10.0.0.1", "::1"}
+
+
+def test_a_name_that_does_not_exist_has_no_address(lookup: Lookup) -> None:
+    with pytest.raises(socket.gaierror):
+        lookup("nobody.example", 443)
+
+
+def test_a_name_without_addresses_has_no_address(lookup: Lookup, name_server: NameServer) -> None:
+    name_server.tell("empty.example")
+
+    with pytest.raises(socket.gaierror):
+        lookup("empty.example", 443)
+
+
+@pytest.mark.parametrize("name", ["a..example", "a" * 64 + ".example", "a." * 130 + "example", "."])
+def test_a_name_that_cannot_be_one_has_no_address(lookup: Lookup, name_server: NameServer, name: str) -> None:
+    with pytest.raises(socket.gaierror):
+        lookup(name, 443)
+
+    assert name_server.asked == []
+
+
+def test_a_dead_name_ends_within_the_timeout(lookup: Lookup, name_server: NameServer) -> None:
+    name_server.bury("dead.example")
+    begun = time.monotonic()
+
+    with pytest.raises(socket.gaierror):
+        lookup("dead.example", 443)
+
+    assert TIMEOUT_S * 0.9 < time.monotonic() - begun < TIMEOUT_S + 1
+
+
+def test_forty_dead_names_hold_up_nobody(lookup: Lookup, name_server: NameServer, platform: list[str]) -> None:
+    dead = [f"dead{number}.example" for number in range(40)]
+    name_server.bury(*dead)
+    name_server.tell("cdn.example", "93.184.216.34")
+
+    with ThreadPoolExecutor(40) as pool:
+        begun = time.monotonic()
+        waiting = [pool.submit(lookup, name, 443) for name in dead]
+        local, known = addresses(lookup, "localhost.localdomain"), addresses(lookup, "cdn.example")
+        took_s = time.monotonic() - begun
+        failures = [future.exception() for future in waiting]
+        all_took_s = time.monotonic() - begun
+
+    assert (local, known) == (["127.0.0.1"], ["93.184.216.34"])
+    assert platform == ["localhost.localdomain"]
+    assert took_s < TIMEOUT_S
+    assert all(isinstance(failure, socket.gaierror) for failure in failures)
+    assert all_took_s < TIMEOUT_S + 1.5
+
+
+# Under gevent all lookups of the platform share ten threads.
+UNDER_GEVENT = """
+from gevent import monkey
+monkey.patch_all()
+import sys, time
+from functools import partial
+import gevent
+from gateway.egress import names
+
+names.UdpResolver = partial(names.UdpResolver, nameservers=("127.0.0.1",), nameserver_port=int(sys.argv[1]))
+lookup = names.Lookup(1.0)
+dead = [gevent.spawn(lookup, f"dead{number}.example", 443) for number in range(40)]
+gevent.sleep(0.05)
+begun = time.monotonic()
+found = lookup("localhost", 443)[0][4][0]
+quick = time.monotonic() - begun < 0.5
+gevent.joinall(dead, timeout=5)
+print(found, quick, {type(one.exception).__name__ for one in dead}, time.monotonic() - begun < 3)
+"""
+
+
+def test_forty_dead_names_hold_up_nobody_under_gevent(name_server: NameServer) -> None:
+    name_server.bury(*(f"dead{number}.example" for number in range(40)))
+
+    command = [sys.executable, "-c", UNDER_GEVENT, str(name_server.port)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, cwd=ROOT)
+
+    assert run.stdout.split(maxsplit=1)[1:] == ["True {'gaierror'} True\n"]
+    assert run.stdout.split()[0] in {"127.0.0.1", "::1"}
+
+
+def test_a_forged_answer_is_not_believed(hosts_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as forger:
+        forger.bind(("127.0.0.1", 0))
+        ours = partial(UdpResolver, nameservers=("127.0.0.1",), nameserver_port=forger.getsockname()[1])
+        monkeypatch.setattr("gateway.egress.names.UdpResolver", ours)
+        thread = threading.Thread(target=answer_with_another_id, args=(forger,))
+        thread.start()
+
+        with pytest.raises(socket.gaierror):
+            Lookup(0.2, hosts_file)("cdn.example", 443)
+
+        thread.join()
+
+
+def answer_with_another_id(forger: socket.socket) -> None:
+    forger.settimeout(1)
+    with suppress(OSError):
+        query, sender = forger.recvfrom(4096)
+        _, end = name_in(query)
+        head = HEADER.pack(int.from_bytes(query[:2]) ^ 1, 0x8180, 1, 1, 0, 0)
+        row = struct.pack("!HHHIH", 0xC00C, 1, 1, 60, 4) + b"\x08\x08\x08\x08"
+        forger.sendto(head + query[12 : end + 4] + row, sender)
+
+
+# --- names that the platform knows
+
+
+@pytest.mark.parametrize("name", ["localhost", "minio", "127.0.0.1", "::1"])
+def test_single_labels_and_literals_go_to_the_platform(
+    lookup: Lookup, name_server: NameServer, platform: list[str], name: str
+) -> None:
+    flags = 0 if name.isalpha() else socket.AI_NUMERICHOST
+
+    rows = lookup(name, 80, 0, socket.SOCK_STREAM, 0, flags)
+
+    assert rows[0][4] == ("127.0.0.1", 80)
+    assert platform == [name]
+    assert name_server.asked == []
+
+
+@pytest.mark.parametrize("name", ["localhost.localdomain", "localhost.localdomain.", "ip6.localdomain"])
+def test_names_of_the_hosts_file_go_to_the_platform(
+    lookup: Lookup, name_server: NameServer, platform: list[str], name: str
+) -> None:
+    assert addresses(lookup, name) == ["127.0.0.1"]
+
+    assert platform == [name]
+    assert name_server.asked == []
+
+
+@pytest.mark.parametrize("name", ["commented.example", "not.this.one", "127.0.0.1.example"])
+def test_what_the_hosts_file_only_mentions_is_asked_for(
+    lookup: Lookup, name_server: NameServer, platform: list[str], name: str
+) -> None:
+    name_server.tell(name, "93.184.216.34")
+
+    assert addresses(lookup, name) == ["93.184.216.34"]
+    assert platform == []
+
+
+def test_without_a_hosts_file_names_are_asked_for(lookup: Lookup, name_server: NameServer, hosts_file: Path) -> None:
+    hosts_file.unlink()
+    name_server.tell("localhost.localdomain", "93.184.216.34")
+
+    assert addresses(lookup, "localhost.localdomain") == ["93.184.216.34"]
+
+
+def test_a_hosts_file_that_is_not_text_does_no_harm(
+    lookup: Lookup, name_server: NameServer, hosts_file: Path, platform: list[str]
+) -> None:
+    hosts_file.write_bytes(b"\xff\xfe\x00 \xff\n127.0.0.1 server.lan\n")
+    name_server.tell("cdn.example", "93.184.216.34")
+
+    assert addresses(lookup, "server.lan") == ["127.0.0.1"]
+    assert addresses(lookup, "cdn.example") == ["93.184.216.34"]
+    assert platform == ["server.lan"]
+
+
+def test_a_name_that_is_added_to_the_hosts_file_is_found_soon(
+    lookup: Lookup, name_server: NameServer, hosts_file: Path, platform: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name_server.tell("server.lan", "93.184.216.34")
+    before = addresses(lookup, "server.lan")
+    hosts_file.write_text("127.0.0.1 server.lan\n", encoding="utf-8")
+    later = time.monotonic() + 6
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+
+    after = addresses(lookup, "server.lan")
+
+    assert (before, after) == (["93.184.216.34"], ["127.0.0.1"])
+    assert platform == ["server.lan"]
+
+
+def test_where_name_servers_are_kept_elsewhere_the_platform_is_asked(
+    monkeypatch: pytest.MonkeyPatch, hosts_file: Path, platform: list[str]
+) -> None:
+    def nowhere(**_options: object) -> UdpResolver:
+        raise ValueError("names no usable nameserver")
+
+    monkeypatch.setattr("gateway.egress.names.UdpResolver", nowhere)
+
+    assert addresses(Lookup(TIMEOUT_S, hosts_file), "cdn.example") == ["127.0.0.1"]
+    assert platform == ["cdn.example"]

@@ -1,0 +1,150 @@
+"""The real thing: the Procfile's own command, on a port of its own."""
+
+import os
+import shlex
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+
+from factories import API_KEY, PROVIDER_KEY, SECRET
+from gateway.links import LinkSigner
+from gateway.settings import variable
+
+ROOT = Path(__file__).parents[1]
+ANSWERS_WITHIN_S = 20.0
+STOPS_WITHIN_S = 10.0
+
+
+@dataclass(frozen=True)
+class LiveGateway:
+    """A gateway under gunicorn."""
+
+    port: int
+    process: "subprocess.Popen[bytes]"
+    log: Path
+
+    @property
+    def url(self) -> str:
+        """Its base URL."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def link(self, url: str, task_id: str = "task12345", **fields: object) -> str:
+        """A signed link, absolute."""
+        return LinkSigner([SECRET], self.url).mint(task_id, url, **fields)  # type: ignore[arg-type]
+
+    def path(self, url: str, task_id: str = "task12345", **fields: object) -> str:
+        """A signed link, as a path."""
+        return self.link(url, task_id, **fields).removeprefix(self.url)
+
+    def visit(self) -> "closing[HTTPConnection]":
+        """A connection for one visitor, closed at the end of the ``with``."""
+        return closing(HTTPConnection("127.0.0.1", self.port, timeout=10))
+
+    def exchange(self, request: bytes) -> bytes:
+        """Send bytes just as they are, and give everything that comes back until the gateway closes."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=10) as connection:
+            connection.sendall(request)
+            return b"".join(iter(lambda: connection.recv(65536), b""))
+
+    def log_text(self) -> str:
+        """Everything it wrote so far."""
+        return self.log.read_text(encoding="utf-8")
+
+
+@contextmanager
+def live_gateway(folder: Path, *servers: str, **settings: str) -> Iterator[LiveGateway]:
+    """Run the Procfile's command with settings for these servers; stop it at the end.
+
+    Args:
+        folder: where it runs and logs; no ``.env`` there.
+        servers: ``host:port`` on loopback that it may fetch from.
+        settings: further settings, in lower case and without prefix.
+    """
+    with started_gateway(folder, environment_for(*servers, **settings)) as gateway:
+        wait_until_healthy(gateway.port, gateway.process, gateway.log)
+        yield gateway
+
+
+@contextmanager
+def started_gateway(folder: Path, environment: Mapping[str, str]) -> Iterator[LiveGateway]:
+    """Run the Procfile's command in a folder, with an environment and a port; stop it at the end. Waits for nothing."""
+    port = free_port()
+    log = folder / f"gateway-{port}.log"
+    command = shlex.split((ROOT / "Procfile").read_text().partition("web:")[2])
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *command, "-c", str(ROOT / "gunicorn.conf.py"), "--chdir", str(folder)],
+            env={**environment, "PORT": str(port)},
+            cwd=folder,
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        yield LiveGateway(port, process, log)
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOPS_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def environment_for(*servers: str, **settings: str) -> dict[str, str]:
+    """The environment of a gateway process: nothing of ours leaks in but what it needs to run."""
+    given = {
+        "secret_keys": SECRET,
+        "upstream_api_key": PROVIDER_KEY,
+        "resolver": "origin",
+        "api_keys": f"tests:{API_KEY}",
+        "origin_hosts": ",".join(servers),
+        "private_networks": "127.0.0.0/8",
+        "allow_http": "true",
+        "downloads_per_minute": "0",
+    } | settings
+    return bare_environment() | {variable(name): value for name, value in given.items()}
+
+
+def bare_environment() -> dict[str, str]:
+    """What any process of ours needs to run, and no setting."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return {**kept, "PYTHONPATH": str(ROOT)}
+
+
+def wait_until_healthy(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    """Poll ``/healthz``, and fail with the log when it never answers."""
+    until = time.monotonic() + ANSWERS_WITHIN_S
+    while time.monotonic() < until and process.poll() is None:
+        connection = HTTPConnection("127.0.0.1", port, timeout=2)
+        try:
+            connection.request("GET", "/healthz")
+            if connection.getresponse().status == 200:
+                return
+        except OSError:
+            time.sleep(0.02)
+        finally:
+            connection.close()
+    raise AssertionError("the gateway does not answer:\n" + log.read_text(encoding="utf-8"))
+
+
+def happens(condition: Callable[[], object], within_s: float = 5.0) -> bool:
+    """Ask again and again whether something is so, until it is or the time is over."""
+    until = time.monotonic() + within_s
+    while not condition():
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,143 @@
+"""Of many who want the same thing at once, one goes and all get what it brings."""
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from gateway.errors import GatewayError, ImageNotFound, ProviderBusy, ProviderTimeout
+from gateway.resolving.flight import Flights
+
+MANY = 200
+KEY = ("task12345", "https://cdn.example/v/cat.png")
+LONG_S = 20.0
+
+
+class Call:
+    """A call that can be counted, takes its time, and then ends as a test says."""
+
+    def __init__(self, end: Callable[[], str], takes_s: float = 0.0) -> None:
+        self.begun = 0
+        self.go = threading.Event()
+        self._end = end
+        self._takes_s = takes_s
+
+    def __call__(self) -> str:
+        self.begun += 1
+        assert self.go.wait(LONG_S)
+        time.sleep(self._takes_s)
+        return self._end()
+
+
+class LetGo(BaseException):
+    """What a greenlet is ended by, and a process: no error of anybody's."""
+
+
+def raising(error: BaseException) -> Callable[[], str]:
+    def end() -> str:
+        raise error
+
+    return end
+
+
+def board(flights: Flights[str], call: Call, pool: ThreadPoolExecutor) -> list["Future[str]"]:
+    """Have many want the same at once."""
+    together = threading.Barrier(MANY)
+    call.go.set()
+
+    def come() -> str:
+        together.wait()
+        return flights.fly(KEY, call, LONG_S)
+
+    return [pool.submit(come) for _ in range(MANY)]
+
+
+def test_two_hundred_at_once_make_one_call() -> None:
+    call = Call(lambda: "brought", 0.4)
+
+    with ThreadPoolExecutor(MANY) as pool:
+        got = [future.result() for future in board(Flights(), call, pool)]
+
+    assert got == ["brought"] * MANY
+    assert call.begun == 1
+
+
+def test_all_get_the_error_each_a_copy_of_its_own() -> None:
+    call = Call(raising(ProviderBusy("429", retry_after_s=17)), 0.4)
+
+    with ThreadPoolExecutor(MANY) as pool:
+        errors = [future.exception() for future in board(Flights(), call, pool)]
+
+    assert call.begun == 1
+    assert len({id(error) for error in errors}) == MANY
+    assert {type(error) for error in errors} == {ProviderBusy}
+    assert {error.retry_after_s for error in errors if isinstance(error, ProviderBusy)} == {17}
+    assert {str(error) for error in errors} == {"429"}
+
+
+@pytest.mark.parametrize("end", [LetGo(), ValueError("a mistake")], ids=["ended", "mistake"])
+def test_when_the_one_that_goes_is_cut_off_the_others_are_released(end: BaseException) -> None:
+    call = Call(raising(end), 0.4)
+
+    with ThreadPoolExecutor(MANY) as pool:
+        errors = [future.exception() for future in board(Flights(), call, pool)]
+
+    assert call.begun == 1
+    assert [error for error in errors if error is end] == [end]
+    assert sum(isinstance(error, GatewayError) for error in errors) == MANY - 1
+
+
+@pytest.mark.parametrize("end", [ImageNotFound("404"), LetGo(), ValueError()], ids=["refused", "ended", "mistake"])
+def test_after_a_failure_the_next_one_goes_anew(end: BaseException) -> None:
+    flights: Flights[str] = Flights()
+
+    with pytest.raises(type(end)):
+        flights.fly(KEY, raising(end), LONG_S)
+
+    assert flights.fly(KEY, lambda: "brought", LONG_S) == "brought"
+
+
+def test_after_a_success_the_next_one_goes_anew() -> None:
+    flights: Flights[str] = Flights()
+    calls: list[str] = []
+
+    def call() -> str:
+        calls.append("called")
+        return "brought"
+
+    flights.fly(KEY, call, LONG_S)
+    flights.fly(KEY, call, LONG_S)
+
+    assert calls == ["called", "called"]
+
+
+def test_different_things_do_not_wait_for_each_other() -> None:
+    flights: Flights[str] = Flights()
+    call = Call(lambda: "slow")
+
+    with ThreadPoolExecutor(1) as pool:
+        slow = pool.submit(flights.fly, KEY, call, LONG_S)
+        quick = flights.fly(("task12345", "https://cdn.example/v/dog.png"), lambda: "quick", LONG_S)
+        call.go.set()
+
+        assert (quick, slow.result()) == ("quick", "slow")
+
+
+def test_nobody_waits_longer_than_he_wants() -> None:
+    flights: Flights[str] = Flights()
+    call = Call(lambda: "late")
+
+    with ThreadPoolExecutor(1) as pool:
+        leader = pool.submit(flights.fly, KEY, call, LONG_S)
+        while not call.begun:
+            time.sleep(0.001)
+        begun = time.monotonic()
+        with pytest.raises(ProviderTimeout):
+            flights.fly(KEY, lambda: "never called", 0.2)
+        took_s = time.monotonic() - begun
+        call.go.set()
+
+        assert leader.result() == "late"
+    assert 0.1 < took_s < 2

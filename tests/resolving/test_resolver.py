@@ -1,0 +1,360 @@
+"""What is known is reused, what is not is asked for once, and what failed is not asked for again at once."""
+
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from typing import TypeVar
+
+import pytest
+from structlog.testing import capture_logs
+
+from factories import Clock
+from gateway.egress.client import Client
+from gateway.egress.guard import Guard
+from gateway.egress.names import Lookup
+from gateway.errors import (
+    DirectUrlRefused,
+    GatewayError,
+    ImageNotFound,
+    ImageUnavailable,
+    OriginRefused,
+    ProviderBusy,
+    ProviderFailed,
+    ProviderGarbled,
+    ProviderMaintenance,
+    ProviderPaused,
+    ProviderTimeout,
+    ProviderUnauthorized,
+    RecordNotReady,
+)
+from gateway.resolving.resolver import Resolver
+from gateway.resolving.source import Source
+
+TASK, URL = "task12345", "https://cdn.example/v/cat.png"
+MIN_LIFE_S = 120
+LIFE_S = 1200
+MANY = 200
+
+Value = TypeVar("Value")
+
+
+class Provider:
+    """Makes a new source at each call, or fails as a test says."""
+
+    def __init__(self, clock: Clock, client: Client) -> None:
+        self.calls: list[tuple[str, str]] = []
+        self.life_s = float(LIFE_S)
+        self.failure: Exception | None = None
+        self.takes_s = 0.0
+        self._clock = clock
+        self._client = client
+
+    def resolve(self, task_id: str, url: str) -> Source:
+        """Make a source."""
+        self.calls.append((task_id, url))
+        time.sleep(self.takes_s)
+        if self.failure is not None:
+            raise self.failure
+        direct_url = f"https://bucket.example/{len(self.calls)}"
+        return Source(self._client, direct_url, self._clock() + self.life_s, sendable=True)
+
+
+@pytest.fixture(scope="module")
+def client() -> Client:
+    return Client(Guard([]), Lookup())
+
+
+@pytest.fixture
+def converter(clock: Clock, client: Client) -> Provider:
+    return Provider(clock, client)
+
+
+@pytest.fixture
+def resolver(converter: Provider, clock: Clock) -> Resolver:
+    return Resolver(converter, MIN_LIFE_S, clock)
+
+
+def failing(resolver: Resolver) -> GatewayError:
+    with pytest.raises(GatewayError) as failure:
+        resolver.resolve(TASK, URL)
+    return failure.value
+
+
+# --- what is known
+
+
+def test_a_known_source_is_reused(resolver: Resolver, converter: Provider) -> None:
+    first, second = resolver.resolve(TASK, URL), resolver.resolve(TASK, URL)
+
+    assert first is second
+    assert len(converter.calls) == 1
+
+
+def test_sources_of_different_tasks_and_urls_are_not_mixed(resolver: Resolver, converter: Provider) -> None:
+    asked = [(TASK, URL), ("task2", URL), (TASK, URL + "x"), ("task2", URL + "x")]
+
+    sources = {resolver.resolve(*key) for key in asked}
+
+    assert len(sources) == 4
+    assert converter.calls == asked
+
+
+def test_a_source_is_reused_while_it_has_enough_life_left(resolver: Resolver, clock: Clock) -> None:
+    first = resolver.resolve(TASK, URL)
+    clock.now += LIFE_S - MIN_LIFE_S - 1
+
+    assert resolver.resolve(TASK, URL) is first
+
+
+def test_a_source_with_too_little_life_left_is_obtained_anew(
+    resolver: Resolver, converter: Provider, clock: Clock
+) -> None:
+    first = resolver.resolve(TASK, URL)
+    clock.now += LIFE_S - MIN_LIFE_S
+
+    second = resolver.resolve(TASK, URL)
+
+    assert second is not first
+    assert second.expires_at - clock.now == LIFE_S
+    assert len(converter.calls) == 2
+
+
+@pytest.mark.parametrize("life_s", [MIN_LIFE_S, MIN_LIFE_S - 1, 1, 0, -10_000])
+def test_a_short_lived_source_is_handed_out_and_not_kept(
+    resolver: Resolver, converter: Provider, life_s: float
+) -> None:
+    converter.life_s = life_s
+
+    first, second = resolver.resolve(TASK, URL), resolver.resolve(TASK, URL)
+
+    assert first is not second
+    assert len(converter.calls) == 2
+
+
+def test_a_short_lived_source_is_told_in_the_log_without_its_url(resolver: Resolver, converter: Provider) -> None:
+    converter.life_s = MIN_LIFE_S - 20
+
+    with capture_logs() as logged:
+        resolver.resolve(TASK, URL)
+
+    assert [(line["event"], line["log_level"], line["life_s"]) for line in logged] == [
+        ("short_lived_source", "warning", 100)
+    ]
+    assert "bucket.example" not in str(logged)
+
+
+def test_nothing_is_logged_of_a_source_that_lives_long_enough(resolver: Resolver) -> None:
+    with capture_logs() as logged:
+        resolver.resolve(TASK, URL)
+
+    assert logged == []
+
+
+# --- failures
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        ImageNotFound("404"),
+        ImageUnavailable("451"),
+        RecordNotReady("422"),
+        ProviderUnauthorized("401"),
+        ProviderFailed("500"),
+        ProviderTimeout("slow"),
+        ProviderGarbled("page"),
+        DirectUrlRefused("inside"),
+        OriginRefused("403"),
+    ],
+    ids=lambda failure: type(failure).__name__,
+)
+def test_a_failure_is_remembered_for_some_seconds(
+    resolver: Resolver, converter: Provider, clock: Clock, failure: GatewayError
+) -> None:
+    converter.failure = failure
+
+    errors = [failing(resolver) for _ in range(5)]
+    clock.now += 4.9
+    errors.append(failing(resolver))
+
+    assert {(type(error), str(error)) for error in errors} == {(type(failure), str(failure))}
+    assert len({id(error) for error in errors}) == len(errors)
+    assert len(converter.calls) == 1
+
+
+def test_a_failure_is_forgotten_after_some_seconds(resolver: Resolver, converter: Provider, clock: Clock) -> None:
+    converter.failure = ImageNotFound("404")
+    failing(resolver)
+    converter.failure = None
+    clock.now += 5
+
+    source = resolver.resolve(TASK, URL)
+
+    assert source.expires_at == clock.now + LIFE_S
+    assert resolver.resolve(TASK, URL) is source
+    assert len(converter.calls) == 2
+
+
+@pytest.mark.parametrize(("retry_after_s", "remembered_s"), [(1, 1), (12, 12), (30, 30), (31, 30), (600, 30)])
+@pytest.mark.parametrize("kind", [ProviderBusy, ProviderMaintenance, ProviderPaused])
+def test_a_provider_that_says_when_to_come_again_is_left_alone_until_then(
+    resolver: Resolver,
+    converter: Provider,
+    clock: Clock,
+    kind: Callable[..., GatewayError],
+    retry_after_s: int,
+    remembered_s: int,
+) -> None:
+    converter.failure = kind("busy", retry_after_s=retry_after_s)
+    told = failing(resolver).headers
+    clock.now += remembered_s - 0.5
+    told_again = failing(resolver).headers
+    calls = len(converter.calls)
+    clock.now += 0.5
+    failing(resolver)
+
+    assert told == told_again == {"Retry-After": str(retry_after_s)}
+    assert (calls, len(converter.calls)) == (1, 2)
+
+
+def test_the_failure_of_one_file_does_not_touch_another(resolver: Resolver, converter: Provider) -> None:
+    converter.failure = ImageNotFound("404")
+    failing(resolver)
+    converter.failure = None
+
+    resolver.resolve(TASK, URL + "x")
+    resolver.resolve("task2", URL)
+
+
+def test_a_mistake_of_ours_is_not_remembered(resolver: Resolver, converter: Provider) -> None:
+    converter.failure = ValueError("a mistake")
+    with pytest.raises(ValueError, match="a mistake"):
+        resolver.resolve(TASK, URL)
+    converter.failure = None
+
+    resolver.resolve(TASK, URL)
+
+
+def test_remembered_failures_do_not_grow_with_every_visitor(resolver: Resolver, converter: Provider) -> None:
+    converter.failure = ImageNotFound("404")
+
+    lengths = [traceback_length(failing(resolver)) for _ in range(20)]
+
+    assert len(set(lengths[1:])) == 1
+
+
+# --- many at once
+
+
+def test_two_hundred_at_once_make_one_call(resolver: Resolver, converter: Provider) -> None:
+    converter.takes_s = 0.4
+
+    sources = all_at_once(lambda: resolver.resolve(TASK, URL))
+
+    assert len(converter.calls) == 1
+    assert len(sources) == MANY
+    assert len({id(source) for source in sources}) == 1
+
+
+def test_two_hundred_at_once_who_fail_make_one_call(resolver: Resolver, converter: Provider) -> None:
+    converter.takes_s = 0.4
+    converter.failure = ProviderBusy("429", retry_after_s=9)
+
+    errors = all_at_once(lambda: failing(resolver))
+
+    assert len(converter.calls) == 1
+    assert {(type(error), error.headers["Retry-After"]) for error in errors} == {(ProviderBusy, "9")}
+    assert len({id(error) for error in errors}) == MANY
+
+
+@pytest.fixture
+def hectic() -> Iterator[None]:
+    """Threads that take turns at every step."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("hectic")
+@pytest.mark.parametrize("failure", [None, ImageNotFound("404")], ids=["success", "failure"])
+def test_those_who_come_just_after_the_call_do_not_call_again(
+    resolver: Resolver, converter: Provider, failure: Exception | None
+) -> None:
+    converter.failure = failure
+
+    def ask(url: str) -> None:
+        with suppress(ImageNotFound):
+            resolver.resolve(TASK, url)
+
+    for number in range(40):
+        all_at_once(partial(ask, f"{URL}{number}"), 30)
+
+    assert len(converter.calls) == 40
+
+
+def all_at_once(call: Callable[[], Value], many: int = MANY) -> list[Value]:
+    together = threading.Barrier(many)
+
+    def come() -> Value:
+        together.wait()
+        return call()
+
+    with ThreadPoolExecutor(many) as pool:
+        return [future.result() for future in [pool.submit(come) for _ in range(many)]]
+
+
+# --- a source that has died
+
+
+def test_a_dead_source_is_replaced(resolver: Resolver, converter: Provider) -> None:
+    dead = resolver.resolve(TASK, URL)
+    dead.made_at -= 60
+
+    renewed = resolver.renew(TASK, URL, dead, OriginRefused("403"))
+
+    assert renewed is not dead
+    assert resolver.resolve(TASK, URL) is renewed
+    assert len(converter.calls) == 2
+
+
+def test_a_source_that_is_dead_when_it_is_new_is_not_asked_for_again(resolver: Resolver, converter: Provider) -> None:
+    dead = resolver.resolve(TASK, URL)
+    reason = OriginRefused("403")
+
+    with pytest.raises(OriginRefused) as failure:
+        resolver.renew(TASK, URL, dead, reason)
+
+    assert failure.value is reason
+    assert len(converter.calls) == 1
+
+
+def test_what_somebody_else_renewed_is_taken(resolver: Resolver, converter: Provider) -> None:
+    dead = resolver.resolve(TASK, URL)
+    dead.made_at -= 60
+    first = resolver.renew(TASK, URL, dead, OriginRefused("403"))
+
+    second = resolver.renew(TASK, URL, dead, OriginRefused("403"))
+
+    assert second is first
+    assert len(converter.calls) == 2
+
+
+def test_a_source_that_cannot_be_renewed_says_why(resolver: Resolver, converter: Provider) -> None:
+    dead = resolver.resolve(TASK, URL)
+    dead.made_at -= 60
+    converter.failure = ImageNotFound("404")
+
+    with pytest.raises(ImageNotFound):
+        resolver.renew(TASK, URL, dead, OriginRefused("403"))
+
+
+def traceback_length(error: BaseException) -> int:
+    length, frame = 0, error.__traceback__
+    while frame is not None:
+        length, frame = length + 1, frame.tb_next
+    return length

@@ -1,0 +1,623 @@
+"""What an origin says of a file, what of it is believed, and what is made of answers that contradict themselves."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from ipaddress import ip_network
+
+import pytest
+
+from factories import PNG
+from gateway.egress.client import Client
+from gateway.egress.guard import Guard
+from gateway.egress.names import Lookup
+from gateway.errors import (
+    OriginBusy,
+    OriginError,
+    OriginFailed,
+    OriginGone,
+    OriginNotFound,
+    OriginRefused,
+    OriginUnreachable,
+    OriginUnsafe,
+    RangeNotSatisfiable,
+)
+from gateway.hosts import HostPattern
+from gateway.resolving.source import HEAD_BYTES, Opened, Source, Span, seconds_of
+from live import free_port
+from servers import Request, ScriptedServer, answer
+
+PATH = "/v/cat.png"
+FILE = bytes(range(256)) * 4
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def client(server: ScriptedServer) -> Client:
+    guard = Guard([HostPattern.parse(server.address)], [ip_network("127.0.0.0/8")], allow_http=True)
+    return Client(guard, Lookup())
+
+
+@pytest.fixture
+def origin(server: ScriptedServer) -> ScriptedServer:
+    """Who holds the file, and has not been asked yet."""
+    server.seen.clear()
+    return server
+
+
+@pytest.fixture
+def source(client: Client, origin: ScriptedServer) -> Source:
+    return Source(client, origin.url(PATH), 0, sendable=True)
+
+
+def everything(opened: Opened) -> bytes:
+    read = b""
+    try:
+        while part := opened.read(100):
+            read += part
+    finally:
+        opened.close()
+    return read
+
+
+def only(status: int, **headers: str) -> Callable[[Request], bytes]:
+    """An answer with these headers and, where they do not say otherwise, the length of its body."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return lambda _request: answer(status, FILE if status == 200 else b"<html>no</html>", named)
+
+
+def part(content_range: str, body: bytes, **headers: str) -> Callable[[Request], bytes]:
+    """A 206 to every range."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+
+    def route(request: Request) -> bytes:
+        if "range" not in request.headers:
+            return answer(200, FILE)
+        return answer(206, body, {"Content-Range": content_range, **named} if content_range else named)
+
+    return route
+
+
+def ranges_asked(origin: ScriptedServer) -> list[str]:
+    return [request.headers.get("range", "") for request in origin.seen]
+
+
+# --- facts
+
+
+def test_a_look_asks_for_the_first_bytes_and_remembers(source: Source, origin: ScriptedServer) -> None:
+    origin.serve(PATH, PNG, ETag='"v1"', Content_Type="image/png")
+
+    facts = source.look()
+
+    assert source.look() is facts
+    assert ranges_asked(origin) == ["bytes=0-63"]
+    assert facts.length == len(PNG)
+    assert facts.head == PNG[:HEAD_BYTES]
+    assert facts.validator == '"v1"'
+    assert facts.ranges
+    assert not facts.attachment
+    assert facts.encoding == ""
+
+
+def test_opening_the_whole_file_tells_the_same_facts(source: Source, origin: ScriptedServer, client: Client) -> None:
+    origin.serve(PATH, PNG, ETag='"v1"')
+    other = Source(client, origin.url(PATH), 0, sendable=True)
+
+    opened = source.open()
+
+    assert everything(opened) == PNG
+    assert opened.span is None
+    assert opened.facts == source.facts == other.look()
+
+
+def test_an_origin_without_ranges_is_asked_once_too(source: Source, origin: ScriptedServer) -> None:
+    origin.serve(PATH, PNG, ranges=False, ETag='"v1"')
+
+    facts = [source.look(), source.look(), source.look()]
+
+    assert len(origin.seen) == 1
+    assert not facts[0].ranges
+    assert (facts[0].length, facts[0].head) == (len(PNG), PNG[:HEAD_BYTES])
+
+
+@pytest.mark.parametrize("size", [0, 1, 10, 63, 64, 65, 1000])
+@pytest.mark.parametrize("ranges", [True, False], ids=["ranges", "no-ranges"])
+def test_a_file_of_any_size_is_looked_at_and_read(
+    source: Source, origin: ScriptedServer, size: int, *, ranges: bool
+) -> None:
+    origin.serve(PATH, FILE[:size], ranges=ranges)
+
+    facts = source.look()
+
+    assert (facts.length, facts.head) == (size, FILE[:size][:HEAD_BYTES])
+    assert everything(source.open()) == FILE[:size]
+
+
+@pytest.mark.parametrize(
+    ("headers", "validator"),
+    [
+        ({"ETag": '"v1"'}, '"v1"'),
+        ({"ETag": 'W/"v1"'}, 'W/"v1"'),
+        ({"ETag": '""'}, '""'),
+        ({"ETag": '"v1"', "Last-Modified": "Wed, 21 Oct 2015 07:28:00 GMT"}, '"v1"'),
+        ({"Last-Modified": "Wed, 21 Oct 2015 07:28:00 GMT"}, "Wed, 21 Oct 2015 07:28:00 GMT"),
+        ({"ETag": "v1", "Last-Modified": "Wed, 21 Oct 2015 07:28:00 GMT"}, "Wed, 21 Oct 2015 07:28:00 GMT"),
+        ({"ETag": "v1"}, ""),
+        ({"ETag": '"v 1"'}, ""),
+        ({"ETag": '"v"1"'}, ""),
+        ({"ETag": 'w/"v1"'}, ""),
+        ({"ETag": '"a", "b"'}, ""),
+        ({"ETag": '"\xff"'}, ""),
+        ({"ETag": f'"{"x" * 10_000}"'}, ""),
+        ({}, ""),
+    ],
+)
+def test_the_validator_is_a_proper_one_or_none(
+    source: Source, origin: ScriptedServer, headers: dict[str, str], validator: str
+) -> None:
+    origin.serve(PATH, FILE, **headers)
+
+    assert source.look().validator == validator
+    assert everything(source.open()) == FILE
+
+
+@pytest.mark.parametrize(
+    ("disposition", "attachment"),
+    [
+        ("attachment", True),
+        ("attachment; filename=cat.png", True),
+        ('ATTACHMENT ; filename="cat.png"', True),
+        ("attachment;filename*=UTF-8''cat.png", True),
+        ("", False),
+        ("inline", False),
+        ('inline; filename="attachment"', False),
+        ("attachments", False),
+        ("attachment filename=cat.png", False),
+        ("form-data; attachment", False),
+        ("attachment\x00", False),
+    ],
+)
+def test_only_a_clear_attachment_is_one(
+    source: Source, origin: ScriptedServer, disposition: str, *, attachment: bool
+) -> None:
+    origin.serve(PATH, FILE, Content_Disposition=disposition)
+
+    assert source.look().attachment is attachment
+
+
+@pytest.mark.parametrize(
+    ("accept_ranges", "ranges"), [("bytes", True), ("Bytes", True), ("none", False), ("", False), ("pages", False)]
+)
+def test_an_origin_says_whether_it_has_ranges(
+    source: Source, origin: ScriptedServer, accept_ranges: str, *, ranges: bool
+) -> None:
+    origin.serve(PATH, FILE, ranges=False, Accept_Ranges=accept_ranges)
+
+    assert source.look().ranges is ranges
+
+
+def test_ranges_are_learned_from_a_part_and_not_forgotten(source: Source, origin: ScriptedServer) -> None:
+    origin.route(PATH, part(f"bytes 0-63/{len(FILE)}", FILE[:64]))
+
+    looked = source.look()
+    opened = source.open()
+
+    assert looked.ranges
+    assert everything(opened) == FILE
+    assert opened.facts.ranges
+
+
+@pytest.mark.parametrize("coding", ["gzip", "br", "deflate", "zstd", "GZIP"])
+def test_a_coding_that_browsers_know_is_told_and_takes_the_ranges_away(
+    source: Source, origin: ScriptedServer, coding: str
+) -> None:
+    origin.serve(PATH, FILE, Content_Encoding=coding)
+
+    facts = source.look()
+
+    assert (facts.encoding, facts.ranges) == (coding.lower(), False)
+    assert everything(source.open()) == FILE
+
+
+def test_identity_is_no_coding(source: Source, origin: ScriptedServer) -> None:
+    origin.serve(PATH, FILE, Content_Encoding="identity")
+
+    facts = source.look()
+
+    assert (facts.encoding, facts.ranges) == ("", True)
+
+
+@pytest.mark.parametrize("coding", ["gzip, br", "gzip, gzip", "x-gzip", "compress", "aes128gcm", "*", "chunked"])
+def test_any_other_coding_is_refused(source: Source, origin: ScriptedServer, coding: str) -> None:
+    origin.serve(PATH, FILE, Content_Encoding=coding)
+
+    with pytest.raises(OriginFailed):
+        source.look()
+    with pytest.raises(OriginFailed):
+        source.open()
+
+
+def test_an_unknown_length_is_unknown(source: Source, origin: ScriptedServer) -> None:
+    chunked = b"".join(b"%x\r\n%s\r\n" % (len(FILE), FILE) for _ in range(1)) + b"0\r\n\r\n"
+    origin.route(PATH, b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked)
+
+    assert source.look().length is None
+    assert everything(source.open()) == FILE
+
+
+# --- parts
+
+
+@pytest.mark.parametrize(("first", "last"), [(0, 0), (0, 63), (10, 10), (100, 899), (1000, 1023), (0, 1023)])
+def test_a_part_is_exactly_that(source: Source, origin: ScriptedServer, first: int, last: int) -> None:
+    origin.serve(PATH, FILE, ETag='"v1"')
+    looked = source.look()
+
+    opened = source.open(Span(first, last))
+
+    assert everything(opened) == FILE[first : last + 1]
+    assert opened.span == Span(first, last)
+    assert opened.facts == looked
+    assert ranges_asked(origin)[-1] == f"bytes={first}-{last}"
+
+
+def test_a_part_from_an_origin_without_ranges_is_the_whole_file(source: Source, origin: ScriptedServer) -> None:
+    origin.serve(PATH, FILE, ranges=False)
+
+    opened = source.open(Span(10, 19))
+
+    assert opened.span is None
+    assert everything(opened) == FILE
+
+
+WRONG_PARTS = {
+    "another-beginning": part("bytes 11-19/1024", FILE[11:20]),
+    "the-very-beginning": part("bytes 0-9/1024", FILE[:10]),
+    "too-far": part("bytes 10-20/1024", FILE[10:21]),
+    "backwards": part("bytes 19-10/1024", FILE[10:20]),
+    "beyond-the-end": part("bytes 10-19/15", FILE[10:20]),
+    "no-content-range": part("", FILE[10:20]),
+    "unknown-length": part("bytes 10-19/*", FILE[10:20]),
+    "unsatisfied": part("bytes */1024", FILE[10:20]),
+    "other-unit": part("pages 10-19/1024", FILE[10:20]),
+    "no-unit": part("10-19/1024", FILE[10:20]),
+    "garbled": part("bytes ten-19/1024", FILE[10:20]),
+    "other-digits": part("bytes \xb91-19/1024", FILE[10:20]),
+    "two-ranges": part("bytes 10-19/1024, bytes 20-29/1024", FILE[10:20]),
+    "longer-than-it-says": part("bytes 10-19/1024", FILE[10:30]),
+    "shorter-than-it-says": part("bytes 10-19/1024", FILE[10:15]),
+    "multipart": part("", b"--x\r\n\r\n--x--", Content_Type="multipart/byteranges; boundary=x"),
+    "huge-numbers": part(f"bytes {'1' * 30}-{'2' * 30}/{'3' * 30}", FILE[10:20]),
+}
+
+
+@pytest.mark.parametrize("route", WRONG_PARTS.values(), ids=WRONG_PARTS)
+def test_a_part_that_is_not_the_one_asked_for_is_refused(
+    source: Source, origin: ScriptedServer, route: Callable[[Request], bytes]
+) -> None:
+    origin.serve(PATH, FILE)
+    source.look()
+    origin.route(PATH, route)
+
+    with pytest.raises(OriginFailed):
+        source.open(Span(10, 19))
+
+
+@pytest.mark.parametrize("framing", ["chunked", "close-delimited"])
+@pytest.mark.parametrize("sent", [0, 5, 9])
+def test_a_part_that_breaks_off_is_not_taken_for_complete(
+    source: Source, origin: ScriptedServer, framing: str, sent: int
+) -> None:
+    origin.serve(PATH, FILE)
+    source.look()
+    origin.route(PATH, framed(framing, FILE[10 : 10 + sent]))
+
+    with pytest.raises(OriginFailed):
+        everything(source.open(Span(10, 19)))
+
+
+@pytest.mark.parametrize("framing", ["chunked", "close-delimited"])
+@pytest.mark.parametrize("looked", [True, False], ids=["looked", "unseen"])
+def test_no_more_than_the_part_comes_out_of_it(
+    source: Source, origin: ScriptedServer, framing: str, *, looked: bool
+) -> None:
+    origin.serve(PATH, FILE)
+    if looked:
+        source.look()
+    origin.route(PATH, framed(framing, FILE[10:500]))
+
+    assert everything(source.open(Span(10, 19))) == FILE[10:20]
+
+
+def framed(framing: str, body: bytes) -> bytes:
+    head = b"HTTP/1.1 206 X\r\nConnection: close\r\nContent-Range: bytes 10-19/1024\r\n"
+    if framing == "close-delimited":
+        return head + b"\r\n" + body
+    chunks = b"%x\r\n%s\r\n" % (len(body), body) if body else b""
+    return head + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n"
+
+
+def test_a_shorter_part_than_asked_for_is_told_as_what_it_is(source: Source, origin: ScriptedServer) -> None:
+    origin.serve(PATH, FILE)
+    source.look()
+    origin.route(PATH, part("bytes 10-14/1024", FILE[10:15]))
+
+    opened = source.open(Span(10, 19))
+
+    assert opened.span == Span(10, 14)
+    assert everything(opened) == FILE[10:15]
+
+
+def test_a_part_of_another_file_tells_that_files_facts(source: Source, origin: ScriptedServer) -> None:
+    origin.serve(PATH, FILE, ETag='"v1"')
+    before = source.look()
+    origin.serve(PATH, FILE + b"more", ETag='"v2"')
+
+    opened = source.open(Span(10, 19))
+    opened.close()
+
+    assert (before.length, before.validator) == (1024, '"v1"')
+    assert (opened.facts.length, opened.facts.validator) == (1028, '"v2"')
+
+
+def test_what_was_forgotten_is_looked_at_anew(source: Source, origin: ScriptedServer) -> None:
+    origin.serve(PATH, FILE, ETag='"v1"')
+    source.look()
+    origin.serve(PATH, FILE, ETag='"v2"')
+
+    source.forget()
+
+    assert source.look().validator == '"v2"'
+
+
+# --- 416
+
+
+def test_a_range_beyond_the_end_tells_the_length(source: Source, origin: ScriptedServer) -> None:
+    origin.serve(PATH, FILE)
+
+    with pytest.raises(RangeNotSatisfiable) as failure:
+        source.open(Span(2000, 2010))
+
+    assert failure.value.length == 1024
+
+
+@pytest.mark.parametrize("content_range", ["", "bytes */*", "bytes 0-1/2", "bytes */-1", "bytes */abc", "*/1024"])
+def test_a_416_without_a_length_is_a_failed_origin(source: Source, origin: ScriptedServer, content_range: str) -> None:
+    origin.route(PATH, only(416, Content_Range=content_range))
+
+    with pytest.raises(OriginFailed):
+        source.open(Span(2000, 2010))
+
+
+def test_a_416_for_an_empty_file_is_an_empty_file(source: Source, origin: ScriptedServer) -> None:
+    origin.route(PATH, only(416, Content_Range="bytes */0"))
+
+    facts = source.look()
+
+    assert (facts.length, facts.head) == (0, b"")
+
+
+def test_the_text_of_a_416_is_not_the_file(source: Source, origin: ScriptedServer) -> None:
+    origin.serve(PATH, FILE)
+    source.look()
+    origin.route(PATH, only(416, Content_Range="bytes */0"))
+
+    opened = source.open(Span(0, 9))
+
+    assert (opened.span, opened.facts.length) == (None, 0)
+    assert everything(opened) == b""
+
+
+@pytest.mark.parametrize("content_range", ["bytes */1024", "", "bytes */*"])
+def test_an_origin_that_refuses_every_range_is_looked_at_without(
+    source: Source, origin: ScriptedServer, content_range: str
+) -> None:
+    def route(request: Request) -> bytes:
+        if "range" in request.headers:
+            return answer(416, b"no", {"Content-Range": content_range})
+        return answer(200, FILE)
+
+    origin.route(PATH, route)
+
+    facts = source.look()
+
+    assert (facts.length, facts.head) == (1024, FILE[:HEAD_BYTES])
+
+
+# --- statuses
+
+
+STATUSES: dict[int, type[OriginError]] = {
+    401: OriginRefused,
+    403: OriginRefused,
+    404: OriginNotFound,
+    410: OriginGone,
+    429: OriginBusy,
+    503: OriginBusy,
+    201: OriginFailed,
+    202: OriginFailed,
+    203: OriginFailed,
+    204: OriginFailed,
+    205: OriginFailed,
+    206: OriginFailed,
+    226: OriginFailed,
+    300: OriginFailed,
+    301: OriginFailed,
+    302: OriginFailed,
+    304: OriginFailed,
+    307: OriginFailed,
+    405: OriginFailed,
+    406: OriginFailed,
+    407: OriginFailed,
+    416: OriginFailed,
+    451: OriginFailed,
+    500: OriginFailed,
+    501: OriginFailed,
+    502: OriginFailed,
+    504: OriginFailed,
+    520: OriginFailed,
+    599: OriginFailed,
+    600: OriginFailed,
+    999: OriginFailed,
+}
+
+
+@pytest.mark.parametrize(("status", "error"), STATUSES.items())
+def test_a_status_that_is_no_file_is_its_own_error(
+    source: Source, origin: ScriptedServer, status: int, error: type[OriginError]
+) -> None:
+    origin.route(PATH, only(status))
+
+    with pytest.raises(OriginError) as opened:
+        source.open()
+    with pytest.raises(OriginError) as looked:
+        source.look()
+
+    assert (type(opened.value), type(looked.value)) == (error, error)
+
+
+def test_what_an_expired_presigned_url_answers_is_a_refusal(source: Source, origin: ScriptedServer) -> None:
+    origin.route(PATH, answer(400, b"<Error><Code>ExpiredRequest</Code></Error>"))
+
+    with pytest.raises(OriginRefused):
+        source.open()
+
+
+@pytest.mark.parametrize("status", [204, 206, 304])
+def test_an_answer_that_nobody_asked_for_is_no_file(source: Source, origin: ScriptedServer, status: int) -> None:
+    origin.route(PATH, answer(status, b"", {"Content-Range": "bytes 0-9/10", "ETag": '"v1"'}))
+
+    with pytest.raises(OriginFailed):
+        source.open()
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize(("retry_after", "seconds"), [("7", 7), ("", 10), ("x", 10), ("100000", 600), ("0", 0)])
+def test_a_busy_origin_says_when_to_come_again(
+    source: Source, origin: ScriptedServer, status: int, retry_after: str, seconds: int
+) -> None:
+    origin.route(PATH, answer(status, b"", {"Retry-After": retry_after}))
+
+    with pytest.raises(OriginBusy) as failure:
+        source.open()
+
+    assert failure.value.headers == {"Retry-After": str(seconds)}
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("0", 0),
+        ("1", 1),
+        ("600", 600),
+        ("601", 600),
+        ("-1", 10),
+        ("1.5", 10),
+        ("\u0661", 10),
+        ("\u00b2", 10),
+        ("9" * 5000, 10),
+    ],
+)
+def test_retry_after_is_a_small_whole_number_or_the_default(said: str, seconds: int) -> None:
+    assert seconds_of(said) == seconds
+
+
+def test_nothing_is_remembered_of_a_failure(source: Source, origin: ScriptedServer) -> None:
+    origin.route(PATH, only(404))
+    with pytest.raises(OriginNotFound):
+        source.look()
+    origin.serve(PATH, FILE)
+
+    assert source.look().length == 1024
+
+
+# --- reading
+
+
+def test_the_first_bytes_are_not_lost_and_not_given_twice(source: Source, origin: ScriptedServer) -> None:
+    origin.serve(PATH, FILE)
+    opened = source.open()
+
+    parts = [opened.read(10) for _ in range(103)]
+    rest = opened.read(10)
+    opened.close()
+
+    assert b"".join(parts) == FILE
+    assert max(map(len, parts)) == 10
+    assert rest == b""
+
+
+@pytest.mark.parametrize("sent", [0, 10, 64, 500, 1023])
+def test_a_file_that_breaks_off_is_not_taken_for_complete(source: Source, origin: ScriptedServer, sent: int) -> None:
+    origin.route(PATH, b"HTTP/1.1 200 OK\r\nContent-Length: 1024\r\n\r\n" + FILE[:sent])
+
+    with pytest.raises(OriginFailed):
+        everything(source.open())
+
+
+def test_first_bytes_that_come_one_by_one_are_waited_for(source: Source, origin: ScriptedServer) -> None:
+    def route(request: Request) -> None:
+        request.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        request.connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 70\r\n\r\n")
+        for byte in FILE[:70]:
+            request.connection.sendall(bytes([byte]))
+
+    origin.route(PATH, route)
+
+    opened = source.open()
+
+    assert opened.facts.head == FILE[:64]
+    assert everything(opened) == FILE[:70]
+
+
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [(404, {}), (500, {}), (200, {"Content-Encoding": "compress"}), (206, {"Content-Range": "nonsense"})],
+    ids=["404", "500", "coding", "part"],
+)
+def test_a_refused_answer_lets_the_origin_go(
+    source: Source, origin: ScriptedServer, status: int, headers: dict[str, str]
+) -> None:
+    gone = threading.Event()
+
+    def route(request: Request) -> None:
+        request.connection.sendall(answer(status, b"x" * 100, {"Content-Length": "1000000", **headers}))
+        request.connection.settimeout(5)
+        if request.connection.recv(1) == b"":
+            gone.set()
+
+    origin.route(PATH, route)
+
+    with pytest.raises(OriginError):
+        source.open(Span(0, 9))
+
+    assert gone.wait(2)
+
+
+# --- where a browser is sent
+
+
+def test_a_browser_is_sent_to_the_url_byte_for_byte(client: Client, origin: ScriptedServer) -> None:
+    url = origin.url("/a/../b//c?X=%2f%7e&y=+&&z#frag")
+
+    assert Source(client, url, 0, sendable=True).direct_url == url
+
+
+def test_no_browser_is_sent_to_a_place_that_is_never_fetched_from(client: Client) -> None:
+    with pytest.raises(OriginUnsafe):
+        _ = Source(client, "https://127.0.0.1/x", 0, sendable=True).direct_url
+
+
+def test_an_origin_that_is_not_there_is_unreachable() -> None:
+    port = free_port()
+    guard = Guard([HostPattern.parse(f"127.0.0.1:{port}")], [ip_network("127.0.0.0/8")], allow_http=True)
+
+    with pytest.raises(OriginUnreachable):
+        Source(Client(guard, Lookup()), f"http://127.0.0.1:{port}/", 0, sendable=True).open()
