@@ -16,13 +16,15 @@ SECRETS, PROVIDER_KEY = "GATEWAY_SECRET_KEYS", "GATEWAY_UPSTREAM_API_KEY"
 def main() -> int:
     """Decide by which of the two settings are there, in the environment or in ``.env``."""
     given = {name for name, value in (*dotenv_values(".env").items(), *os.environ.items()) if value}
-    if not given & {SECRETS, PROVIDER_KEY}:
-        return run_demo()
     try:
-        settings = load_settings()  # names the one that is missing, and every other fault
+        return _serve() if given & {SECRETS, PROVIDER_KEY} else run_demo()
     except ConfigError as faults:
         print(faults, file=sys.stderr)
         return 1
+
+
+def _serve() -> int:
+    settings = load_settings()  # names the one that is missing, and every other fault
     address = f"127.0.0.1:{settings.port}"
     greeting = f"The gateway is serving. Ctrl-C stops it.\n\nOpen {settings.public_url or f'http://{address}'}/"
     return run_until_stopped([Service("gateway", "wsgi:app", address)], {}, greeting)

@@ -59,6 +59,7 @@ def run_until_stopped(
             print(greeting, flush=True)
             _wait_for_any(running.values())
         except KeyboardInterrupt:
+            print("\nStopping …", flush=True)
             return 0
         finally:
             _stop(running.values())
@@ -114,6 +115,13 @@ def _wait_for_any(processes: Collection[Process]) -> None:
 
 
 def _stop(processes: Collection[Process]) -> None:
+    """Let running downloads finish; a second Ctrl-C does not wait for them."""
+
+    def kill_all(_signal: int, _frame: object) -> None:
+        for process in processes:
+            process.kill()
+
+    signal.signal(signal.SIGINT, kill_all)
     for process in processes:
         process.terminate()
     until = time.monotonic() + STOPS_WITHIN_S

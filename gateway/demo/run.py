@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dotenv import dotenv_values
 
+from gateway.errors import ConfigError
 from gateway.processes import Service, run_until_stopped
 
 SECRETS_FILE = Path("instance/demo.env")
@@ -20,9 +21,15 @@ def run_demo() -> int:
 
     Returns:
         The exit status.
+
+    Raises:
+        ConfigError: ``PORT`` is no port.
     """
+    wanted = os.environ.get("PORT") or str(FIRST_PORT)
+    if not wanted.isascii() or not wanted.isdigit() or not 0 < int(wanted) < 65536:
+        raise ConfigError(["PORT: must be a number from 1 to 65535"])
     made = demo_secrets(SECRETS_FILE)
-    gateway_port = free_port(int(os.environ.get("PORT") or FIRST_PORT))
+    gateway_port = free_port(int(wanted))
     origin_port = free_port(gateway_port + 1)
     provider_port = free_port(origin_port + 1)
     gateway, origin, provider = (f"http://{_LOOPBACK}:{port}" for port in (gateway_port, origin_port, provider_port))

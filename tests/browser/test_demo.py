@@ -20,8 +20,6 @@ from gateway.demo.catalogue import IMAGES, SAMPLES, Sample
 from live import ROOT, bare_environment, free_port, happens
 from machine import needs
 
-pytestmark = pytest.mark.xdist_group("demo")
-
 ARGUMENTS = (
     "--no-sandbox",
     "--disable-gpu",

@@ -36,7 +36,7 @@ def test_faulty_settings_end_the_process_at_once_with_every_fault_and_no_value(t
         "trusted_proxies": "leaked",
         "public_url": "ftp://leaked.example",
     }
-    environment = environment_for(**faulty) | {"GATEWAY_NO_SUCH_SETTING": "leaked", "PORT": "leaked"}
+    environment = environment_for(**faulty) | {"GATEWAY_NO_SUCH_SETTING": "leaked"}
     del environment["GATEWAY_UPSTREAM_API_KEY"]
 
     with started_gateway(tmp_path, environment | {"GATEWAY_RESOLVER": "upstream"}) as gateway:
