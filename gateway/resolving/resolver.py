@@ -73,18 +73,21 @@ class Resolver:
 
     def _convert(self, key: tuple[str, str]) -> Source:
         known = self._sources.get(key)
-        if known is not None:  # it landed between the look and the flight
+        if known is not None:  # another flight landed between the look and this one
             return known
+        if failure := self._failures.get(key):
+            raise copy.copy(failure)
         try:
             source = self._converter.resolve(*key)
         except GatewayError as failure:
             pause_s = failure.retry_after_s if isinstance(failure, Hasty) else FAILURE_LIFE_S
             # A copy, without the traceback and all that hangs on it.
-            self._failures.put(key, copy.copy(failure), self._clock() + min(pause_s, LONGEST_FAILURE_LIFE_S))
+            life_s = max(1, min(pause_s, LONGEST_FAILURE_LIFE_S))
+            self._failures.put(key, copy.copy(failure), self._clock() + life_s)
             raise
-        life_s = source.expires_at - self._clock()
-        if life_s < self._min_life_s:
+        left_s = source.expires_at - self._clock()
+        if left_s < self._min_life_s:
             # Handed out all the same: it is as fresh as they come. Mostly it is our clock, or theirs, that is wrong.
-            _log.warning("short_lived_source", task_id=key[0], life_s=round(life_s))
+            _log.warning("short_lived_source", task_id=key[0], life_s=round(left_s))
         self._sources.put(key, source, source.expires_at - self._min_life_s)
         return source

@@ -69,7 +69,7 @@ class Opened:
         self.span = span
         self._answer = answer
         self._begun = begun
-        self._left = len(span) if span else None
+        self._left = len(span) if span else 0 if facts.length == 0 else None  # a 416 has a text, which is no file
 
     def read(self, amount: int) -> bytes:
         """Read what is there, at most ``amount`` bytes; empty at the end.
@@ -149,7 +149,7 @@ class Source:
     def _probe(self) -> Facts:
         try:
             opened = self._open(Span(0, HEAD_BYTES - 1))
-        except OriginFailed:  # some servers cannot take a range, and say so in their own ways
+        except (OriginFailed, RangeNotSatisfiable):  # some servers cannot take a range, and say so in their own ways
             opened = self._open(None)
         opened.close()
         self._probed = True
