@@ -35,5 +35,19 @@ worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108
 
 def on_starting(_server: Any) -> None:  # noqa: ANN401 (gunicorn's arbiter)
     """Refuse faulty settings in the master: a worker that exits would be started again for ever."""
-    if _faults is not None:
+    if _settings is None:
         sys.exit(str(_faults))
+    if _settings.resolver == "store":
+        _prepare_database(_settings.database_url)
+
+
+def _prepare_database(url: str) -> None:
+    """Bring SQLite up to date, as a release step has another disk; refuse to run on another that is behind."""
+    from gateway.storage.database import Database  # noqa: PLC0415 (its drivers take a moment, and few need them)
+
+    database = Database(url)
+    if database.is_sqlite:
+        database.migrate()
+    elif not database.is_current():
+        sys.exit("DATABASE_URL: the database is behind; run: flask --app wsgi db upgrade")
+    database.engine.dispose()  # workers open their own

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from gateway.settings import Settings
 
 links = AppGroup("links", help="Sign and explain links.")
+db = AppGroup("db", help="Look after the database.")
 
 
 def init_app(app: Flask) -> None:
     """Register the commands."""
     app.cli.add_command(links)
+    app.cli.add_command(db)
     app.cli.add_command(check)
 
 
@@ -60,6 +62,16 @@ def verify(url: str) -> None:
     for name in ("task_id", "url", "expires", "mode", "filename", "id"):
         value = getattr(link, name)
         click.echo(f"  {name:9}{'-' if value is None else value}")
+
+
+@db.command("upgrade")
+def upgrade() -> None:
+    """Apply the migrations that are missing."""
+    own = _services().own
+    if own is None:
+        raise click.ClickException("this resolver uses no database; GATEWAY_RESOLVER=store does")
+    own.database.migrate()
+    click.echo("The database is up to date.")
 
 
 @click.command("check")

@@ -64,7 +64,7 @@ def _field_of(loc: str) -> str:
 
 
 def _unknown() -> list[str]:
-    known = {variable(name) for name in Settings.model_fields}
+    known = {variable(name) for name in Settings.model_fields} | {PREFIX + "DATABASE_URL"}
     given = {name for name in (*os.environ, *_dotenv()) if name.upper().startswith(PREFIX)}
     unknown = sorted(name for name in given if name.upper() not in known)
     return [f"{name}: no setting has this name; see the table in README.md" for name in unknown]

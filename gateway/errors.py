@@ -537,3 +537,32 @@ class FileTooLarge(OriginError):
     code = "file_too_large"
     public = "The file is larger than this gateway passes on."
     retry = False
+
+
+# --- what the gateway keeps
+
+
+class DatabaseDown(GatewayError):
+    """The database does not answer."""
+
+    code = "database_down"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    public = "The gateway cannot reach its records right now. Please try again in a moment."
+    ours = True
+
+
+class StorageFull(GatewayError):
+    """The disk that holds the objects is full."""
+
+    code = "storage_full"
+    status = HTTPStatus.INSUFFICIENT_STORAGE
+    public = "The gateway has no room left for more images. Its operator has to make some."
+    ours = True
+
+
+class NotAnImage(ProviderError):
+    """What lies at the image's URL, or was sent as one, is no image by its first bytes."""
+
+    code = "not_an_image"
+    status = HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS
+    public = "What lies at the image's address is not an image."

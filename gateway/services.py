@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from gateway.capacity import stream_slots
 from gateway.delivery import etag
@@ -25,7 +26,21 @@ from gateway.resolving.upstream import UpstreamResolver
 from gateway.settings import Settings
 from gateway.storage.memory import MemoryLedger
 
+if TYPE_CHECKING:
+    from gateway.records.stored import SqlRecords
+    from gateway.resolving.store import StoreResolver
+    from gateway.storage.database import Database
+
 _VIA_SALT = b"gateway.via.v1"
+
+
+@dataclass(frozen=True, slots=True)
+class OwnStore:
+    """What the ``store`` resolver needs, and nobody else."""
+
+    database: "Database"
+    records: "SqlRecords"
+    resolver: "StoreResolver"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +57,7 @@ class Services:
     keys: ConfiguredKeys
     breaker: Breaker
     upstream: UpstreamResolver | None
+    own: OwnStore | None
     via: str
 
 
@@ -71,7 +87,8 @@ def build_services(
     )
     ledger = MemoryLedger()
     tags = EntityTags(KeyRing.derive(settings.secret_keys, etag.SALT))
-    converter = upstream or OriginResolver(client, guard, settings.min_life_s, clock)
+    own = _own_store(settings, client, guard, clock) if settings.resolver == "store" else None
+    converter = upstream or (own and own.resolver) or OriginResolver(client, guard, settings.min_life_s, clock)
     resolver = Resolver(converter, settings.min_life_s, clock)
     streams = Streams(tags, stream_slots(), settings.max_bytes)
     return Services(
@@ -85,6 +102,7 @@ def build_services(
         keys=ConfiguredKeys(settings.named_api_keys),
         breaker=breaker,
         upstream=upstream,
+        own=own,
         via=via,
     )
 
@@ -94,3 +112,26 @@ def _upstream(
 ) -> UpstreamResolver:
     session = ProviderSession(settings.upstream_url, settings.upstream_api_key, lookup, settings.private_networks)
     return UpstreamResolver(session, client, guard, breaker, clock)
+
+
+def _own_store(settings: Settings, client: Client, guard: Guard, clock: Callable[[], float]) -> OwnStore:
+    # Imported here, so that whoever needs no database does not wait for its libraries.
+    from gateway.records.stored import SqlRecords  # noqa: PLC0415
+    from gateway.resolving.store import StoreResolver  # noqa: PLC0415
+    from gateway.storage.database import Database  # noqa: PLC0415
+    from gateway.storage.folder import FolderObjects  # noqa: PLC0415
+    from gateway.storage.index import ObjectIndex  # noqa: PLC0415
+
+    database = Database(settings.database_url)
+    records = SqlRecords(database)
+    resolver = StoreResolver(
+        records,
+        ObjectIndex(database, clock),
+        FolderObjects(settings.store, settings.store_max_bytes or None, clock),
+        client,
+        guard,
+        days=settings.record_days,
+        max_bytes=settings.max_bytes,
+        clock=clock,
+    )
+    return OwnStore(database, records, resolver)

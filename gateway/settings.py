@@ -2,10 +2,11 @@
 
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, Field
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from gateway.hosts import HostPattern, origin_of
@@ -89,6 +90,18 @@ def _byte_length(text: str) -> int:
     return len(text.encode("utf-8", "surrogateescape"))
 
 
+def _database_url(value: str) -> str:
+    if not value.startswith(("sqlite:///", "postgres://", "postgresql://")):
+        raise ValueError("must begin with sqlite:/// or postgres://")
+    return value
+
+
+def _folder(value: object) -> object:
+    if isinstance(value, str) and "://" in value:
+        raise ValueError("must be a folder")
+    return value
+
+
 CommaList = NoDecode, BeforeValidator(_comma_list)
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 
@@ -113,8 +126,9 @@ class Settings(BaseSettings):
     public_url: BaseUrl = Field(
         "", description="Where visitors reach the gateway, a path prefix included. Without it, links are paths."
     )
-    resolver: Literal["upstream", "origin"] = Field(
-        "upstream", description="Who turns an image URL into a source: the provider's API, or the origin URL itself."
+    resolver: Literal["upstream", "store", "origin"] = Field(
+        "upstream",
+        description="Who turns an image URL into a source: the provider's API, our own records, or nobody.",
     )
     upstream_url: BaseUrl = Field("https://api.apikley.ru", description="Where the provider's API is.")
     upstream_api_key: Annotated[str, AfterValidator(_header_token)] = Field(
@@ -156,6 +170,21 @@ class Settings(BaseSettings):
     trusted_proxies: int = Field(
         0, ge=0, le=5, description="Proxies in front whose `X-Forwarded-For` is believed. 1 on known platforms."
     )
+    database_url: Annotated[str, AfterValidator(_database_url)] = Field(
+        "sqlite:///instance/gateway.db",
+        repr=False,
+        validation_alias=AliasChoices("GATEWAY_DATABASE_URL", "DATABASE_URL"),
+        description="Where the records of the `store` resolver are: SQLite, or `postgres://…`.",
+    )
+    store: Annotated[Path, BeforeValidator(_folder)] = Field(
+        Path("instance/store"), description="The folder in which the `store` resolver keeps images."
+    )
+    store_max_bytes: int = Field(
+        0, ge=0, description="Beyond it the least recently used images are dropped from the store; 0 for no limit."
+    )
+    record_days: int = Field(
+        14, ge=1, le=365, description="How old a record may be, in days, for its images to be downloaded."
+    )
     maintenance: bool = Field(default=False, description="Answer every download with a maintenance page (503).")
     port: int = Field(8000, ge=1, le=65535, validation_alias="PORT", description="Port to listen on.")
     web_concurrency: int = Field(
@@ -173,6 +202,8 @@ class Settings(BaseSettings):
 
     def _printable(self, name: str) -> str:
         value: Any = getattr(self, name)
+        if name == "database_url":
+            return make_printable(value)
         if not type(self).model_fields[name].repr:
             return f"({len(value)} set)" if isinstance(value, tuple) else "(set)" if value else "(not set)"
         if isinstance(value, tuple):
@@ -195,7 +226,14 @@ def _entry(part: object) -> str:
     return f"{host}:{part.port}" if part.port else host
 
 
+def make_printable(database_url: str) -> str:
+    """A database URL without what a password may be in."""
+    return database_url if database_url.startswith("sqlite:") else database_url.partition("://")[0] + "://…"
+
+
 def variable(field: str) -> str:
     """The name in the environment of a field of Settings; platforms' own names stand without the prefix."""
     alias = Settings.model_fields[field].validation_alias
+    if isinstance(alias, AliasChoices):
+        return str(alias.choices[-1])
     return alias if isinstance(alias, str) else PREFIX + field.upper()

@@ -11,27 +11,29 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "gateway"
 
 # Each room, top to bottom, and the rooms it may import from: only ones that stand below it.
-#   web → (links, resolving, delivery, keys, limits) → (egress, storage) → (errors, settings, hosts)
+#   web → (links, resolving, delivery, records, keys, limits) → (egress, storage) → (errors, settings, hosts, media)
 # `app`, `cli` and `services` are the composition; `demo` sits on top of everything.
-GROUND = {"errors", "settings", "hosts"}
+GROUND = {"errors", "settings", "hosts", "media"}
 OUTSIDE = {"egress", "storage"}
 MAY_IMPORT: dict[str, set[str]] = {
     "__main__": {"demo", "environment", "processes"} | GROUND,
     "demo": {"app", "services", "web", "links", "environment", "processes", "logs"} | GROUND,
     "app": {"cli", "web", "services"} | GROUND,
     "cli": {"services", "links"} | GROUND,
-    "web": {"services", "limits", "delivery", "links", "resolving", "keys"} | GROUND,
-    "services": {"limits", "delivery", "links", "resolving", "keys", "capacity"} | OUTSIDE | GROUND,
+    "web": {"services", "limits", "delivery", "links", "resolving", "records", "keys"} | GROUND,
+    "services": {"limits", "delivery", "links", "resolving", "records", "keys", "capacity"} | OUTSIDE | GROUND,
     "limits": {"delivery", "links"} | OUTSIDE | GROUND,
     "delivery": {"links", "resolving"} | OUTSIDE | GROUND,
     "links": OUTSIDE | GROUND,
-    "resolving": OUTSIDE | GROUND,
+    "resolving": {"records"} | OUTSIDE | GROUND,
+    "records": OUTSIDE | GROUND,
     "keys": OUTSIDE | GROUND,
     "egress": GROUND,
     "storage": GROUND,
     "environment": GROUND,
     "settings": {"hosts"},
     "hosts": set(),
+    "media": set(),
     "errors": set(),
     "capacity": set(),
     "logs": set(),

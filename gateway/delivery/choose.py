@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from gateway.delivery.ask import Ask, Delivered
+from gateway.delivery.headers import disposition_and_type
 from gateway.delivery.redirect import redirect
 from gateway.delivery.stream import Stream, Streams
 from gateway.errors import GatewayBusy, GatewayError, OriginGone, OriginNotFound, OriginRefused
@@ -59,8 +60,8 @@ class Deliveries:
             (ask.method == "HEAD", "head"),  # a presigned GET answers a HEAD with 403
             (bool(ask.range or ask.if_range), "range"),
             (bool(ask.cors_origin), "cors"),
-            (not source.is_sendable, "insecure-target"),
-            (mode == "auto" and link.filename is not None, "filename"),
+            (bool(source.held_back), source.held_back),
+            (mode == "auto" and link.filename is not None and not source.names_itself, "filename"),
         )
         return next((reason for holds, reason in rules if holds), "")
 
@@ -84,7 +85,7 @@ class Deliveries:
         return self._streams.deliver(link, source, ask, self._counter(link, ask))
 
     def _redirect(self, link: Link, source: Source, ask: Ask, reason: str) -> Delivered:
-        delivered = redirect(source.direct_url)
+        delivered = redirect(source.direct_url(*disposition_and_type(link, source.facts)))
         self._counter(link, ask)()
         return _told(delivered, "redirect", reason)
 

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from urllib.parse import quote, unquote, urlsplit
 
-from gateway.delivery.media import EXTENSIONS, Media
+from gateway.media import EXTENSIONS, Media
 
 MOST_BYTES = 150
 _UNWANTED = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}

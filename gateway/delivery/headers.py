@@ -2,8 +2,8 @@
 
 from gateway.delivery.ask import Ask
 from gateway.delivery.filename import content_disposition, file_name
-from gateway.delivery.media import UNKNOWN, media_of
 from gateway.links.link import Link
+from gateway.media import UNKNOWN, media_of
 from gateway.resolving.source import Facts, Span
 
 # A script of an allowed origin may read these.
@@ -27,11 +27,10 @@ Headers = list[tuple[str, str]]
 
 def stream_headers(link: Link, facts: Facts, span: Span | None, etag: str, ask: Ask) -> Headers:
     """Headers of a streamed 200 or 206, or of the HEAD that stands for one."""
-    media = UNKNOWN if facts.encoding else media_of(facts.head)
-    name = file_name(link.filename, link.url, link.task_id, media)
+    disposition, content_type = disposition_and_type(link, facts)
     headers: Headers = [
-        ("Content-Disposition", content_disposition(name)),
-        ("Content-Type", media.content_type),
+        ("Content-Disposition", disposition),
+        ("Content-Type", content_type),
         *PRIVATE,
         *HARMLESS,
         *cors_headers(ask.cors_origin),
@@ -48,6 +47,13 @@ def stream_headers(link: Link, facts: Facts, span: Span | None, etag: str, ask: 
     if facts.encoding:
         headers.append(("Content-Encoding", facts.encoding))
     return headers
+
+
+def disposition_and_type(link: Link, facts: Facts | None) -> tuple[str, str]:
+    """The two headers that make a download of a file, by what is known of it."""
+    media = UNKNOWN if facts is None or facts.encoding else media_of(facts.head)
+    name = file_name(link.filename, link.url, link.task_id, media)
+    return content_disposition(name), media.content_type
 
 
 def not_modified_headers(etag: str, ask: Ask) -> Headers:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from gateway.egress.client import Client
 from gateway.egress.guard import Guard
-from gateway.resolving.source import Source
+from gateway.resolving.remote import RemoteSource
 
 REMEMBERED_S = 300  # beyond the shortest life in which a source is reused
 
@@ -25,14 +25,14 @@ class OriginResolver:
         self._life_s = REMEMBERED_S + min_life_s
         self._clock = clock
 
-    def resolve(self, task_id: str, url: str) -> Source:  # noqa: ARG002 (the resolvers' common signature)
+    def resolve(self, task_id: str, url: str) -> RemoteSource:  # noqa: ARG002 (the resolvers' common signature)
         """Make a source of the URL. What is learned of the file is remembered for five minutes.
 
         Raises:
             OriginUnsafe: the guard refuses the URL.
         """
         self._guard.place(url, listed_only=True)
-        return Source(
+        return RemoteSource(
             self._client,
             url,
             self._clock() + self._life_s,

@@ -1,29 +1,11 @@
-"""Where the bytes are, until when, and what is known of them."""
+"""Where the bytes are, until when, and what is known of them; whoever holds them."""
 
-import re
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
-from gateway.egress.client import Answer, Client, origin_errors
-from gateway.egress.deadline import within
-from gateway.errors import (
-    OriginBusy,
-    OriginFailed,
-    OriginGone,
-    OriginNotFound,
-    OriginRefused,
-    RangeNotSatisfiable,
-)
+from gateway.errors import OriginFailed
 
 HEAD_BYTES = 64
-LONGEST_VALIDATOR = 256  # thousands of these are remembered
-OPEN_DEADLINE_S = 12.0
-_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.ASCII)
-_UNSATISFIED_RANGE = re.compile(r"bytes \*/(\d{1,18})", re.ASCII)
-_ENTITY_TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]*"')
-_FEW_DIGITS = re.compile(r"[0-9]{1,9}", re.ASCII)
-_ENCODINGS = {"gzip", "br", "deflate", "zstd"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +43,23 @@ class Facts:
     encoding: str = ""
 
 
+class Body(Protocol):
+    """What can be read, and must be closed."""
+
+    def read(self, amount: int, /) -> bytes:
+        """Read what is there, at most ``amount`` bytes; empty at the end."""
+
+    def close(self) -> None:
+        """Let it go."""
+
+
 class Opened:
     """A file, or one span of it, open for reading. Close it always."""
 
-    def __init__(self, facts: Facts, span: Span | None, answer: Answer, begun: bytes) -> None:
+    def __init__(self, facts: Facts, span: Span | None, body: Body, begun: bytes = b"") -> None:
         self.facts = facts
         self.span = span
-        self._answer = answer
+        self._body = body
         self._begun = begun
         self._left = len(span) if span else 0 if facts.length == 0 else None  # a 416 has a text, which is no file
 
@@ -84,7 +76,7 @@ class Opened:
         if self._begun:
             part, self._begun = self._begun[:amount], self._begun[amount:]
         else:
-            part = self._answer.read(amount)
+            part = self._body.read(amount)
         if self._left is not None:
             if not part:
                 raise OriginFailed("less than the range it promised")
@@ -93,177 +85,50 @@ class Opened:
 
     def close(self) -> None:
         """Let the origin go."""
-        self._answer.close()
+        self._body.close()
 
 
-class Source:
-    """One file at one URL, reached through the guard.
+class Source(Protocol):
+    """One file, wherever it is.
 
-    Args:
-        client: the way out.
-        url: where the bytes are; short-lived and never shown, except as ``direct_url``.
-        expires_at: Unix seconds until which the URL is good.
-        sendable: whether a browser may be sent there.
-        listed_only: whether redirects must stay on the list of origins.
+    Attributes:
+        made_at: monotonic seconds.
+        expires_at: Unix seconds until which the source is good.
+        facts: what is known of the file; None before anybody looked.
+        held_back: why a browser cannot be sent there, in one word; empty when it can.
+        names_itself: whether a browser that is sent there gets the name that was asked for.
     """
 
-    def __init__(
-        self, client: Client, url: str, expires_at: float, *, sendable: bool, listed_only: bool = False
-    ) -> None:
-        self._client = client
-        self._url = url
-        self._listed_only = listed_only
-        self.expires_at = expires_at
-        self.made_at = time.monotonic()
-        self.is_sendable = sendable
-        self.facts: Facts | None = None
-        self._probed = self._checked = False
-
-    @property
-    def direct_url(self) -> str:
-        """Where to send a browser: the URL, byte for byte.
-
-        Raises:
-            OriginUnsafe: its name leads to an address that nobody is sent to.
-        """
-        if not self._checked and self.facts is None:
-            self._client.check(self._url)
-        self._checked = True
-        return self._url
+    made_at: float
+    expires_at: float
+    facts: Facts | None
+    held_back: str
+    names_itself: bool
 
     def look(self) -> Facts:
-        """Learn what the file is without fetching it; asks the origin once and remembers.
+        """Learn what the file is without fetching it, and remember.
 
         Raises:
-            OriginError: the origin does not give the file.
+            GatewayError: whoever holds it does not give it.
         """
-        facts = self.facts
-        if facts is None or not (facts.ranges or self._probed):
-            facts = self._probe()
-        return facts
-
-    def forget(self) -> None:
-        """Look anew the next time."""
-        self.facts, self._probed = None, False
-
-    def _probe(self) -> Facts:
-        try:
-            opened = self._open(Span(0, HEAD_BYTES - 1))
-        except (OriginFailed, RangeNotSatisfiable):  # some servers cannot take a range, and say so in their own ways
-            opened = self._open(None)
-        opened.close()
-        self._probed = True
-        return opened.facts
 
     def open(self, span: Span | None = None) -> Opened:
         """Open the whole file, or one span of it.
 
-        The answer to a span is that span, or the whole file when the origin ignores ranges: see ``Opened.span``. Look
-        before asking for a span, as the type of a file is told by its beginning.
+        The answer to a span is that span, or the whole file where ranges are ignored: see ``Opened.span``. Look before
+        asking for a span, as the type of a file is told by its beginning.
 
         Raises:
-            OriginError: the origin does not give the file.
+            GatewayError: whoever holds it does not give it.
             RangeNotSatisfiable: the file is shorter than the span's first position.
         """
-        return self._open(span)
 
-    def _open(self, span: Span | None) -> Opened:
-        """Until the first bytes are in, everything has one deadline."""
-        with origin_errors(), within(OPEN_DEADLINE_S):
-            answer = self._client.get(self._url, span=str(span) if span else None, listed_only=self._listed_only)
-            return self._first_bytes(answer, span)
+    def forget(self) -> None:
+        """Look anew the next time."""
 
-    def _first_bytes(self, answer: Answer, span: Span | None) -> Opened:
-        try:
-            if span is not None and answer.status == 206:
-                return self._part(answer, span)
-            if span is not None and answer.status == 416:
-                return self._nothing(answer, span)
-            _refuse(answer)
-            return self._whole(answer)
-        except BaseException:
-            answer.close()
-            raise
+    def direct_url(self, disposition: str, content_type: str) -> str:
+        """Where to send a browser, unless it is held back; the two headers are for whoever can be asked to say them.
 
-    def _whole(self, answer: Answer) -> Opened:
-        begun = _peek(answer.read)
-        ranges = "bytes" in answer.header("Accept-Ranges").lower()
-        if self.facts is not None and self.facts.ranges:
-            ranges = True  # a part was had before, although the origin does not say so
-        self.facts = _facts(answer, answer.length, begun[:HEAD_BYTES], ranges=ranges)
-        return Opened(self.facts, None, answer, begun)
-
-    def _part(self, answer: Answer, asked: Span) -> Opened:
-        span, length = _content_range(answer)
-        if span.first != asked.first or span.last > asked.last or span.last >= length:
-            raise OriginFailed("another range than the one asked for")
-        if self.facts is not None and self.facts.ranges:
-            return Opened(_facts(answer, length, self.facts.head, ranges=True), span, answer, b"")
-        begun = _peek(answer.read)
-        self.facts = _facts(answer, length, begun[:HEAD_BYTES], ranges=True)
-        return Opened(self.facts, span, answer, begun)
-
-    def _nothing(self, answer: Answer, asked: Span) -> Opened:
-        """A 416: the file is empty, or shorter than thought."""
-        match = _UNSATISFIED_RANGE.fullmatch(answer.header("Content-Range"))
-        if asked.first > 0 or not match or int(match[1]) != 0:
-            self.forget()
-            raise RangeNotSatisfiable(int(match[1])) if match else OriginFailed("416 without a length")
-        self.facts = _facts(answer, 0, b"", ranges=True)
-        return Opened(self.facts, None, answer, b"")
-
-
-def _peek(read: Callable[[int], bytes]) -> bytes:
-    """Read until the first bytes are in: enough to know the type by."""
-    begun = b""
-    while len(begun) < HEAD_BYTES and (part := read(16 * 1024)):
-        begun += part
-    return begun
-
-
-def _facts(answer: Answer, length: int | None, head: bytes, *, ranges: bool) -> Facts:
-    encoding = answer.header("Content-Encoding").lower()
-    if encoding not in _ENCODINGS | {"", "identity"}:
-        raise OriginFailed("a content coding that browsers do not know")
-    encoded = encoding in _ENCODINGS
-    tag = answer.header("ETag")
-    validator = tag if _ENTITY_TAG.fullmatch(tag) else answer.header("Last-Modified")
-    return Facts(
-        length=length,
-        head=head,
-        validator=validator if len(validator) <= LONGEST_VALIDATOR else "",
-        ranges=ranges and not encoded,  # positions would count in the coded form
-        attachment=answer.header("Content-Disposition").partition(";")[0].strip().lower() == "attachment",
-        encoding=encoding if encoded else "",
-    )
-
-
-def _content_range(answer: Answer) -> tuple[Span, int]:
-    match = _CONTENT_RANGE.fullmatch(answer.header("Content-Range"))
-    if not match or int(match[1]) > int(match[2]):
-        raise OriginFailed("206 without a usable Content-Range")
-    span = Span(int(match[1]), int(match[2]))
-    if answer.length not in (None, len(span)):
-        raise OriginFailed("206 whose length contradicts its range")
-    return span, int(match[3])
-
-
-def _refuse(answer: Answer) -> None:
-    """Raise for every status but 200."""
-    status = answer.status
-    if status == 200:
-        return
-    if status == 404:
-        raise OriginNotFound("404")
-    if status == 410:
-        raise OriginGone("410")
-    if status in {400, 401, 403}:  # 400 and 403 are what an expired presigned URL answers
-        raise OriginRefused(str(status))
-    if status in {429, 503}:
-        raise OriginBusy(str(status), retry_after_s=seconds_of(answer.header("Retry-After")))
-    raise OriginFailed(str(status))
-
-
-def seconds_of(retry_after: str, *, default: int = 10, most: int = 600) -> int:
-    """Read a Retry-After of delta seconds (RFC 9110 section 10.2.3); a date counts as the default."""
-    return min(most, int(retry_after)) if _FEW_DIGITS.fullmatch(retry_after) else default
+        Raises:
+            OriginUnsafe: its name leads to an address that nobody is sent to.
+        """

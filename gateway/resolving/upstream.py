@@ -35,7 +35,7 @@ from gateway.errors import (
     ResultMissing,
 )
 from gateway.resolving.breaker import Breaker
-from gateway.resolving.source import Source, seconds_of
+from gateway.resolving.remote import RemoteSource, seconds_of
 
 PATH = "/api/v1/gpt4o-image/download-url"
 DIRECT_URL_LIFE_S = 1200
@@ -107,7 +107,7 @@ class UpstreamResolver:
         self._clock = clock
         self._sleep = sleep
 
-    def resolve(self, task_id: str, url: str) -> Source:
+    def resolve(self, task_id: str, url: str) -> RemoteSource:
         """Obtain a direct URL and make a source of it.
 
         Raises:
@@ -119,7 +119,7 @@ class UpstreamResolver:
         except OriginUnsafe as unsafe:
             raise DirectUrlRefused(str(unsafe)) from None
         expires_at = expiry_of(direct_url) or self._clock() + DIRECT_URL_LIFE_S
-        return Source(self._client, direct_url, expires_at, sendable=self._guard.is_sendable(direct_url))
+        return RemoteSource(self._client, direct_url, expires_at, sendable=self._guard.is_sendable(direct_url))
 
     def probe(self) -> None:
         """Ask for something that does not exist, to learn whether the provider answers and takes our key.

@@ -61,7 +61,12 @@ def _order(body: bytes) -> LinkOrder:
     try:
         return LinkOrder.model_validate_json(body)
     except ValidationError as invalid:
-        raise InvalidBody("; ".join(_told(error) for error in invalid.errors(include_url=False))) from None
+        raise InvalidBody(told(invalid)) from None
+
+
+def told(invalid: ValidationError) -> str:
+    """What is wrong with a body: each field and its remedy, never a value."""
+    return "; ".join(_told(error) for error in invalid.errors(include_url=False))
 
 
 def _told(error: Any) -> str:  # noqa: ANN401 (pydantic's ErrorDetails)

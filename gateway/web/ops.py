@@ -17,11 +17,13 @@ def healthz() -> Response:
 @blueprint.get("/readyz")
 def readyz() -> Response:
     """Downloads can be served: 200, or 503 with the dependency that stands against it."""
+    own = services().own
     checks = {
+        "database": "not used" if own is None else "ok" if own.database.answers() else "down",
         "provider": "paused after failures" if services().breaker.is_open else "ok",
         "maintenance": "on" if settings().maintenance else "off",
     }
-    ready = checks == {"provider": "ok", "maintenance": "off"}
+    ready = not {"down", "paused after failures", "on"} & set(checks.values())
     response = jsonify(status="ready" if ready else "not ready", checks=checks)
     response.status_code = 200 if ready else 503
     return private(response)

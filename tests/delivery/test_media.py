@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, features
 
 from factories import Gateway
-from gateway.delivery.media import media_of
+from gateway.media import media_of
 from gateway.resolving.source import HEAD_BYTES
 from servers import ScriptedServer
 

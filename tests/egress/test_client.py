@@ -1001,14 +1001,14 @@ from gateway.egress import client, sockets
 from gateway.egress.guard import Guard
 from gateway.egress.names import Lookup
 from gateway.hosts import HostPattern
-from gateway.resolving import source
+from gateway.resolving import remote
 
-sockets.CONNECT_TIMEOUT_S = sockets.HEADER_DEADLINE_S = sockets.STALL_TIMEOUT_S = source.OPEN_DEADLINE_S = 1.0
+sockets.CONNECT_TIMEOUT_S = sockets.HEADER_DEADLINE_S = sockets.STALL_TIMEOUT_S = remote.OPEN_DEADLINE_S = 1.0
 guard = Guard([HostPattern.parse("127.0.0.1:" + sys.argv[1])], [ip_network("127.0.0.0/8")])
 fetch = client.Client(guard, Lookup())
 try:
     with gevent.Timeout(4):
-        opened = source.Source(fetch, "https://127.0.0.1:" + sys.argv[1] + "/", 0, sendable=False).open()
+        opened = remote.RemoteSource(fetch, "https://127.0.0.1:" + sys.argv[1] + "/", 0, sendable=False).open()
         while opened.read(65536):
             pass
         print("complete")

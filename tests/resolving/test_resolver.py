@@ -31,6 +31,7 @@ from gateway.errors import (
     ProviderUnauthorized,
     RecordNotReady,
 )
+from gateway.resolving.remote import RemoteSource
 from gateway.resolving.resolver import Resolver
 from gateway.resolving.source import Source
 
@@ -60,7 +61,7 @@ class Provider:
         if self.failure is not None:
             raise self.failure
         direct_url = f"https://bucket.example/{len(self.calls)}"
-        return Source(self._client, direct_url, self._clock() + self.life_s, sendable=True)
+        return RemoteSource(self._client, direct_url, self._clock() + self.life_s, sendable=True)
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,8 @@ from gateway.errors import (
     RangeNotSatisfiable,
 )
 from gateway.hosts import HostPattern
-from gateway.resolving.source import HEAD_BYTES, Opened, Source, Span, seconds_of
+from gateway.resolving.remote import RemoteSource, seconds_of
+from gateway.resolving.source import HEAD_BYTES, Opened, Span
 from live import free_port
 from servers import Request, ScriptedServer, answer, file_answer
 
@@ -52,8 +53,8 @@ def origin(server: ScriptedServer) -> ScriptedServer:
 
 
 @pytest.fixture
-def source(client: Client, origin: ScriptedServer) -> Source:
-    return Source(client, origin.url(PATH), 0, sendable=True)
+def source(client: Client, origin: ScriptedServer) -> RemoteSource:
+    return RemoteSource(client, origin.url(PATH), 0, sendable=True)
 
 
 def everything(opened: Opened) -> bytes:
@@ -91,7 +92,7 @@ def ranges_asked(origin: ScriptedServer) -> list[str]:
 # --- facts
 
 
-def test_a_look_asks_for_the_first_bytes_and_remembers(source: Source, origin: ScriptedServer) -> None:
+def test_a_look_asks_for_the_first_bytes_and_remembers(source: RemoteSource, origin: ScriptedServer) -> None:
     origin.serve(PATH, PNG, ETag='"v1"', Content_Type="image/png")
 
     facts = source.look()
@@ -106,9 +107,11 @@ def test_a_look_asks_for_the_first_bytes_and_remembers(source: Source, origin: S
     assert facts.encoding == ""
 
 
-def test_opening_the_whole_file_tells_the_same_facts(source: Source, origin: ScriptedServer, client: Client) -> None:
+def test_opening_the_whole_file_tells_the_same_facts(
+    source: RemoteSource, origin: ScriptedServer, client: Client
+) -> None:
     origin.serve(PATH, PNG, ETag='"v1"')
-    other = Source(client, origin.url(PATH), 0, sendable=True)
+    other = RemoteSource(client, origin.url(PATH), 0, sendable=True)
 
     opened = source.open()
 
@@ -117,7 +120,7 @@ def test_opening_the_whole_file_tells_the_same_facts(source: Source, origin: Scr
     assert opened.facts == source.facts == other.look()
 
 
-def test_an_origin_without_ranges_is_asked_once_too(source: Source, origin: ScriptedServer) -> None:
+def test_an_origin_without_ranges_is_asked_once_too(source: RemoteSource, origin: ScriptedServer) -> None:
     origin.serve(PATH, PNG, ranges=False, ETag='"v1"')
 
     facts = [source.look(), source.look(), source.look()]
@@ -130,7 +133,7 @@ def test_an_origin_without_ranges_is_asked_once_too(source: Source, origin: Scri
 @pytest.mark.parametrize("size", [0, 1, 10, 63, 64, 65, 1000])
 @pytest.mark.parametrize("ranges", [True, False], ids=["ranges", "no-ranges"])
 def test_a_file_of_any_size_is_looked_at_and_read(
-    source: Source, origin: ScriptedServer, size: int, *, ranges: bool
+    source: RemoteSource, origin: ScriptedServer, size: int, *, ranges: bool
 ) -> None:
     origin.serve(PATH, FILE[:size], ranges=ranges)
 
@@ -160,7 +163,7 @@ def test_a_file_of_any_size_is_looked_at_and_read(
     ],
 )
 def test_the_validator_is_a_proper_one_or_none(
-    source: Source, origin: ScriptedServer, headers: dict[str, str], validator: str
+    source: RemoteSource, origin: ScriptedServer, headers: dict[str, str], validator: str
 ) -> None:
     origin.route(PATH, lambda request: file_answer(request, FILE, headers))
 
@@ -185,7 +188,7 @@ def test_the_validator_is_a_proper_one_or_none(
     ],
 )
 def test_only_a_clear_attachment_is_one(
-    source: Source, origin: ScriptedServer, disposition: str, *, attachment: bool
+    source: RemoteSource, origin: ScriptedServer, disposition: str, *, attachment: bool
 ) -> None:
     origin.serve(PATH, FILE, Content_Disposition=disposition)
 
@@ -196,14 +199,14 @@ def test_only_a_clear_attachment_is_one(
     ("accept_ranges", "ranges"), [("bytes", True), ("Bytes", True), ("none", False), ("", False), ("pages", False)]
 )
 def test_an_origin_says_whether_it_has_ranges(
-    source: Source, origin: ScriptedServer, accept_ranges: str, *, ranges: bool
+    source: RemoteSource, origin: ScriptedServer, accept_ranges: str, *, ranges: bool
 ) -> None:
     origin.serve(PATH, FILE, ranges=False, Accept_Ranges=accept_ranges)
 
     assert source.look().ranges is ranges
 
 
-def test_ranges_are_learned_from_a_part_and_not_forgotten(source: Source, origin: ScriptedServer) -> None:
+def test_ranges_are_learned_from_a_part_and_not_forgotten(source: RemoteSource, origin: ScriptedServer) -> None:
     origin.route(PATH, part(f"bytes 0-63/{len(FILE)}", FILE[:64]))
 
     looked = source.look()
@@ -216,7 +219,7 @@ def test_ranges_are_learned_from_a_part_and_not_forgotten(source: Source, origin
 
 @pytest.mark.parametrize("coding", ["gzip", "br", "deflate", "zstd", "GZIP"])
 def test_a_coding_that_browsers_know_is_told_and_takes_the_ranges_away(
-    source: Source, origin: ScriptedServer, coding: str
+    source: RemoteSource, origin: ScriptedServer, coding: str
 ) -> None:
     origin.serve(PATH, FILE, Content_Encoding=coding)
 
@@ -226,7 +229,7 @@ def test_a_coding_that_browsers_know_is_told_and_takes_the_ranges_away(
     assert everything(source.open()) == FILE
 
 
-def test_identity_is_no_coding(source: Source, origin: ScriptedServer) -> None:
+def test_identity_is_no_coding(source: RemoteSource, origin: ScriptedServer) -> None:
     origin.serve(PATH, FILE, Content_Encoding="identity")
 
     facts = source.look()
@@ -235,7 +238,7 @@ def test_identity_is_no_coding(source: Source, origin: ScriptedServer) -> None:
 
 
 @pytest.mark.parametrize("coding", ["gzip, br", "gzip, gzip", "x-gzip", "compress", "aes128gcm", "*", "chunked"])
-def test_any_other_coding_is_refused(source: Source, origin: ScriptedServer, coding: str) -> None:
+def test_any_other_coding_is_refused(source: RemoteSource, origin: ScriptedServer, coding: str) -> None:
     origin.serve(PATH, FILE, Content_Encoding=coding)
 
     with pytest.raises(OriginFailed):
@@ -244,7 +247,7 @@ def test_any_other_coding_is_refused(source: Source, origin: ScriptedServer, cod
         source.open()
 
 
-def test_an_unknown_length_is_unknown(source: Source, origin: ScriptedServer) -> None:
+def test_an_unknown_length_is_unknown(source: RemoteSource, origin: ScriptedServer) -> None:
     chunked = b"".join(b"%x\r\n%s\r\n" % (len(FILE), FILE) for _ in range(1)) + b"0\r\n\r\n"
     origin.route(PATH, b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked)
 
@@ -256,7 +259,7 @@ def test_an_unknown_length_is_unknown(source: Source, origin: ScriptedServer) ->
 
 
 @pytest.mark.parametrize(("first", "last"), [(0, 0), (0, 63), (10, 10), (100, 899), (1000, 1023), (0, 1023)])
-def test_a_part_is_exactly_that(source: Source, origin: ScriptedServer, first: int, last: int) -> None:
+def test_a_part_is_exactly_that(source: RemoteSource, origin: ScriptedServer, first: int, last: int) -> None:
     origin.serve(PATH, FILE, ETag='"v1"')
     looked = source.look()
 
@@ -268,7 +271,7 @@ def test_a_part_is_exactly_that(source: Source, origin: ScriptedServer, first: i
     assert ranges_asked(origin)[-1] == f"bytes={first}-{last}"
 
 
-def test_a_part_from_an_origin_without_ranges_is_the_whole_file(source: Source, origin: ScriptedServer) -> None:
+def test_a_part_from_an_origin_without_ranges_is_the_whole_file(source: RemoteSource, origin: ScriptedServer) -> None:
     origin.serve(PATH, FILE, ranges=False)
 
     opened = source.open(Span(10, 19))
@@ -300,7 +303,7 @@ WRONG_PARTS = {
 
 @pytest.mark.parametrize("route", WRONG_PARTS.values(), ids=WRONG_PARTS)
 def test_a_part_that_is_not_the_one_asked_for_is_refused(
-    source: Source, origin: ScriptedServer, route: Callable[[Request], bytes]
+    source: RemoteSource, origin: ScriptedServer, route: Callable[[Request], bytes]
 ) -> None:
     origin.serve(PATH, FILE)
     source.look()
@@ -313,7 +316,7 @@ def test_a_part_that_is_not_the_one_asked_for_is_refused(
 @pytest.mark.parametrize("framing", ["chunked", "close-delimited"])
 @pytest.mark.parametrize("sent", [0, 5, 9])
 def test_a_part_that_breaks_off_is_not_taken_for_complete(
-    source: Source, origin: ScriptedServer, framing: str, sent: int
+    source: RemoteSource, origin: ScriptedServer, framing: str, sent: int
 ) -> None:
     origin.serve(PATH, FILE)
     source.look()
@@ -326,7 +329,7 @@ def test_a_part_that_breaks_off_is_not_taken_for_complete(
 @pytest.mark.parametrize("framing", ["chunked", "close-delimited"])
 @pytest.mark.parametrize("looked", [True, False], ids=["looked", "unseen"])
 def test_no_more_than_the_part_comes_out_of_it(
-    source: Source, origin: ScriptedServer, framing: str, *, looked: bool
+    source: RemoteSource, origin: ScriptedServer, framing: str, *, looked: bool
 ) -> None:
     origin.serve(PATH, FILE)
     if looked:
@@ -344,7 +347,7 @@ def framed(framing: str, body: bytes) -> bytes:
     return head + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n"
 
 
-def test_a_shorter_part_than_asked_for_is_told_as_what_it_is(source: Source, origin: ScriptedServer) -> None:
+def test_a_shorter_part_than_asked_for_is_told_as_what_it_is(source: RemoteSource, origin: ScriptedServer) -> None:
     origin.serve(PATH, FILE)
     source.look()
     origin.route(PATH, part("bytes 10-14/1024", FILE[10:15]))
@@ -355,7 +358,7 @@ def test_a_shorter_part_than_asked_for_is_told_as_what_it_is(source: Source, ori
     assert everything(opened) == FILE[10:15]
 
 
-def test_a_part_of_another_file_tells_that_files_facts(source: Source, origin: ScriptedServer) -> None:
+def test_a_part_of_another_file_tells_that_files_facts(source: RemoteSource, origin: ScriptedServer) -> None:
     origin.serve(PATH, FILE, ETag='"v1"')
     before = source.look()
     origin.serve(PATH, FILE + b"more", ETag='"v2"')
@@ -367,7 +370,7 @@ def test_a_part_of_another_file_tells_that_files_facts(source: Source, origin: S
     assert (opened.facts.length, opened.facts.validator) == (1028, '"v2"')
 
 
-def test_what_was_forgotten_is_looked_at_anew(source: Source, origin: ScriptedServer) -> None:
+def test_what_was_forgotten_is_looked_at_anew(source: RemoteSource, origin: ScriptedServer) -> None:
     origin.serve(PATH, FILE, ETag='"v1"')
     source.look()
     origin.serve(PATH, FILE, ETag='"v2"')
@@ -380,7 +383,7 @@ def test_what_was_forgotten_is_looked_at_anew(source: Source, origin: ScriptedSe
 # --- 416
 
 
-def test_a_range_beyond_the_end_tells_the_length(source: Source, origin: ScriptedServer) -> None:
+def test_a_range_beyond_the_end_tells_the_length(source: RemoteSource, origin: ScriptedServer) -> None:
     origin.serve(PATH, FILE)
 
     with pytest.raises(RangeNotSatisfiable) as failure:
@@ -390,14 +393,16 @@ def test_a_range_beyond_the_end_tells_the_length(source: Source, origin: Scripte
 
 
 @pytest.mark.parametrize("content_range", ["", "bytes */*", "bytes 0-1/2", "bytes */-1", "bytes */abc", "*/1024"])
-def test_a_416_without_a_length_is_a_failed_origin(source: Source, origin: ScriptedServer, content_range: str) -> None:
+def test_a_416_without_a_length_is_a_failed_origin(
+    source: RemoteSource, origin: ScriptedServer, content_range: str
+) -> None:
     origin.route(PATH, only(416, Content_Range=content_range))
 
     with pytest.raises(OriginFailed):
         source.open(Span(2000, 2010))
 
 
-def test_a_416_for_an_empty_file_is_an_empty_file(source: Source, origin: ScriptedServer) -> None:
+def test_a_416_for_an_empty_file_is_an_empty_file(source: RemoteSource, origin: ScriptedServer) -> None:
     origin.route(PATH, only(416, Content_Range="bytes */0"))
 
     facts = source.look()
@@ -405,7 +410,7 @@ def test_a_416_for_an_empty_file_is_an_empty_file(source: Source, origin: Script
     assert (facts.length, facts.head) == (0, b"")
 
 
-def test_the_text_of_a_416_is_not_the_file(source: Source, origin: ScriptedServer) -> None:
+def test_the_text_of_a_416_is_not_the_file(source: RemoteSource, origin: ScriptedServer) -> None:
     origin.serve(PATH, FILE)
     source.look()
     origin.route(PATH, only(416, Content_Range="bytes */0"))
@@ -418,7 +423,7 @@ def test_the_text_of_a_416_is_not_the_file(source: Source, origin: ScriptedServe
 
 @pytest.mark.parametrize("content_range", ["bytes */1024", "", "bytes */*"])
 def test_an_origin_that_refuses_every_range_is_looked_at_without(
-    source: Source, origin: ScriptedServer, content_range: str
+    source: RemoteSource, origin: ScriptedServer, content_range: str
 ) -> None:
     def route(request: Request) -> bytes:
         if "range" in request.headers:
@@ -472,7 +477,7 @@ STATUSES: dict[int, type[OriginError]] = {
 
 @pytest.mark.parametrize(("status", "error"), STATUSES.items())
 def test_a_status_that_is_no_file_is_its_own_error(
-    source: Source, origin: ScriptedServer, status: int, error: type[OriginError]
+    source: RemoteSource, origin: ScriptedServer, status: int, error: type[OriginError]
 ) -> None:
     origin.route(PATH, only(status))
 
@@ -484,7 +489,7 @@ def test_a_status_that_is_no_file_is_its_own_error(
     assert (type(opened.value), type(looked.value)) == (error, error)
 
 
-def test_what_an_expired_presigned_url_answers_is_a_refusal(source: Source, origin: ScriptedServer) -> None:
+def test_what_an_expired_presigned_url_answers_is_a_refusal(source: RemoteSource, origin: ScriptedServer) -> None:
     origin.route(PATH, answer(400, b"<Error><Code>ExpiredRequest</Code></Error>"))
 
     with pytest.raises(OriginRefused):
@@ -492,7 +497,7 @@ def test_what_an_expired_presigned_url_answers_is_a_refusal(source: Source, orig
 
 
 @pytest.mark.parametrize("status", [204, 206, 304])
-def test_an_answer_that_nobody_asked_for_is_no_file(source: Source, origin: ScriptedServer, status: int) -> None:
+def test_an_answer_that_nobody_asked_for_is_no_file(source: RemoteSource, origin: ScriptedServer, status: int) -> None:
     origin.route(PATH, answer(status, b"", {"Content-Range": "bytes 0-9/10", "ETag": '"v1"'}))
 
     with pytest.raises(OriginFailed):
@@ -502,7 +507,7 @@ def test_an_answer_that_nobody_asked_for_is_no_file(source: Source, origin: Scri
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize(("retry_after", "seconds"), [("7", 7), ("", 10), ("x", 10), ("100000", 600), ("0", 0)])
 def test_a_busy_origin_says_when_to_come_again(
-    source: Source, origin: ScriptedServer, status: int, retry_after: str, seconds: int
+    source: RemoteSource, origin: ScriptedServer, status: int, retry_after: str, seconds: int
 ) -> None:
     origin.route(PATH, answer(status, b"", {"Retry-After": retry_after}))
 
@@ -530,7 +535,7 @@ def test_retry_after_is_a_small_whole_number_or_the_default(said: str, seconds: 
     assert seconds_of(said) == seconds
 
 
-def test_nothing_is_remembered_of_a_failure(source: Source, origin: ScriptedServer) -> None:
+def test_nothing_is_remembered_of_a_failure(source: RemoteSource, origin: ScriptedServer) -> None:
     origin.route(PATH, only(404))
     with pytest.raises(OriginNotFound):
         source.look()
@@ -542,7 +547,7 @@ def test_nothing_is_remembered_of_a_failure(source: Source, origin: ScriptedServ
 # --- reading
 
 
-def test_the_first_bytes_are_not_lost_and_not_given_twice(source: Source, origin: ScriptedServer) -> None:
+def test_the_first_bytes_are_not_lost_and_not_given_twice(source: RemoteSource, origin: ScriptedServer) -> None:
     origin.serve(PATH, FILE)
     opened = source.open()
 
@@ -556,14 +561,16 @@ def test_the_first_bytes_are_not_lost_and_not_given_twice(source: Source, origin
 
 
 @pytest.mark.parametrize("sent", [0, 10, 64, 500, 1023])
-def test_a_file_that_breaks_off_is_not_taken_for_complete(source: Source, origin: ScriptedServer, sent: int) -> None:
+def test_a_file_that_breaks_off_is_not_taken_for_complete(
+    source: RemoteSource, origin: ScriptedServer, sent: int
+) -> None:
     origin.route(PATH, b"HTTP/1.1 200 OK\r\nContent-Length: 1024\r\n\r\n" + FILE[:sent])
 
     with pytest.raises(OriginFailed):
         everything(source.open())
 
 
-def test_first_bytes_that_come_one_by_one_are_waited_for(source: Source, origin: ScriptedServer) -> None:
+def test_first_bytes_that_come_one_by_one_are_waited_for(source: RemoteSource, origin: ScriptedServer) -> None:
     def route(request: Request) -> None:
         request.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         request.connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 70\r\n\r\n")
@@ -584,7 +591,7 @@ def test_first_bytes_that_come_one_by_one_are_waited_for(source: Source, origin:
     ids=["404", "500", "coding", "part"],
 )
 def test_a_refused_answer_lets_the_origin_go(
-    source: Source, origin: ScriptedServer, status: int, headers: dict[str, str]
+    source: RemoteSource, origin: ScriptedServer, status: int, headers: dict[str, str]
 ) -> None:
     gone = threading.Event()
 
@@ -609,12 +616,12 @@ def test_a_refused_answer_lets_the_origin_go(
 def test_a_browser_is_sent_to_the_url_byte_for_byte(client: Client, origin: ScriptedServer) -> None:
     url = origin.url("/a/../b//c?X=%2f%7e&y=+&&z#frag")
 
-    assert Source(client, url, 0, sendable=True).direct_url == url
+    assert RemoteSource(client, url, 0, sendable=True).direct_url("", "") == url
 
 
 def test_no_browser_is_sent_to_a_place_that_is_never_fetched_from(client: Client) -> None:
     with pytest.raises(OriginUnsafe):
-        _ = Source(client, "https://127.0.0.1/x", 0, sendable=True).direct_url
+        _ = RemoteSource(client, "https://127.0.0.1/x", 0, sendable=True).direct_url("", "")
 
 
 def test_an_origin_that_is_not_there_is_unreachable() -> None:
@@ -622,4 +629,4 @@ def test_an_origin_that_is_not_there_is_unreachable() -> None:
     guard = Guard([HostPattern.parse(f"127.0.0.1:{port}")], [ip_network("127.0.0.0/8")], allow_http=True)
 
     with pytest.raises(OriginUnreachable):
-        Source(Client(guard, Lookup()), f"http://127.0.0.1:{port}/", 0, sendable=True).open()
+        RemoteSource(Client(guard, Lookup()), f"http://127.0.0.1:{port}/", 0, sendable=True).open()

@@ -22,6 +22,7 @@ WEBM = Media("video/webm", ("webm", "mkv"))
 MP3 = Media("audio/mpeg", ("mp3",))
 ZIP = Media("application/zip")  # many formats are zips inside, so any extension fits
 
+IMAGES = frozenset({PNG, JPEG, GIF, WEBP, AVIF})
 EXTENSIONS = frozenset(e for media in (PNG, JPEG, GIF, WEBP, AVIF, MP4, WEBM, MP3) for e in media.extensions)
 
 _BEGINNINGS = (

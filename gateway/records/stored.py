@@ -1,0 +1,133 @@
+"""Records in the database: found, kept, swept."""
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from gateway.records.record import Record
+from gateway.storage.database import Database
+from gateway.storage.models import objects, records
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_COLUMNS = (
+    records.c.task_id,
+    records.c.status,
+    records.c.result_urls,
+    records.c.created_at,
+    records.c.completed_at,
+    records.c.error_code,
+    records.c.error_message,
+    records.c.swept_at,
+)
+
+
+class SqlRecords:
+    """Finds, keeps and sweeps records.
+
+    Args:
+        database: where they are.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._insert = sqlite.insert if database.is_sqlite else postgresql.insert
+
+    def find(self, task_id: str) -> Record | None:
+        """The record of a task, or its tombstone; None when there is neither."""
+        with self._database.reading() as connection:
+            row = connection.execute(select(*_COLUMNS).where(records.c.task_id == task_id)).one_or_none()
+        return None if row is None else _record(row)
+
+    def put(self, record: Record) -> None:
+        """Keep a record, in place of the one that is there."""
+        values = _values(record)
+        statement = self._insert(records).values(values)
+        with self._database.writing() as connection:
+            connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=[records.c.task_id],
+                    set_={name: statement.excluded[name] for name in values if name != "task_id"},
+                )
+            )
+
+    def put_unless_succeeded(self, record: Record) -> bool:
+        """Keep a record, unless the one that is there is a success already.
+
+        Returns:
+            Whether it was kept.
+        """
+        values = _values(record)
+        statement = self._insert(records).values(values)
+        with self._database.writing() as connection:
+            kept = connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=[records.c.task_id],
+                    set_={name: statement.excluded[name] for name in values if name not in {"task_id", "created_at"}},
+                    where=records.c.status != "SUCCESS",
+                ).returning(records.c.task_id)
+            ).first()
+        return kept is not None
+
+    def delete(self, task_id: str) -> bool:
+        """Forget a record and which objects hold its images; tells whether there was one."""
+        with self._database.writing() as connection:
+            connection.execute(delete(objects).where(objects.c.task_id == task_id))
+            return connection.execute(delete(records).where(records.c.task_id == task_id)).rowcount > 0
+
+    def sweep(self, created_before: int, now_ms: int, most: int) -> list[str]:
+        """Turn records older than a time into tombstones, oldest first, at most so many at once.
+
+        Returns:
+            The digests of the objects that these records no longer hold.
+        """
+        old = (
+            select(records.c.task_id)
+            .where(records.c.swept_at.is_(None), records.c.created_at < created_before)
+            .order_by(records.c.created_at)
+            .limit(most)
+        )
+        with self._database.writing() as connection:
+            task_ids = list(connection.scalars(old))
+            held = objects.c.task_id.in_(task_ids)
+            digests = list(connection.scalars(select(objects.c.digest).where(held)))
+            connection.execute(delete(objects).where(held))
+            connection.execute(
+                update(records).where(records.c.task_id.in_(task_ids)).values(swept_at=now_ms, result_urls=None)
+            )
+        return digests if task_ids else []
+
+    def bury(self, swept_before: int, most: int) -> int:
+        """Forget tombstones older than a time, at most so many at once; tells how many."""
+        old = select(records.c.task_id).where(records.c.swept_at < swept_before).limit(most)
+        with self._database.writing() as connection:
+            return connection.execute(delete(records).where(records.c.task_id.in_(old))).rowcount
+
+
+def _record(row: Any) -> Record:  # noqa: ANN401 (a row's type names its columns' types only)
+    urls: Sequence[str] | None = row.result_urls
+    return Record(
+        task_id=row.task_id,
+        status=row.status,
+        result_urls=None if urls is None else tuple(urls),
+        created_at=row.created_at,
+        completed_at=row.completed_at,
+        error_code=row.error_code,
+        error_message=row.error_message,
+        swept=row.swept_at is not None,
+    )
+
+
+def _values(record: Record) -> dict[str, Any]:
+    return {
+        "task_id": record.task_id,
+        "status": record.status,
+        "result_urls": None if record.result_urls is None else list(record.result_urls),
+        "created_at": record.created_at,
+        "completed_at": record.completed_at,
+        "error_code": record.error_code,
+        "error_message": record.error_message,
+        "swept_at": None,
+    }

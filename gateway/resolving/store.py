@@ -1,0 +1,90 @@
+"""The ``store`` resolver: the provider's own job. Check the record, fetch the image, keep it, and hand it out."""
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+
+from gateway.egress.client import Client
+from gateway.egress.guard import Guard
+from gateway.errors import FileTooLarge, ImageUnavailable, NotAnImage, OriginError, OriginNotAllowed
+from gateway.media import IMAGES, media_of
+from gateway.records.record import check_result
+from gateway.records.stored import SqlRecords
+from gateway.resolving.kept import KeptSource
+from gateway.resolving.remote import RemoteSource
+from gateway.storage.index import ObjectIndex
+from gateway.storage.objects import Incoming, Objects, Stored
+
+LIFE_S = 1200
+_CHUNK = 256 * 1024
+
+
+class StoreResolver:
+    """Turns our own records into sources.
+
+    Args:
+        records: what is known of tasks.
+        index: which object holds which image.
+        objects: where the bytes are kept.
+        client, guard: the way to the images' origins.
+        days: how old a record may be.
+        max_bytes: the largest image that is kept.
+    """
+
+    def __init__(  # noqa: PLR0913 (the collaborators of one conversion)
+        self,
+        records: SqlRecords,
+        index: ObjectIndex,
+        objects: Objects,
+        client: Client,
+        guard: Guard,
+        *,
+        days: int,
+        max_bytes: int,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._records = records
+        self._index = index
+        self._objects = objects
+        self._client = client
+        self._guard = guard
+        self._days = days
+        self._max_bytes = max_bytes
+        self._clock = clock
+
+    def resolve(self, task_id: str, url: str) -> KeptSource:
+        """Give the object of an image, and fetch the image when there is none yet.
+
+        Raises:
+            ProviderError: the record, or the image, stands against it.
+            StorageFull, StorageDown, DatabaseDown: our own trouble.
+        """
+        check_result(self._records.find(task_id), url, now_ms=int(self._clock() * 1000), days=self._days)
+        stored = self._index.find(task_id, url)
+        if stored is None or not self._objects.has(stored):
+            stored = self._fetch(url)
+            self._index.put(task_id, url, stored)
+        return KeptSource(self._objects, stored, self._clock() + LIFE_S)
+
+    def _fetch(self, url: str) -> Stored:
+        try:
+            self._guard.admit(url)
+            source = RemoteSource(self._client, url, 0, sendable=False, listed_only=True)
+            with closing(source.open()) as opened, self._objects.receiving() as incoming:
+                self._copy(opened.read, incoming, opened.facts.length)
+                return self._objects.keep(incoming)
+        except (OriginError, OriginNotAllowed) as error:
+            raise ImageUnavailable(error.code) from error
+
+    def _copy(self, read: Callable[[int], bytes], incoming: Incoming, length: int | None) -> None:
+        if (length or 0) > self._max_bytes:
+            raise FileTooLarge(f"{length} bytes")
+        while part := read(_CHUNK):
+            begins = incoming.length == 0
+            incoming.write(part)
+            if begins and media_of(incoming.head) not in IMAGES:
+                raise NotAnImage("its first bytes are no image's")
+            if incoming.length > self._max_bytes:
+                raise FileTooLarge("more than is kept")
+        if incoming.length == 0:
+            raise NotAnImage("it is empty")

@@ -1,0 +1,137 @@
+"""The database: SQLite by default, PostgreSQL by its URL. One place that opens it, and one that migrates it."""
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic.command import upgrade
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from gateway.errors import DatabaseDown
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+BUSY_TIMEOUT_MS = 1500
+_POSTGRES_SCHEMES = ("postgres://", "postgresql://")
+
+
+class Database:
+    """Opens connections. Build it after the worker was forked.
+
+    Args:
+        url: as SQLAlchemy writes it; ``postgres://`` is taken too.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.engine = _engine(_normal(url))
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection that only reads.
+
+        Raises:
+            DatabaseDown: the database does not answer.
+        """
+        with _database_errors(), self.engine.connect().execution_options(writes=False) as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that takes the write lock at once, and commits at the end of the block.
+
+        Do nothing in it but SQL: under gevent, whatever yields inside a transaction of SQLite stops the whole worker.
+
+        Raises:
+            DatabaseDown: the database does not answer; nothing of the block was kept.
+        """
+        with _database_errors(), self.engine.begin() as connection:
+            yield connection
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether this is the embedded database."""
+        return self.engine.dialect.name == "sqlite"
+
+    def answers(self) -> bool:
+        """Tell whether the database does."""
+        try:
+            with self.reading() as connection:
+                connection.exec_driver_sql("SELECT 1")
+        except DatabaseDown:
+            return False
+        return True
+
+    def is_current(self) -> bool:
+        """Tell whether every migration was applied."""
+        with self.reading() as connection:
+            applied = MigrationContext.configure(connection).get_current_heads()
+        return set(applied) == set(ScriptDirectory.from_config(_config()).get_heads())
+
+    def migrate(self) -> None:
+        """Apply the migrations that are missing; of several processes at once, one does it."""
+        with self._alone():
+            config = _config()
+            with self.engine.begin() as connection:
+                config.attributes["connection"] = connection
+                upgrade(config, "head")
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        path = self.engine.url.database
+        if not self.is_sqlite or not path or path == ":memory:":
+            yield
+            return
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with Path(path + ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+
+@contextmanager
+def _database_errors() -> Iterator[None]:
+    try:
+        yield
+    except SQLAlchemyError as error:
+        raise DatabaseDown(type(error).__name__) from error
+
+
+def _normal(url: str) -> str:
+    for scheme in _POSTGRES_SCHEMES:
+        if url.startswith(scheme):
+            return "postgresql+psycopg://" + url.removeprefix(scheme)
+    return url
+
+
+def _engine(url: str) -> Engine:
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite":
+        return create_engine(parsed, pool_size=10, max_overflow=20, pool_timeout=3, pool_pre_ping=True)
+    if parsed.database and parsed.database != ":memory:":
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False})
+    event.listen(engine, "connect", _on_connect)
+    event.listen(engine, "begin", _on_begin)
+    return engine
+
+
+def _on_connect(connection: Any, _record: Any) -> None:  # noqa: ANN401 (the driver's)
+    connection.isolation_level = None  # we say BEGIN ourselves
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_TIMEOUT_MS}", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _on_begin(connection: Connection) -> None:
+    """A deferred begin fails at once when a read becomes a write; an immediate one waits its turn."""
+    writes = connection.get_execution_options().get("writes", True)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    return config

@@ -1,0 +1,128 @@
+"""Objects in a folder: content-addressed files, written whole and then renamed into place."""
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from gateway.storage.objects import Incoming, Stored, disk_errors
+
+_LEFTOVER_AGE_S = 3600
+_NOTE_USE_EVERY_S = 600
+
+
+class FolderObjects:
+    """Keeps each object in a file named by its digest. After a crash there is no half file: only a leftover to clear.
+
+    Args:
+        root: the folder; made when it is missing.
+        most_bytes: beyond it the least recently used objects go; None for no limit.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        most_bytes: int | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._root, self._incoming = root, root / "incoming"
+        self._most_bytes = most_bytes
+        self._clock = clock
+        self._incoming.mkdir(parents=True, exist_ok=True)
+        self._clear_leftovers()
+
+    @contextmanager
+    def receiving(self) -> Iterator[Incoming]:
+        """A temporary file in the same file system; gone when the block ends."""
+        with disk_errors():
+            file = tempfile.NamedTemporaryFile(dir=self._incoming)  # noqa: SIM115 (closed by the block below)
+        with file:
+            yield Incoming(cast("BinaryIO", file))
+
+    def keep(self, incoming: Incoming) -> Stored:
+        """Bring the bytes to the disk, then give them their name: a link, as the temporary name goes by itself."""
+        incoming.sync()
+        stored = incoming.stored
+        path = self._path(stored.digest)
+        with disk_errors():
+            path.parent.mkdir(exist_ok=True)
+            try:
+                os.link(incoming.file.name, path)
+            except FileExistsError:
+                os.utime(path)
+            _sync_folder(path.parent)
+        if self._most_bytes is not None:
+            self._evict(keep=stored.digest)
+        return stored
+
+    def has(self, stored: Stored) -> bool:
+        """Tell whether the file is there; its time is its last use, to within ten minutes."""
+        path = self._path(stored.digest)
+        try:
+            used_at = path.stat().st_mtime
+        except FileNotFoundError:
+            return False
+        if self._clock() - used_at > _NOTE_USE_EVERY_S:
+            os.utime(path, (self._clock(), self._clock()))
+        return True
+
+    def open(self, stored: Stored, first: int, last: int) -> "FileSpan":
+        """Open a span of the file.
+
+        Raises:
+            FileNotFoundError: it was evicted or deleted meanwhile.
+        """
+        return FileSpan(self._path(stored.digest), first, last)
+
+    def delete(self, digest: str) -> None:
+        """Drop the file. Who has it open reads it to its end."""
+        self._path(digest).unlink(missing_ok=True)
+
+    def _path(self, digest: str) -> Path:
+        return self._root / digest[:2] / digest[2:]
+
+    def _evict(self, keep: str) -> None:
+        files = [(entry.stat(), entry) for entry in self._root.glob("??/*")]
+        total = sum(stat.st_size for stat, _ in files)
+        for stat, path in sorted(files, key=lambda file: file[0].st_mtime):
+            if total <= (self._most_bytes or 0):
+                return
+            if path != self._path(keep):
+                path.unlink(missing_ok=True)
+                total -= stat.st_size
+
+    def _clear_leftovers(self) -> None:
+        for path in self._incoming.iterdir():
+            if self._clock() - path.stat().st_mtime > _LEFTOVER_AGE_S:
+                path.unlink(missing_ok=True)
+
+
+class FileSpan:
+    """A part of a file, open for reading."""
+
+    def __init__(self, path: Path, first: int, last: int) -> None:
+        self._file = path.open("rb")
+        self._file.seek(first)
+        self._left = last - first + 1
+
+    def read(self, amount: int, /) -> bytes:
+        """Read at most ``amount`` bytes; empty at the end of the span."""
+        part = self._file.read(min(amount, self._left))
+        self._left -= len(part)
+        return part
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename last (the file's own sync does not bring its name to the disk)."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,69 @@
+"""Which object holds which image, in the database."""
+
+import hashlib
+import time
+from collections.abc import Callable, Collection
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from gateway.storage.database import Database
+from gateway.storage.models import objects
+from gateway.storage.objects import Stored
+
+
+class ObjectIndex:
+    """Finds the object of an image by its task and its origin URL.
+
+    Args:
+        database: where the index is.
+        clock: Unix seconds.
+    """
+
+    def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
+        self._database = database
+        self._clock = clock
+        self._insert = sqlite.insert if database.is_sqlite else postgresql.insert
+
+    def find(self, task_id: str, url: str) -> Stored | None:
+        """The object of an image; None when it was never kept."""
+        wanted = select(objects.c.digest, objects.c.length, objects.c.head).where(
+            objects.c.task_id == task_id, objects.c.url_hash == _hash(url)
+        )
+        with self._database.reading() as connection:
+            row = connection.execute(wanted).one_or_none()
+        return None if row is None else Stored(row.digest, row.length, bytes.fromhex(row.head))
+
+    def put(self, task_id: str, url: str, stored: Stored) -> None:
+        """Note which object holds an image."""
+        values = {
+            "task_id": task_id,
+            "url_hash": _hash(url),
+            "digest": stored.digest,
+            "length": stored.length,
+            "head": stored.head.hex(),
+            "stored_at": int(self._clock() * 1000),
+        }
+        statement = self._insert(objects).values(values)
+        with self._database.writing() as connection:
+            connection.execute(
+                statement.on_conflict_do_update(
+                    index_elements=[objects.c.task_id, objects.c.url_hash],
+                    set_={name: statement.excluded[name] for name in ("digest", "length", "head", "stored_at")},
+                )
+            )
+
+    def forget(self, task_id: str, url: str) -> None:
+        """Drop the note of one image."""
+        with self._database.writing() as connection:
+            connection.execute(delete(objects).where(objects.c.task_id == task_id, objects.c.url_hash == _hash(url)))
+
+    def unheld(self, digests: Collection[str]) -> set[str]:
+        """Those of the digests that no image has any more."""
+        with self._database.reading() as connection:
+            held = connection.scalars(select(objects.c.digest).where(objects.c.digest.in_(digests)))
+            return set(digests) - set(held)
+
+
+def _hash(url: str) -> str:
+    return hashlib.sha256(url.encode()).hexdigest()

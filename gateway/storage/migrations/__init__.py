@@ -1,0 +1,1 @@
+"""Alembic migrations: `env.py` runs them, `versions/` has them in order."""

@@ -1,0 +1,105 @@
+"""Our own records under /api/v1/records, for whoever generates images without the provider."""
+
+import time
+from typing import TYPE_CHECKING, Annotated
+
+from flask import Blueprint, Response, request
+from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
+
+from gateway.errors import InvalidBody, NotFound, OriginNotAllowed
+from gateway.links.link import TASK_ID
+from gateway.records.record import Record, Status
+from gateway.web.api import told
+from gateway.web.responses import envelope
+from gateway.web.state import services
+
+if TYPE_CHECKING:
+    from gateway.records.stored import SqlRecords
+
+blueprint = Blueprint("records", __name__, url_prefix="/api/v1/records")
+MOST_RESULTS = 100
+
+
+class RecordBody(BaseModel):
+    """The body of ``PUT /api/v1/records/<task_id>``. Unknown fields are ignored."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    status: Status
+    result_urls: Annotated[list[StrictStr], Field(max_length=MOST_RESULTS)] | None = Field(None, alias="resultUrls")
+    created_at: Annotated[StrictInt, Field(ge=0, lt=2**53)] | None = Field(None, alias="createdAt")
+
+
+@blueprint.put("/<task_id>")
+def put_record(task_id: str) -> Response:
+    """Keep a record, in place of the one that is there.
+
+    Raises:
+        KeyMissing, KeyInvalid: 401.
+        InvalidBody: 422, naming the field and the remedy.
+    """
+    records = _records(task_id)
+    body = _parsed(request.get_data(cache=False))
+    for number, url in enumerate(body.result_urls or ()):
+        _check_result(number, url)
+    now_ms = int(time.time() * 1000)
+    record = Record(
+        task_id=task_id,
+        status=body.status,
+        result_urls=None if body.result_urls is None else tuple(body.result_urls),
+        created_at=now_ms if body.created_at is None else body.created_at,
+        completed_at=None if body.status == "GENERATING" else now_ms,
+    )
+    records.put(record)
+    return envelope(record.to_wire())
+
+
+@blueprint.get("/<task_id>")
+def get_record(task_id: str) -> Response:
+    """Give a record in the provider's form.
+
+    Raises:
+        NotFound: there is none.
+    """
+    record = _records(task_id).find(task_id)
+    if record is None:
+        raise NotFound("no record")
+    return envelope(record.to_wire())
+
+
+@blueprint.delete("/<task_id>")
+def delete_record(task_id: str) -> Response:
+    """Forget a record.
+
+    Raises:
+        NotFound: there is none.
+    """
+    if not _records(task_id).delete(task_id):
+        raise NotFound("no record")
+    return envelope(None)
+
+
+def _records(task_id: str) -> "SqlRecords":
+    """The records, for a caller with a key, and a task id that can be in a link."""
+    gateway = services()
+    gateway.keys.authenticate(request.headers.get("Authorization", ""))
+    if gateway.own is None or not TASK_ID.fullmatch(task_id):
+        raise NotFound("no such task id, or no records here")
+    return gateway.own.records
+
+
+def _parsed(body: bytes) -> RecordBody:
+    try:
+        return RecordBody.model_validate_json(body)
+    except ValidationError as invalid:
+        raise InvalidBody(told(invalid)) from None
+
+
+def _check_result(number: int, url: str) -> None:
+    """Hold a result to the list of origins; a blank one is kept as it is, as the provider's records may have them."""
+    if not url.strip():
+        return
+    try:
+        services().guard.admit(url)
+    except OriginNotAllowed as refused:
+        raise InvalidBody(f"resultUrls.{number}: {refused.reason}") from None

@@ -1,0 +1,77 @@
+"""The database: opened, migrated, and honest when it is down."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+
+from gateway.errors import DatabaseDown
+from gateway.storage.database import Database
+from gateway.storage.models import metadata, records
+
+
+def test_the_migrations_make_exactly_the_tables_of_the_models(database: Database) -> None:
+    with database.reading() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_a_migrated_database_is_current_and_may_be_migrated_again(database: Database) -> None:
+    database.migrate()
+
+    assert database.is_current()
+    assert database.answers()
+
+
+def test_a_new_database_is_behind(tmp_path: Path) -> None:
+    assert not Database(f"sqlite:///{tmp_path}/new.db").is_current()
+
+
+def test_of_several_who_migrate_at_once_nobody_fails(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/sub/new.db"
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: Database(url).migrate(), range(8)))
+
+    assert Database(url).is_current()
+
+
+def test_what_was_written_is_kept_and_what_failed_is_not(database: Database) -> None:
+    def write(*task_ids: str) -> None:
+        with database.writing() as connection:
+            for task_id in task_ids:
+                connection.execute(records.insert().values(task_id=task_id, status="SUCCESS", created_at=1))
+
+    write("a")
+    with pytest.raises(DatabaseDown):
+        write("b", "a")
+
+    with database.reading() as connection:
+        assert connection.scalars(records.select().with_only_columns(records.c.task_id)).all() == ["a"]
+
+
+def test_many_writers_at_once_all_get_their_turn(database: Database) -> None:
+    def write(number: int) -> None:
+        with database.writing() as connection:
+            connection.execute(records.insert().values(task_id=f"t{number}", status="SUCCESS", created_at=number))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(80)))
+
+    with database.reading() as connection:
+        assert len(connection.execute(records.select()).all()) == 80
+
+
+@pytest.mark.parametrize("url", ["postgres://nobody:secret@127.0.0.1:1/none", "sqlite:////proc/none/gateway.db"])
+def test_a_database_that_is_not_there_is_down_and_its_url_is_not_told(url: str) -> None:
+    try:
+        database = Database(url)
+    except OSError:
+        return  # the folder cannot be made, which boot says
+
+    with pytest.raises(DatabaseDown) as down:
+        database.is_current()
+
+    assert "secret" not in str(down.value)
+    assert not database.answers()

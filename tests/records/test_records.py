@@ -1,0 +1,158 @@
+"""Records: what the contract says of them, and that they are kept, on every engine alike."""
+
+import pytest
+
+from gateway.errors import (
+    GatewayError,
+    ImageRejected,
+    RecordNotFound,
+    RecordNotReady,
+    RecordTooOld,
+    ResultBlank,
+    ResultEmpty,
+    ResultMissing,
+)
+from gateway.records.record import DAY_MS, Record, Status, check_result
+from gateway.records.stored import SqlRecords
+from gateway.storage.database import Database
+from gateway.storage.index import ObjectIndex
+from gateway.storage.objects import Stored
+
+URL = "https://origin.example/v/cat.png"
+NOW = 1_795_000_000_000
+
+
+def record(
+    task_id: str = "task1",
+    status: Status = "SUCCESS",
+    urls: tuple[str, ...] | None = (URL,),
+    created_at: int = NOW,
+    *,
+    swept: bool = False,
+) -> Record:
+    return Record(task_id, status, urls, created_at, swept=swept)
+
+
+@pytest.mark.parametrize(
+    ("known", "refusal"),
+    [
+        pytest.param(None, RecordNotFound, id="unknown"),
+        pytest.param(record(created_at=NOW - 14 * DAY_MS - 1), RecordTooOld, id="too-old"),
+        pytest.param(record(swept=True), RecordTooOld, id="tombstone"),
+        pytest.param(record(urls=("", "  ")), ResultBlank, id="blank"),
+        pytest.param(record(status="GENERATING", urls=(" ",)), ResultBlank, id="blank-comes-before-status"),
+        pytest.param(record(status="GENERATING", urls=None), RecordNotReady, id="generating"),
+        pytest.param(record(status="GENERATE_FAILED", urls=None), RecordNotReady, id="failed"),
+        pytest.param(record(status="CREATE_TASK_FAILED", urls=()), RecordNotReady, id="never-begun"),
+        pytest.param(record(urls=None), ResultMissing, id="no-result"),
+        pytest.param(record(urls=()), ResultEmpty, id="empty-result"),
+        pytest.param(record(urls=(URL + "x",)), ImageRejected, id="another-image"),
+    ],
+)
+def test_each_record_that_permits_nothing_says_so_in_its_own_way(
+    known: Record | None, refusal: type[GatewayError]
+) -> None:
+    with pytest.raises(refusal):
+        check_result(known, URL, now_ms=NOW, days=14)
+
+
+@pytest.mark.parametrize("age_ms", [0, 14 * DAY_MS])
+def test_a_record_permits_the_images_it_names_until_its_last_day(age_ms: int) -> None:
+    known = record(created_at=NOW - age_ms)
+
+    assert check_result(known, URL, now_ms=NOW, days=14) is known
+
+
+def test_a_record_has_the_providers_form() -> None:
+    wire = record().to_wire()
+
+    assert wire["response"] == {"resultUrls": [URL]}
+    assert (wire["status"], wire["successFlag"], wire["progress"]) == ("SUCCESS", 1, "1.00")
+
+
+class TestSqlRecords:
+    """The same on SQLite and PostgreSQL."""
+
+    @pytest.fixture
+    def records(self, database: Database) -> SqlRecords:
+        return SqlRecords(database)
+
+    @pytest.mark.parametrize("urls", [None, (), (URL,), ("", "图片 🙂")], ids=["none", "empty", "one", "odd"])
+    def test_a_record_comes_back_as_it_was(self, records: SqlRecords, urls: tuple[str, ...] | None) -> None:
+        records.put(record(urls=urls))
+
+        assert records.find("task1") == record(urls=urls)
+
+    def test_an_unknown_record_is_none(self, records: SqlRecords) -> None:
+        assert records.find("task1") is None
+
+    def test_a_record_takes_the_place_of_the_one_before(self, records: SqlRecords) -> None:
+        records.put(record(status="GENERATING", urls=None))
+        records.put(record())
+
+        assert records.find("task1") == record()
+
+    def test_a_success_is_never_overwritten_by_what_comes_later(self, records: SqlRecords) -> None:
+        assert records.put_unless_succeeded(record(status="GENERATING", urls=None))
+        assert records.put_unless_succeeded(record())
+        assert not records.put_unless_succeeded(record(urls=("https://origin.example/other.png",)))
+
+        assert records.find("task1") == record()
+
+    def test_a_deleted_record_is_gone_and_so_is_what_held_its_images(
+        self, records: SqlRecords, database: Database
+    ) -> None:
+        index = ObjectIndex(database)
+        records.put(record())
+        index.put("task1", URL, Stored("d" * 64, 3, b"abc"))
+
+        assert records.delete("task1")
+        assert not records.delete("task1")
+
+        assert records.find("task1") is None
+        assert index.find("task1", URL) is None
+
+    def test_a_sweep_turns_old_records_into_tombstones_oldest_first_and_in_batches(
+        self, records: SqlRecords, database: Database
+    ) -> None:
+        index = ObjectIndex(database)
+        for number in range(5):
+            records.put(record(f"task{number}", created_at=number))
+            index.put(f"task{number}", URL, Stored(str(number) * 64, 1, b"x"))
+
+        first = records.sweep(created_before=4, now_ms=NOW, most=3)
+        second = records.sweep(created_before=4, now_ms=NOW, most=3)
+
+        assert (sorted(first), second) == (["0" * 64, "1" * 64, "2" * 64], ["3" * 64])
+        assert [found.swept for n in range(5) if (found := records.find(f"task{n}"))] == [True] * 4 + [False]
+
+    def test_tombstones_are_buried_in_their_time(self, records: SqlRecords) -> None:
+        records.put(record(created_at=1))
+        records.sweep(created_before=2, now_ms=100, most=10)
+
+        assert records.bury(swept_before=100, most=10) == 0
+        assert records.bury(swept_before=101, most=10) == 1
+        assert records.find("task1") is None
+
+
+class TestObjectIndex:
+    """The same on SQLite and PostgreSQL."""
+
+    def test_the_object_of_an_image_is_found_by_task_and_url(self, database: Database) -> None:
+        index, stored = ObjectIndex(database), Stored("a" * 64, 5_000_000_000, bytes(range(64)))
+
+        index.put("task1", URL, stored)
+        index.put("task1", URL, stored)
+
+        assert index.find("task1", URL) == stored
+        assert index.find("task1", URL + "?") is None
+        assert index.find("task2", URL) is None
+
+    def test_an_object_that_another_image_has_is_still_held(self, database: Database) -> None:
+        index = ObjectIndex(database)
+        index.put("task1", URL, Stored("a" * 64, 1, b""))
+        index.put("task2", URL, Stored("a" * 64, 1, b""))
+
+        index.forget("task1", URL)
+
+        assert index.unheld(["a" * 64, "b" * 64]) == {"b" * 64}

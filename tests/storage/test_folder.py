@@ -1,0 +1,107 @@
+"""Objects in a folder: whole or not there."""
+
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+
+from factories import Clock
+from gateway.errors import StorageFull
+from gateway.storage.folder import FolderObjects
+from gateway.storage.objects import Stored
+
+BYTES = bytes(range(256)) * 100
+
+
+@pytest.fixture
+def objects(tmp_path: Path) -> FolderObjects:
+    return FolderObjects(tmp_path / "store")
+
+
+def kept(objects: FolderObjects, content: bytes = BYTES) -> Stored:
+    with objects.receiving() as incoming:
+        for begin in range(0, len(content), 1000):
+            incoming.write(content[begin : begin + 1000])
+        return objects.keep(incoming)
+
+
+def everything(objects: FolderObjects, stored: Stored, first: int, last: int) -> bytes:
+    reading = objects.open(stored, first, last)
+    parts = list(iter(lambda: reading.read(777), b""))
+    reading.close()
+    return b"".join(parts)
+
+
+def files(tmp_path: Path) -> list[Path]:
+    return [path for path in (tmp_path / "store").rglob("*") if path.is_file()]
+
+
+def test_an_object_comes_back_as_it_was(objects: FolderObjects) -> None:
+    stored = kept(objects)
+
+    assert stored == Stored(hashlib.sha256(BYTES).hexdigest(), len(BYTES), BYTES[:64])
+    assert objects.has(stored)
+    assert everything(objects, stored, 0, len(BYTES) - 1) == BYTES
+    assert everything(objects, stored, 1000, 1999) == BYTES[1000:2000]
+
+
+def test_the_same_bytes_are_kept_once(objects: FolderObjects, tmp_path: Path) -> None:
+    assert kept(objects) == kept(objects)
+
+    assert len(files(tmp_path)) == 1
+
+
+def test_what_was_not_kept_leaves_nothing_behind(objects: FolderObjects, tmp_path: Path) -> None:
+    with objects.receiving() as incoming:
+        incoming.write(BYTES)
+
+    assert files(tmp_path) == []
+
+
+def test_a_leftover_of_a_crash_is_cleared_at_the_next_start(tmp_path: Path) -> None:
+    FolderObjects(tmp_path / "store")
+    leftover = tmp_path / "store" / "incoming" / "half"
+    leftover.write_bytes(BYTES)
+    os.utime(leftover, (1, 1))
+
+    FolderObjects(tmp_path / "store")
+
+    assert files(tmp_path) == []
+
+
+def test_a_deleted_object_is_gone_but_for_who_is_reading_it(objects: FolderObjects) -> None:
+    stored = kept(objects)
+    reading = objects.open(stored, 0, len(BYTES) - 1)
+
+    objects.delete(stored.digest)
+    objects.delete(stored.digest)
+
+    assert not objects.has(stored)
+    assert reading.read(10) == BYTES[:10]
+    reading.close()
+    with pytest.raises(FileNotFoundError):
+        objects.open(stored, 0, 1)
+
+
+def test_beyond_its_size_the_store_drops_what_was_used_longest_ago(tmp_path: Path) -> None:
+    clock = Clock()
+    objects = FolderObjects(tmp_path / "store", most_bytes=2500, clock=clock)
+    first, second = kept(objects, b"1" * 1000), kept(objects, b"2" * 1000)
+    for stored, used_at in ((first, 100), (second, 200)):
+        os.utime(tmp_path / "store" / stored.digest[:2] / stored.digest[2:], (used_at, used_at))
+    assert objects.has(first)  # which is a use
+
+    third = kept(objects, b"3" * 1000)
+
+    assert [objects.has(stored) for stored in (first, second, third)] == [True, False, True]
+
+
+def test_a_full_disk_is_called_by_its_name(objects: FolderObjects) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+
+    with objects.receiving() as incoming, Path("/dev/full").open("wb", buffering=0) as full:
+        incoming.file = full
+        with pytest.raises(StorageFull):
+            incoming.write(BYTES)

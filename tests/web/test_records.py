@@ -1,0 +1,226 @@
+"""A gateway without a provider: tell it of a task, follow a link, get the image."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from factories import API_KEY, PNG, Clock, Gateway, make_settings
+from gateway.records.record import DAY_MS
+from servers import ScriptedServer, answer
+
+
+@pytest.fixture
+def gateway(origin: ScriptedServer, tmp_path: Path) -> Gateway:
+    settings = make_settings(
+        origin.address,
+        resolver="store",
+        upstream_api_key="",
+        database_url=f"sqlite:///{tmp_path}/gateway.db",
+        store=str(tmp_path / "store"),
+        max_bytes="100000",
+    )
+    gateway = Gateway(settings, clock=Clock())
+    assert gateway.services.own is not None
+    gateway.services.own.database.migrate()
+    return gateway
+
+
+def call(gateway: Gateway, method: str, task_id: str = "task12345", body: object = None, key: str = API_KEY) -> Any:
+    data = body if isinstance(body, bytes) else json.dumps(body)
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    return gateway.client.open(f"/api/v1/records/{task_id}", method=method, data=data, headers=headers)
+
+
+def fetched(gateway: Gateway, url: str, headers: dict[str, str] | None = None) -> Any:
+    """Follow a fresh link and close the response, as a server does."""
+    return gateway.client.get(gateway.link(url), headers=headers, buffered=True)
+
+
+def told_of(gateway: Gateway, *urls: str, status: str = "SUCCESS", **more: object) -> None:
+    response = call(gateway, "PUT", body={"status": status, "resultUrls": list(urls), **more})
+    assert response.status_code == 200, response.text
+
+
+def test_an_image_of_a_known_task_is_downloaded_and_fetched_once(gateway: Gateway, origin: ScriptedServer) -> None:
+    url = origin.serve("/v/cat.png", PNG)
+    told_of(gateway, url)
+
+    first = fetched(gateway, url)
+    origin.route("/v/cat.png", answer(404))
+    gateway.clock.now += 3600
+    second = fetched(gateway, url)
+
+    assert (first.status_code, first.data, first.headers["Content-Type"]) == (200, PNG, "image/png")
+    assert first.headers["X-Gateway-Delivery"] == "stream; reason=own-bytes"
+    assert (second.status_code, second.data) == (200, PNG)
+    assert origin.paths() == ["/v/cat.png"]
+
+
+def test_a_part_of_a_kept_image_can_be_had_and_resumed(gateway: Gateway, origin: ScriptedServer) -> None:
+    url = origin.serve("/v/cat.png", PNG)
+    told_of(gateway, url)
+    tag = fetched(gateway, url).headers["ETag"]
+
+    part = fetched(gateway, url, headers={"Range": "bytes=100-199", "If-Range": tag})
+    looked = gateway.client.head(gateway.link(url))
+
+    assert (part.status_code, part.data) == (206, PNG[100:200])
+    assert looked.headers["Content-Length"] == str(len(PNG))
+
+
+def test_a_kept_image_that_was_dropped_is_fetched_again(
+    gateway: Gateway, origin: ScriptedServer, tmp_path: Path
+) -> None:
+    url = origin.serve("/v/cat.png", PNG)
+    told_of(gateway, url)
+    fetched(gateway, url)
+    for path in (tmp_path / "store").glob("??/*"):
+        path.unlink()
+    gateway.clock.now += 3600
+
+    response = fetched(gateway, url)
+
+    assert (response.status_code, response.data) == (200, PNG)
+
+
+@pytest.mark.parametrize(
+    ("record", "code"),
+    [
+        (None, "record_not_found"),
+        ({"status": "GENERATING"}, "record_not_ready"),
+        ({"status": "GENERATE_FAILED"}, "record_not_ready"),
+        ({"status": "SUCCESS"}, "result_missing"),
+        ({"status": "SUCCESS", "resultUrls": []}, "result_empty"),
+        ({"status": "SUCCESS", "resultUrls": [" "]}, "result_blank"),
+        ({"status": "SUCCESS", "resultUrls": [], "createdAt": 1}, "record_too_old"),
+    ],
+)
+def test_a_task_without_the_image_says_why(
+    gateway: Gateway, origin: ScriptedServer, record: dict[str, object] | None, code: str
+) -> None:
+    url = origin.serve("/v/cat.png", PNG)
+    if record is not None:
+        assert call(gateway, "PUT", body=record).status_code == 200
+
+    response = fetched(gateway, url)
+
+    assert response.text.split(":")[0].split(" ")[1] == code
+    assert origin.seen == []
+
+
+def test_a_record_is_served_until_its_last_day(gateway: Gateway, origin: ScriptedServer) -> None:
+    url = origin.serve("/v/cat.png", PNG)
+    told_of(gateway, url, createdAt=int(gateway.clock.now * 1000) - 14 * DAY_MS + 60_000)
+
+    assert fetched(gateway, url).status_code == 200
+    gateway.clock.now += 3600
+    assert fetched(gateway, url).status_code == 410
+
+
+def test_an_image_that_the_record_does_not_name_is_not_fetched(gateway: Gateway, origin: ScriptedServer) -> None:
+    told_of(gateway, origin.url("/v/cat.png"))
+
+    response = fetched(gateway, origin.serve("/v/other.png", PNG))
+
+    assert response.status_code == 404
+    assert origin.seen == []
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        pytest.param(answer(200, b"<!doctype html><title>no</title>"), 451, id="a-page"),
+        pytest.param(answer(200, b""), 451, id="empty"),
+        pytest.param(answer(404, PNG), 451, id="missing"),
+        pytest.param(answer(302, b"", {"Location": "http://10.0.0.1/x.png"}), 451, id="leads-inside"),
+        pytest.param(answer(200, PNG, {"Content-Length": "99999"}), 451, id="cut"),
+        pytest.param(answer(200, PNG + bytes(200_000)), 451, id="too-large"),
+        pytest.param(answer(200, PNG, {"Content-Length": "10737418240"}), 451, id="ten-gigabytes"),
+    ],
+)
+def test_what_is_no_whole_image_is_not_kept(
+    gateway: Gateway, origin: ScriptedServer, tmp_path: Path, sent: bytes, status: int
+) -> None:
+    url = origin.route("/v/cat.png", sent)
+    told_of(gateway, url)
+
+    response = fetched(gateway, url)
+
+    assert response.status_code == status
+    assert [path for path in (tmp_path / "store").rglob("*") if path.is_file()] == []
+
+
+def test_a_record_comes_back_in_the_providers_form_and_can_be_forgotten(
+    gateway: Gateway, origin: ScriptedServer
+) -> None:
+    told_of(gateway, origin.url("/v/cat.png"))
+
+    found = call(gateway, "GET")
+    forgotten = call(gateway, "DELETE")
+
+    assert found.json["data"]["response"] == {"resultUrls": [origin.url("/v/cat.png")]}
+    assert forgotten.json == {"code": 200, "msg": "success", "data": None}
+    assert call(gateway, "GET").status_code == call(gateway, "DELETE").status_code == 404
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+@pytest.mark.parametrize("key", ["", "wrong-wrong-wrong-wrong-wrong-wrong-wrong"])
+def test_records_open_to_keys_alone(gateway: Gateway, method: str, key: str) -> None:
+    response = call(gateway, method, body={"status": "SUCCESS"}, key=key)
+
+    assert response.status_code == response.json["code"] == 401
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b"not json", "not JSON"),
+        ([], "object"),
+        ({}, "status"),
+        ({"status": "DONE"}, "status"),
+        ({"status": "SUCCESS", "resultUrls": "x"}, "resultUrls"),
+        ({"status": "SUCCESS", "resultUrls": [1]}, "resultUrls.0"),
+        ({"status": "SUCCESS", "resultUrls": ["http://10.0.0.1/x"]}, "resultUrls.0"),
+        ({"status": "SUCCESS", "resultUrls": ["x"] * 101}, "resultUrls"),
+        ({"status": "SUCCESS", "createdAt": "yesterday"}, "createdAt"),
+        ({"status": "SUCCESS", "createdAt": -1}, "createdAt"),
+    ],
+)
+def test_a_body_that_cannot_be_used_names_the_field(gateway: Gateway, body: object, field: str) -> None:
+    response = call(gateway, "PUT", body=body)
+
+    assert response.status_code == response.json["code"] == 422
+    assert field in response.json["msg"]
+
+
+def test_unknown_fields_are_ignored(gateway: Gateway) -> None:
+    assert call(gateway, "PUT", body={"status": "GENERATING", "prompt": "a cat"}).status_code == 200
+
+
+def test_a_body_that_is_too_large_is_413(gateway: Gateway) -> None:
+    assert call(gateway, "PUT", body=b" " * 70_000).status_code == 413
+
+
+@pytest.mark.parametrize("task_id", ["..", "a b", "-x", "x" * 129, "%2e%2e%2fetc"])
+def test_an_odd_task_id_is_no_record(gateway: Gateway, task_id: str) -> None:
+    assert call(gateway, "PUT", task_id, {"status": "SUCCESS"}).status_code in {404, 405}
+
+
+def test_a_gateway_with_a_provider_has_no_records(origin: ScriptedServer) -> None:
+    assert call(Gateway(make_settings(origin.address)), "PUT", body={"status": "SUCCESS"}).status_code == 404
+
+
+def test_a_database_that_is_gone_is_503_and_makes_the_gateway_not_ready(
+    gateway: Gateway, origin: ScriptedServer, tmp_path: Path
+) -> None:
+    assert gateway.services.own is not None
+    gateway.services.own.database.engine.dispose()
+    for path in tmp_path.glob("gateway.db*"):
+        path.unlink()
+
+    response = fetched(gateway, origin.serve("/v/cat.png", PNG))
+
+    assert response.status_code == 503
+    assert call(gateway, "GET").status_code == 503
