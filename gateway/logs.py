@@ -70,5 +70,6 @@ LOGGING: dict[str, Any] = {
         "gunicorn.access": {"level": "CRITICAL", "handlers": [], "propagate": False},
         # "Connection pool is full" is no fault here: a pool keeps some, and thousands may stream.
         "urllib3": {"level": "ERROR"},
+        "alembic": {"level": "WARNING"},
     },
 }
