@@ -3,10 +3,8 @@
 import os
 import sys
 
-from dotenv import dotenv_values
-
 from gateway.demo.run import run_demo
-from gateway.environment import load_settings
+from gateway.environment import load_settings, read_dotenv
 from gateway.errors import ConfigError
 from gateway.processes import Service, run_until_stopped
 
@@ -15,8 +13,8 @@ SECRETS, PROVIDER_KEY = "GATEWAY_SECRET_KEYS", "GATEWAY_UPSTREAM_API_KEY"
 
 def main() -> int:
     """Decide by which of the two settings are there, in the environment or in ``.env``."""
-    given = {name for name, value in (*dotenv_values(".env").items(), *os.environ.items()) if value}
     try:
+        given = {name for name, value in (*read_dotenv().items(), *os.environ.items()) if value}
         return _serve() if given & {SECRETS, PROVIDER_KEY} else run_demo()
     except ConfigError as faults:
         print(faults, file=sys.stderr)

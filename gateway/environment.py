@@ -65,12 +65,17 @@ def _field_of(loc: str) -> str:
 
 def _unknown() -> list[str]:
     known = {variable(name) for name in Settings.model_fields} | {PREFIX + "DATABASE_URL"}
-    given = {name for name in (*os.environ, *_dotenv()) if name.upper().startswith(PREFIX)}
+    given = {name for name in (*os.environ, *read_dotenv()) if name.upper().startswith(PREFIX)}
     unknown = sorted(name for name in given if name.upper() not in known)
     return [f"{name}: no setting has this name; see the table in README.md" for name in unknown]
 
 
-def _dotenv() -> dict[str, str | None]:
+def read_dotenv() -> dict[str, str | None]:
+    """What ``.env`` of the working directory says.
+
+    Raises:
+        ConfigError: it is not UTF-8.
+    """
     try:
         return dotenv_values(".env")
     except UnicodeDecodeError:
@@ -79,7 +84,7 @@ def _dotenv() -> dict[str, str | None]:
 
 def _platform_defaults() -> dict[str, Any]:
     """What the platform tells about itself, where the operator set nothing."""
-    given = {name for name, value in (*_dotenv().items(), *os.environ.items()) if value}
+    given = {name for name, value in (*read_dotenv().items(), *os.environ.items()) if value}
     defaults: dict[str, Any] = {}
     if PREFIX + "TRUSTED_PROXIES" not in given and any(mark in given for mark in _PLATFORM_MARKS):
         defaults["trusted_proxies"] = 1

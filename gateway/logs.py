@@ -8,8 +8,13 @@ from typing import Any
 
 import structlog
 
-_QUERY = re.compile(r"\?.*")
-_SIGNATURE = re.compile(r"(?i)\b(sig|x-amz-signature|x-amz-credential|signature|token|key)(=|%3d)[^&\s]+")
+_QUERY = re.compile(r"(?i)(?:\?|%(?:25)*3f).*")
+# The name may be encoded, once or often, and so may what stands around it.
+_SECRET = re.compile(
+    r"(?i)(?:(?<![a-z0-9])|(?<=%[0-9a-f]{2}))(sig|signature|x-amz-signature|x-amz-credential|token|access_token|key|api_key)"
+    r"(=|%(?:25)*3d|[\"']?\s*:\s*[\"']?)[^&\s\"']+"
+)
+_BEARER = re.compile(r"(?i)\bbearer\s+\S+")
 
 
 def set_up_logs() -> None:
@@ -27,7 +32,7 @@ def without_queries(_logger: object, _method: str, event: MutableMapping[str, An
     """Cut query strings and signatures out of every text: from a question mark to the end of its line."""
     for key, value in event.items():
         if isinstance(value, str):
-            event[key] = _SIGNATURE.sub(r"\1=…", _QUERY.sub("?…", value))
+            event[key] = _BEARER.sub("Bearer …", _SECRET.sub(r"\1=…", _QUERY.sub("?…", value)))
     return event
 
 

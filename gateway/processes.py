@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 Process = subprocess.Popen[bytes]
 STARTS_WITHIN_S = 30.0
 STOPS_WITHIN_S = 30.0
+STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def run_until_stopped(
     Returns:
         The exit status: 0 after a stop that was asked for, 1 when a service ended by itself.
     """
-    for stop in (signal.SIGTERM, signal.SIGHUP):
+    for stop in STOPS:
         signal.signal(stop, _interrupt)
     for service in services:
         if not _is_free(service.address):
@@ -50,8 +51,10 @@ def run_until_stopped(
             return 1
     with ExitStack() as stack:
         log = stack.enter_context(log_file.open("ab")) if log_file else None
-        running = {service: _start(service, environment, log) for service in services}
+        running: dict[Service, Process] = {}
         try:
+            for service in services:
+                running[service] = _start(service, environment, log)
             for service, process in running.items():
                 if not _answers(service, process):
                     print(f"The {service.name} did not start; see {log_file or 'the lines above'}.", file=sys.stderr)
@@ -115,13 +118,14 @@ def _wait_for_any(processes: Collection[Process]) -> None:
 
 
 def _stop(processes: Collection[Process]) -> None:
-    """Let running downloads finish; a second Ctrl-C does not wait for them."""
+    """Let running downloads finish; a second signal does not wait for them."""
 
     def kill_all(_signal: int, _frame: object) -> None:
         for process in processes:
             process.kill()
 
-    signal.signal(signal.SIGINT, kill_all)
+    for stop in STOPS:
+        signal.signal(stop, kill_all)
     for process in processes:
         process.terminate()
     until = time.monotonic() + STOPS_WITHIN_S

@@ -7,7 +7,7 @@ from gateway.delivery.ask import Ask, Delivered
 from gateway.delivery.headers import disposition_and_type
 from gateway.delivery.redirect import redirect
 from gateway.delivery.stream import Stream, Streams
-from gateway.errors import GatewayBusy, GatewayError, OriginGone, OriginNotFound, OriginRefused
+from gateway.errors import FileTooLarge, GatewayBusy, GatewayError, OriginGone, OriginNotFound, OriginRefused
 from gateway.links.ledger import Ledger
 from gateway.links.link import Link, Mode
 from gateway.resolving.source import Source
@@ -75,10 +75,10 @@ class Deliveries:
         return _told(delivered, "stream", "no-attachment")
 
     def _begin(self, source: Source) -> Stream | None:
-        """Open the source; where all places are taken, look at it: a redirect needs none."""
+        """Open the source; where that cannot be, look at it: a redirect needs no place, and has no limit."""
         try:
             return self._streams.begin(source)
-        except GatewayBusy:
+        except (GatewayBusy, FileTooLarge):
             return None
 
     def _stream(self, link: Link, source: Source, ask: Ask) -> Delivered:

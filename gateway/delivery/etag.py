@@ -33,7 +33,7 @@ class EntityTags:
     def any_matches(self, if_none_match: str, link: Link, facts: Facts) -> bool:
         """Tell whether an ``If-None-Match`` list names this file, by weak comparison (section 13.1.2)."""
         if if_none_match.strip() == "*":
-            return True
+            return bool(self.of(link, facts))
         tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
         return any(self.matches(tag, link, facts) for tag in tags[:20])
 

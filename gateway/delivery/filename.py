@@ -24,7 +24,7 @@ def file_name(signed: str | None, url: str, task_id: str, media: Media) -> str:
     name = _clean(signed or unquote(urlsplit(url).path.rpartition("/")[2], errors="replace"))
     if not name:
         name = _clean(f"download-{task_id[:8]}")
-    return _shorten(_with_extension(name, media))
+    return _unreserved(_shorten(_with_extension(name, media)))
 
 
 def content_disposition(name: str) -> str:
@@ -52,6 +52,10 @@ def _clean(name: str) -> str:
     name = unicodedata.normalize("NFC", name)
     name = "".join(char for char in name if unicodedata.category(char) not in _UNWANTED)
     name = _FORBIDDEN.sub("_", name).strip(". \u00a0\u3000")
+    return _unreserved(name)
+
+
+def _unreserved(name: str) -> str:
     return f"_{name}" if _RESERVED.fullmatch(name) else name
 
 

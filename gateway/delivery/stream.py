@@ -9,7 +9,7 @@ from gateway.delivery.ask import Ask, Delivered, Nothing, Progress
 from gateway.delivery.etag import EntityTags
 from gateway.delivery.headers import not_modified_headers, stream_headers
 from gateway.delivery.ranges import span_of
-from gateway.errors import FileTooLarge, GatewayBusy, GatewayError, OriginFailed, OriginTimeout, RangeNotSatisfiable
+from gateway.errors import FileTooLarge, GatewayBusy, GatewayError, OriginTimeout, RangeNotSatisfiable
 from gateway.links.link import Link
 from gateway.resolving.source import Facts, Opened, Source, Span
 
@@ -84,20 +84,28 @@ class Streams:
         return self._run(link, ask, self._begin_part(link, source, ask), completed)
 
     def _begin_part(self, link: Link, source: Source, ask: Ask) -> "Stream":
-        """Open what the request's Range means; look anew, once, when the file is another than was thought."""
+        """Open what the request's Range means; look anew, once, when the file is another than was thought.
+
+        Where it is another every time, the whole file is the answer, as for a server without ranges.
+        """
         for _ in range(2):
             facts = source.look()
             span = self._span(link, facts, ask)
+            if span is None:
+                break
             try:
                 stream = self.begin(source, span)
             except RangeNotSatisfiable:  # the file is shorter than it was
-                source.forget()
+                source.forget(facts)
                 continue
-            if span is None or stream.span is None or _same_file(facts, stream.facts):
+            if stream.span is None:
+                return stream
+            if _same_file(facts, stream.facts):
+                stream.facts = facts
                 return stream
             stream.close()
-            source.forget()
-        raise OriginFailed("the file changes all the time")
+            source.forget(facts)
+        return self.begin(source)
 
     def _span(self, link: Link, facts: Facts, ask: Ask) -> Span | None:
         if not facts.ranges or facts.length is None:

@@ -68,10 +68,15 @@ def demo_secrets(path: Path) -> dict[str, str]:
             f"GATEWAY_API_KEYS=demo:{secrets.token_urlsafe(32)}",
             f"GATEWAY_UPSTREAM_API_KEY={secrets.token_urlsafe(32)}",
         ]
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        written = path.with_suffix(f".{os.getpid()}")
+        descriptor = os.open(written, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write("\n".join(lines) + "\n")
-    return {name: value or "" for name, value in dotenv_values(path).items()}
+        written.rename(path)
+    made = {name: value or "" for name, value in dotenv_values(path).items()}
+    if not made.get("GATEWAY_SECRET_KEYS") or not made.get("GATEWAY_UPSTREAM_API_KEY"):
+        raise ConfigError([f"{path}: is incomplete; delete it, and it is made anew"])
+    return made
 
 
 def free_port(first: int) -> int:
@@ -84,4 +89,4 @@ def free_port(first: int) -> int:
             except OSError:
                 continue
             return port
-    raise OSError("no free port")
+    raise ConfigError([f"PORT: no port from {first} on is free; set a smaller one"])

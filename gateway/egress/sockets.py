@@ -90,6 +90,8 @@ class BoundedResponse(http.client.HTTPResponse):
         """Read the headers, under the deadline."""
         super().begin()
         self._paced_file.headers_are_in()
+        if self.headers.get("Transfer-Encoding", "chunked").strip().lower() != "chunked":
+            raise http.client.HTTPException("a transfer coding that was not asked for")
 
     def _get_chunk_left(self) -> int | None:
         if self.chunk_left == 0:
@@ -113,10 +115,15 @@ class BoundedResponse(http.client.HTTPResponse):
         raise http.client.HTTPException("too many trailers")
 
     def _read_status(self) -> tuple[str, int, str]:
-        self._interim += 1
-        if self._interim > MOST_INTERIM_RESPONSES + 1:  # and the final one
-            raise http.client.HTTPException("too many interim responses")
-        return super()._read_status()  # type: ignore[misc,no-any-return]  # typeshed has no private methods
+        """Read the final status, or a 100, which the caller skips; other interim responses are skipped here."""
+        while True:
+            self._interim += 1
+            if self._interim > MOST_INTERIM_RESPONSES + 1:  # and the final one
+                raise http.client.HTTPException("too many interim responses")
+            version, status, reason = super()._read_status()  # type: ignore[misc]  # typeshed has no private methods
+            if not 100 < status < 200 or status == 101:
+                return version, status, reason
+            http.client.parse_headers(self.fp)
 
 
 def guarded_adapter(policy: Policy, lookup: Lookup, *, pool_size: int = 64, **pool_options: Any) -> SafeAdapter:  # noqa: ANN401

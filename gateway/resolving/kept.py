@@ -51,7 +51,7 @@ class KeptSource:
             raise OriginNotFound("the object was dropped") from None
         return Opened(self.look(), span, body)
 
-    def forget(self) -> None:
+    def forget(self, seen: Facts | None) -> None:
         """Nothing to forget: an object never changes."""
 
     def direct_url(self, disposition: str, content_type: str) -> str:

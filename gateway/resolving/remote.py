@@ -3,6 +3,8 @@
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from urllib.parse import quote, urlsplit
 
 from gateway.egress.client import Answer, Client, origin_errors
 from gateway.egress.deadline import within
@@ -14,6 +16,7 @@ from gateway.errors import (
     OriginRefused,
     RangeNotSatisfiable,
 )
+from gateway.hosts import origin_of
 from gateway.resolving.source import HEAD_BYTES, Facts, Opened, Span
 
 LONGEST_VALIDATOR = 256  # thousands of these are remembered
@@ -22,6 +25,7 @@ _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.ASCII)
 _UNSATISFIED_RANGE = re.compile(r"bytes \*/(\d{1,18})", re.ASCII)
 _ENTITY_TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]*"')
 _FEW_DIGITS = re.compile(r"[0-9]{1,9}", re.ASCII)
+_ASCII = "".join(map(chr, range(0x21, 0x7F)))
 _ENCODINGS = {"gzip", "br", "deflate", "zstd"}
 
 
@@ -50,7 +54,7 @@ class RemoteSource:
         self._probed = self._checked = False
 
     def direct_url(self, disposition: str, content_type: str) -> str:  # noqa: ARG002 (its origin says its own)
-        """The URL, byte for byte.
+        """The URL, byte for byte; one with other letters than a header can hold, in its ASCII form.
 
         Raises:
             OriginUnsafe: its name leads to an address that nobody is sent to.
@@ -58,7 +62,7 @@ class RemoteSource:
         if not self._checked and self.facts is None:
             self._client.check(self._url)
         self._checked = True
-        return self._url
+        return self._url if self._url.isascii() else _in_ascii(self._url)
 
     def look(self) -> Facts:
         """Learn what the file is without fetching it; asks the origin once and remembers.
@@ -71,18 +75,22 @@ class RemoteSource:
             facts = self._probe()
         return facts
 
-    def forget(self) -> None:
-        """Look anew the next time."""
-        self.facts, self._probed = None, False
+    def forget(self, seen: Facts | None) -> None:
+        """Look anew the next time, unless somebody else has meanwhile."""
+        if self.facts is seen:
+            self.facts, self._probed = None, False
 
     def _probe(self) -> Facts:
         try:
             opened = self._open(Span(0, HEAD_BYTES - 1))
         except (OriginFailed, RangeNotSatisfiable):  # some servers cannot take a range, and say so in their own ways
             opened = self._open(None)
+            self.facts = facts = replace(opened.facts, ranges=False)
+        else:
+            facts = opened.facts
         opened.close()
         self._probed = True
-        return opened.facts
+        return facts
 
     def open(self, span: Span | None = None) -> Opened:
         """Open the whole file, or one span of it.
@@ -126,20 +134,31 @@ class RemoteSource:
         span, length = _content_range(answer)
         if span.first != asked.first or span.last > asked.last or span.last >= length:
             raise OriginFailed("another range than the one asked for")
-        if self.facts is not None and self.facts.ranges:
-            return Opened(_facts(answer, length, self.facts.head, ranges=True), span, answer, b"")
         begun = _peek(answer.read)
-        self.facts = _facts(answer, length, begun[:HEAD_BYTES], ranges=True)
-        return Opened(self.facts, span, answer, begun)
+        known = self.facts
+        begins = asked.first == 0 and len(begun) >= min(HEAD_BYTES, length)
+        head = begun[:HEAD_BYTES] if begins else known.head if known else b""
+        facts = _facts(answer, length, head, ranges=True)
+        if begins and (known is None or not known.ranges):
+            self.facts = facts
+        return Opened(facts, span, answer, begun)
 
     def _nothing(self, answer: Answer, asked: Span) -> Opened:
         """A 416: the file is empty, or shorter than thought."""
         match = _UNSATISFIED_RANGE.fullmatch(answer.header("Content-Range"))
         if asked.first > 0 or not match or int(match[1]) != 0:
-            self.forget()
+            self.forget(self.facts)
             raise RangeNotSatisfiable(int(match[1])) if match else OriginFailed("416 without a length")
         self.facts = _facts(answer, 0, b"", ranges=True)
         return Opened(self.facts, None, answer, b"")
+
+
+def _in_ascii(url: str) -> str:
+    """The URI of an IRI (RFC 3987 section 3.1): the host as an A-label, other letters percent-encoded."""
+    parts, origin = urlsplit(url), origin_of(url)
+    host = f"[{origin.host}]" if ":" in origin.host else origin.host
+    port = "" if parts.port is None else f":{parts.port}"
+    return quote(parts._replace(netloc=host + port).geturl(), safe=_ASCII)
 
 
 def _peek(read: Callable[[int], bytes]) -> bytes:

@@ -123,8 +123,8 @@ class Source(Protocol):
             RangeNotSatisfiable: the file is shorter than the span's first position.
         """
 
-    def forget(self) -> None:
-        """Look anew the next time."""
+    def forget(self, seen: Facts | None) -> None:
+        """Look anew the next time, unless somebody else has since ``seen`` was learned."""
 
     def direct_url(self, disposition: str, content_type: str) -> str:
         """Where to send a browser, unless it is held back; the two headers are for whoever can be asked to say them.

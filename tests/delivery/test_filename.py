@@ -224,3 +224,7 @@ def test_a_long_name_is_cut_before_its_extension(wanted: str, media: Media, save
 )
 def test_the_header_has_the_name_in_both_forms(name: str, header: str) -> None:
     assert content_disposition(name) == header
+
+
+def test_a_name_that_is_cut_is_not_a_reserved_one() -> None:
+    assert file_name("con" + " " * 200 + "x.png", "https://origin.example/", "task1", PNG) != "con.png"

@@ -470,8 +470,15 @@ def test_an_early_hint_is_no_answer_and_spoils_nothing() -> None:
         second = client.get(wire.url)
         body = everything(second)
 
-    assert first.status == 103
+    assert first.status == 200
     assert (second.status, body) == (200, b"ok")
+
+
+def test_a_transfer_coding_that_was_not_asked_for_is_refused() -> None:
+    coded = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
+
+    with saying(coded) as wire, pytest.raises(OriginFailed):
+        client_for(wire).get(wire.url)
 
 
 # --- bodies

@@ -375,7 +375,7 @@ def test_what_was_forgotten_is_looked_at_anew(source: RemoteSource, origin: Scri
     source.look()
     origin.serve(PATH, FILE, ETag='"v2"')
 
-    source.forget()
+    source.forget(source.facts)
 
     assert source.look().validator == '"v2"'
 

@@ -4,6 +4,7 @@ import gzip
 import threading
 from contextlib import suppress
 from dataclasses import replace
+from itertools import count
 from typing import Any
 
 import pytest
@@ -1109,8 +1110,50 @@ def test_parts_of_a_file_that_changes_all_the_time_are_never_mixed(gateway: Gate
 
     response = gateway.get(url, {"Range": "bytes=100-199"})
 
+    assert response.status_code == 200
+    assert response.data in editions
+
+
+def test_parts_go_on_where_every_answer_has_a_tag_of_its_own(gateway: Gateway, origin: ScriptedServer) -> None:
+    tags = count()
+    url = origin.route("/v/cat.png", lambda request: file_answer(request, PNG, {"ETag": f'"{next(tags)}"'}))
+
+    response = gateway.get(url, {"Range": "bytes=100-199"})
+
+    assert (response.status_code, response.data) == (200, PNG)
+
+
+def test_a_part_that_dies_before_its_first_byte_is_an_error_page(gateway: Gateway, origin: ScriptedServer) -> None:
+    def route(request: Request) -> bytes:
+        if request.headers.get("range") != "bytes=5000-5999":
+            return file_answer(request, PNG, {"ETag": '"v1"'})
+        return answer(206, b"", {"Content-Range": f"bytes 5000-5999/{len(PNG)}", "Content-Length": "1000"})
+
+    response = gateway.get(origin.route("/v/cat.png", route), {"Range": "bytes=5000-5999"})
+
     assert response.status_code == 502
-    assert "origin_failed" in response.text
+
+
+def test_a_redirect_to_an_address_with_other_letters_is_in_ascii(gateway: Gateway, origin: ScriptedServer) -> None:
+    response = gateway.get(origin.url("/v/кот.png?q=%2F"), mode="redirect")
+
+    assert response.status_code == 302
+    assert response.headers["Location"] == origin.url("/v/%D0%BA%D0%BE%D1%82.png?q=%2F")
+
+
+def test_an_attachment_beyond_the_limit_is_redirected_to_at_every_click(origin: ScriptedServer) -> None:
+    gateway = Gateway(make_settings(origin.address, max_bytes="1000"))
+    url = origin.serve("/v/cat.png", PNG, Content_Disposition="attachment")
+
+    assert [gateway.get(url).status_code for _ in range(2)] == [302, 302]
+
+
+def test_any_tag_matches_only_where_there_is_one(gateway: Gateway, origin: ScriptedServer) -> None:
+    url = origin.serve("/v/cat.png", PNG, ranges=False)
+
+    response = gateway.get(url, {"If-None-Match": "*"})
+
+    assert (response.status_code, response.data) == (200, PNG)
 
 
 # --- links with a limit
