@@ -6,6 +6,9 @@ a direct URL. The longer texts that people read are in ``templates/texts/<langua
 
 from http import HTTPStatus
 
+VALIDATION_FAILED = "The request parameters failed validation checks"
+FETCH_FAILED = "Failed to fetch the image. Kindly verify any access limits set by you or your service provider"
+
 
 class GatewayError(Exception):
     """Base of every error the gateway turns into a response.
@@ -16,8 +19,10 @@ class GatewayError(Exception):
         public: one English sentence for machines and tools.
         retry: whether doing exactly the same again may help the visitor.
         ours: whether this is a fault of ours, to be logged as an error.
+        contract: what the provider's contract says in such a case: its code, and its message verbatim.
     """
 
+    contract: tuple[int, str] = (500, "Server exception, please try again later or contact customer service")
     code = "internal"
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     public = "Something went wrong on our side. Please try again."
@@ -78,6 +83,7 @@ class BadParameter(RequestError):
 class InvalidBody(RequestError):
     """The JSON body of an API call cannot be used."""
 
+    contract = (422, VALIDATION_FAILED)
     code = "invalid_body"
     status = HTTPStatus.UNPROCESSABLE_ENTITY
     public = "The request body cannot be used."
@@ -95,6 +101,7 @@ class InvalidBody(RequestError):
 class BodyTooLarge(RequestError):
     """The request body is larger than any call of the API needs."""
 
+    contract = (422, VALIDATION_FAILED)
     code = "body_too_large"
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     public = "The request body is too large; 64 KiB are enough for every call."
@@ -247,6 +254,7 @@ class AccessError(GatewayError):
 class KeyMissing(AccessError):
     """No API key came with the call."""
 
+    contract = (401, "You do not have access permissions")
     code = "key_missing"
     public = "Send your API key in the header: Authorization: Bearer <key>."
 
@@ -254,6 +262,7 @@ class KeyMissing(AccessError):
 class KeyInvalid(AccessError):
     """The API key is not one of ours."""
 
+    contract = (401, "You do not have access permissions")
     code = "key_invalid"
     public = "This API key is not known here."
 
@@ -274,6 +283,7 @@ class Hasty(GatewayError):
 class RateLimited(Hasty):
     """This visitor began too many downloads in the last minute."""
 
+    contract = (429, "Too many requests, please try again later")
     code = "rate_limited"
     status = HTTPStatus.TOO_MANY_REQUESTS
     public = "Too many downloads in a short time. Please wait a moment."
@@ -290,6 +300,7 @@ class GatewayBusy(Hasty):
 class Maintenance(Hasty):
     """The operator has closed the gateway for maintenance."""
 
+    contract = (455, "System is currently undergoing maintenance")
     code = "maintenance"
     status = HTTPStatus.SERVICE_UNAVAILABLE
     public = "Downloads are closed for maintenance. Please try again later."
@@ -316,6 +327,7 @@ class ProviderUnauthorized(ProviderError):
 class ImageNotFound(ProviderError):
     """Contract code 404."""
 
+    contract = (404, "The requested resource or endpoint does not exist")
     code = "image_not_found"
     status = HTTPStatus.NOT_FOUND
     public = "The image provider does not have this image."
@@ -324,6 +336,7 @@ class ImageNotFound(ProviderError):
 class ImageRejected(ProviderError):
     """Contract code 422, "The request parameters failed validation checks"."""
 
+    contract = (422, VALIDATION_FAILED)
     code = "image_rejected"
     status = HTTPStatus.NOT_FOUND
     public = "The image provider does not accept this image for this task."
@@ -332,6 +345,7 @@ class ImageRejected(ProviderError):
 class RecordNotFound(ProviderError):
     """Contract code 422, "record is null"."""
 
+    contract = (422, "record is null")
     code = "record_not_found"
     status = HTTPStatus.NOT_FOUND
     public = "The image provider does not know this task."
@@ -340,6 +354,7 @@ class RecordNotFound(ProviderError):
 class RecordTooOld(ProviderError):
     """Contract code 422, "Temporarily supports records within 14 days"."""
 
+    contract = (422, "Temporarily supports records within 14 days")
     code = "record_too_old"
     status = HTTPStatus.GONE
     public = "Images are kept for 14 days, and this one is older."
@@ -348,6 +363,7 @@ class RecordTooOld(ProviderError):
 class ResultBlank(ProviderError):
     """Contract code 422, "record result data is blank"."""
 
+    contract = (422, "record result data is blank")
     code = "result_blank"
     status = HTTPStatus.NOT_FOUND
     public = "The task finished without a usable image."
@@ -356,6 +372,7 @@ class ResultBlank(ProviderError):
 class RecordNotReady(ProviderError):
     """Contract code 422, "record status is not success"."""
 
+    contract = (422, "record status is not success")
     code = "record_not_ready"
     status = HTTPStatus.NOT_FOUND
     public = "The image is not finished yet, or could not be made."
@@ -365,6 +382,7 @@ class RecordNotReady(ProviderError):
 class ResultMissing(ProviderError):
     """Contract code 422, "record result data not exist"."""
 
+    contract = (422, "record result data not exist")
     code = "result_missing"
     status = HTTPStatus.NOT_FOUND
     public = "The task has no image."
@@ -373,6 +391,7 @@ class ResultMissing(ProviderError):
 class ResultEmpty(ProviderError):
     """Contract code 422, "record result data is empty"."""
 
+    contract = (422, "record result data is empty")
     code = "result_empty"
     status = HTTPStatus.NOT_FOUND
     public = "The task finished with no image in its result."
@@ -381,6 +400,7 @@ class ResultEmpty(ProviderError):
 class ImageUnavailable(ProviderError):
     """Contract code 451: the provider failed to fetch the image."""
 
+    contract = (451, FETCH_FAILED)
     code = "image_unavailable"
     status = HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS
     public = "The image provider could not fetch the image; access to it may be limited."
@@ -389,6 +409,7 @@ class ImageUnavailable(ProviderError):
 class ProviderMaintenance(ProviderError, Hasty):
     """Contract code 455."""
 
+    contract = (455, "System is currently undergoing maintenance")
     code = "provider_maintenance"
     status = HTTPStatus.SERVICE_UNAVAILABLE
     public = "The image provider is closed for maintenance. Please try again later."
@@ -407,6 +428,7 @@ class ProviderFailed(ProviderError):
 class ProviderBusy(ProviderError, Hasty):
     """Code or status 429."""
 
+    contract = (429, "Too many requests, please try again later")
     code = "provider_busy"
     status = HTTPStatus.SERVICE_UNAVAILABLE
     public = "The image provider is busy. Please try again in a moment."
@@ -534,6 +556,7 @@ class OriginUnsafe(OriginError):
 class FileTooLarge(OriginError):
     """The file is larger than ``GATEWAY_MAX_BYTES``."""
 
+    contract = (451, FETCH_FAILED)
     code = "file_too_large"
     public = "The file is larger than this gateway passes on."
     retry = False
@@ -563,6 +586,7 @@ class StorageFull(GatewayError):
 class NotAnImage(ProviderError):
     """What lies at the image's URL, or was sent as one, is no image by its first bytes."""
 
+    contract = (451, FETCH_FAILED)
     code = "not_an_image"
     status = HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS
     public = "What lies at the image's address is not an image."

@@ -16,7 +16,9 @@ from gateway.egress.names import Lookup
 from gateway.egress.provider import ProviderSession
 from gateway.keys.configured import ConfiguredKeys
 from gateway.limits import DownloadLimit
+from gateway.links import files
 from gateway.links.admission import Links
+from gateway.links.files import FileLinks
 from gateway.links.ledger import Ledger
 from gateway.links.signed import KeyRing, LinkSigner
 from gateway.resolving.breaker import Breaker
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from gateway.records.stored import SqlRecords
     from gateway.resolving.store import StoreResolver
     from gateway.storage.database import Database
+    from gateway.storage.folder import FolderObjects
+    from gateway.storage.index import ObjectIndex
 
 _VIA_SALT = b"gateway.via.v1"
 
@@ -40,6 +44,9 @@ class OwnStore:
 
     database: "Database"
     records: "SqlRecords"
+    index: "ObjectIndex"
+    objects: "FolderObjects"
+    files: FileLinks
     resolver: "StoreResolver"
 
 
@@ -124,14 +131,18 @@ def _own_store(settings: Settings, client: Client, guard: Guard, clock: Callable
 
     database = Database(settings.database_url)
     records = SqlRecords(database)
+    index = ObjectIndex(database, clock)
+    objects = FolderObjects(settings.store, settings.store_max_bytes or None, clock)
+    file_links = FileLinks(KeyRing.derive(settings.secret_keys, files.SALT), settings.public_url, clock)
     resolver = StoreResolver(
         records,
-        ObjectIndex(database, clock),
-        FolderObjects(settings.store, settings.store_max_bytes or None, clock),
+        index,
+        objects,
         client,
         guard,
         days=settings.record_days,
         max_bytes=settings.max_bytes,
+        sign=file_links.mint,
         clock=clock,
     )
-    return OwnStore(database, records, resolver)
+    return OwnStore(database, records, index, objects, file_links, resolver)

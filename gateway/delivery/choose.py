@@ -44,6 +44,10 @@ class Deliveries:
         except (OriginRefused, OriginNotFound, OriginGone) as dead:
             return self._choose(link, self._renew(link.task_id, link.url, source, dead), ask)
 
+    def direct_url(self, link: Link, source: Source) -> str:
+        """The direct URL of a source, for a caller of the API."""
+        return source.direct_url(*disposition_and_type(link, source.facts))
+
     def _choose(self, link: Link, source: Source, ask: Ask) -> Delivered:
         if reason := self._must_stream(link, source, ask):
             return _told(self._stream(link, source, ask), "stream", reason)
@@ -85,7 +89,7 @@ class Deliveries:
         return self._streams.deliver(link, source, ask, self._counter(link, ask))
 
     def _redirect(self, link: Link, source: Source, ask: Ask, reason: str) -> Delivered:
-        delivered = redirect(source.direct_url(*disposition_and_type(link, source.facts)))
+        delivered = redirect(self.direct_url(link, source))
         self._counter(link, ask)()
         return _told(delivered, "redirect", reason)
 

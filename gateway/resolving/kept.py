@@ -1,6 +1,8 @@
 """A source in our own keeping: an object of the store."""
 
 import time
+from collections.abc import Callable
+from urllib.parse import unquote
 
 from gateway.errors import OriginNotFound
 from gateway.resolving.source import Facts, Opened, Span
@@ -14,10 +16,14 @@ class KeptSource:
         objects: where it is.
         stored: which it is.
         expires_at: Unix seconds until which it is handed out without asking again whether it is still there.
+        sign: makes the URL of an object, from its digest and a file name.
     """
 
-    def __init__(self, objects: Objects, stored: Stored, expires_at: float) -> None:
+    def __init__(
+        self, objects: Objects, stored: Stored, expires_at: float, sign: Callable[[str, str], str] | None = None
+    ) -> None:
         self._objects = objects
+        self._sign = sign
         self.stored = stored
         self.made_at = time.monotonic()
         self.expires_at = expires_at
@@ -54,6 +60,8 @@ class KeptSource:
     def forget(self, seen: Facts | None) -> None:
         """Nothing to forget: an object never changes."""
 
-    def direct_url(self, disposition: str, content_type: str) -> str:
-        """There is none: the bytes are ours."""
-        raise NotImplementedError("held back")
+    def direct_url(self, disposition: str, content_type: str) -> str:  # noqa: ARG002 (the name is all that is signed)
+        """Our own signed URL, for others: we never send a visitor of ours from one of our URLs to another."""
+        if self._sign is None:
+            raise NotImplementedError("held back")
+        return self._sign(self.stored.digest, unquote(disposition.rpartition("''")[2]))

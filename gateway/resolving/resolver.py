@@ -45,16 +45,18 @@ class Resolver:
         self._failures: MemoryCache[GatewayError] = MemoryCache(MOST_FAILURES, clock)
         self._flights: Flights[Source] = Flights()
 
-    def resolve(self, task_id: str, url: str) -> Source:
-        """Give the source of one image of one task.
+    def resolve(self, task_id: str, url: str, *, least_life_s: float = 0) -> Source:
+        """Give the source of one image of one task; a known one only with so much life left, where more is asked for.
 
         Raises:
             ProviderError, OriginError: why there is none.
         """
         key = (task_id, url)
         source = self._sources.get(key)
-        if source is not None:
+        if source is not None and source.expires_at - self._clock() >= least_life_s:
             return source
+        if source is not None:
+            self._sources.forget(key)
         if failure := self._failures.get(key):
             raise copy.copy(failure)
         return self._flights.fly(key, lambda: self._convert(key), LONGEST_WAIT_S)

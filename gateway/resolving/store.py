@@ -29,6 +29,7 @@ class StoreResolver:
         client, guard: the way to the images' origins.
         days: how old a record may be.
         max_bytes: the largest image that is kept.
+        sign: makes the URL of an object for others.
     """
 
     def __init__(  # noqa: PLR0913 (the collaborators of one conversion)
@@ -41,6 +42,7 @@ class StoreResolver:
         *,
         days: int,
         max_bytes: int,
+        sign: Callable[[str, str], str],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._records = records
@@ -50,6 +52,7 @@ class StoreResolver:
         self._guard = guard
         self._days = days
         self._max_bytes = max_bytes
+        self._sign = sign
         self._clock = clock
 
     def resolve(self, task_id: str, url: str) -> KeptSource:
@@ -64,7 +67,7 @@ class StoreResolver:
         if stored is None or not self._objects.has(stored):
             stored = self._fetch(url)
             self._index.put(task_id, url, stored)
-        return KeptSource(self._objects, stored, self._clock() + LIFE_S)
+        return KeptSource(self._objects, stored, self._clock() + LIFE_S, self._sign)
 
     def _fetch(self, url: str) -> Stored:
         try:

@@ -57,16 +57,16 @@ _BY_CODE: dict[int, type[ProviderError]] = {
     500: ProviderFailed,
     429: ProviderBusy,
 }
-_BY_MESSAGE: dict[str, type[ProviderError]] = {
-    "the request parameters failed validation checks": ImageRejected,
-    "record is null": RecordNotFound,
-    "recordinfo is null": RecordNotFound,
-    "temporarily supports records within 14 days": RecordTooOld,
-    "record result data is blank": ResultBlank,
-    "record status is not success": RecordNotReady,
-    "record result data not exist": ResultMissing,
-    "record result data is empty": ResultEmpty,
-}
+_ON_422: tuple[type[ProviderError], ...] = (
+    ImageRejected,
+    RecordNotFound,
+    RecordTooOld,
+    ResultBlank,
+    RecordNotReady,
+    ResultMissing,
+    ResultEmpty,
+)
+_BY_MESSAGE = {kind.contract[1].lower(): kind for kind in _ON_422} | {"recordinfo is null": RecordNotFound}
 # The provider's own failures: worth another try, and what the breaker counts.
 _ITS_FAULT = (ProviderFailed, ProviderMaintenance, ProviderTimeout, ProviderUnreachable)
 

@@ -34,6 +34,13 @@ class ObjectIndex:
             row = connection.execute(wanted).one_or_none()
         return None if row is None else Stored(row.digest, row.length, bytes.fromhex(row.head))
 
+    def by_digest(self, digest: str) -> Stored | None:
+        """An object by its digest; None when no image has it."""
+        wanted = select(objects.c.digest, objects.c.length, objects.c.head).where(objects.c.digest == digest).limit(1)
+        with self._database.reading() as connection:
+            row = connection.execute(wanted).first()
+        return None if row is None else Stored(row.digest, row.length, bytes.fromhex(row.head))
+
     def put(self, task_id: str, url: str, stored: Stored) -> None:
         """Note which object holds an image."""
         values = {

@@ -1,6 +1,7 @@
 """Errors become answers here, and nowhere else: a page, a problem, a line of text, or the API's envelope."""
 
 import traceback
+from http import HTTPStatus
 
 import structlog
 from flask import Flask, Response, g, jsonify
@@ -9,7 +10,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed as WerkzeugMetho
 from gateway.delivery.headers import cors_headers
 from gateway.errors import BodyTooLarge, GatewayError, Hasty, InternalError, MethodNotAllowed, NotFound, OtherHttpError
 from gateway.web.pages import page
-from gateway.web.responses import envelope, private
+from gateway.web.responses import contract_envelope, envelope, private
 from gateway.web.texts import texts
 from gateway.web.visitor import allowed_origin, form
 
@@ -90,4 +91,17 @@ def _as_envelope(error: GatewayError) -> Response:
     return envelope(None, code=int(error.status), msg=error.detail)
 
 
-_FORMS = {"page": _as_page, "problem": _as_problem, "text": _as_text, "envelope": _as_envelope}
+def _as_contract(error: GatewayError) -> Response:
+    """HTTP 200 with the code in the body, but for 429 and 500; a method that is not there is a real 405."""
+    code, msg = error.contract
+    http_status = 405 if error.status == HTTPStatus.METHOD_NOT_ALLOWED else code if code in {429, 500} else 200
+    return contract_envelope(None, code, msg, http_status)
+
+
+_FORMS = {
+    "contract": _as_contract,
+    "page": _as_page,
+    "problem": _as_problem,
+    "text": _as_text,
+    "envelope": _as_envelope,
+}

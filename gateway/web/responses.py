@@ -48,6 +48,14 @@ def envelope(data: Any, code: int = 200, msg: str = "success") -> Response:  # n
     return private(response)
 
 
+def contract_envelope(data: Any, code: int = 200, msg: str = "success", http_status: int = 200) -> Response:  # noqa: ANN401
+    """The envelope as the provider's contract has it: the code in the body, the HTTP status mostly 200."""
+    response = envelope(data, code, msg)
+    response.status_code = http_status
+    response.headers["Content-Type"] = "application/json;charset=UTF-8"
+    return response
+
+
 def private(response: Response) -> Response:
     """Mark an answer as nobody's to keep, and nothing to run."""
     response.headers["Cache-Control"] = "no-store"

@@ -10,7 +10,8 @@ from gateway.errors import LoopDetected, PrefetchRefused
 from gateway.limits import visitor_of
 from gateway.web.state import services, settings
 
-Form = Literal["envelope", "page", "problem", "text"]
+Form = Literal["contract", "envelope", "page", "problem", "text"]
+CONTRACT_PATHS = frozenset({"/api/v1/gpt4o-image/download-url", "/api/v1/gpt4o-image/record-info"})
 _PRINTABLE = re.compile(r"[\x20-\x7e]{0,1024}")
 
 
@@ -49,6 +50,8 @@ def allowed_origin() -> str:
 
 def form() -> Form:
     """In which form errors are told: the envelope under /api/, else by Fetch Metadata, else by Accept."""
+    if request.path in CONTRACT_PATHS:
+        return "contract"
     if request.path.startswith("/api/"):
         return "envelope"
     destination = request.headers.get("Sec-Fetch-Dest", "")

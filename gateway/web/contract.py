@@ -1,0 +1,65 @@
+"""The provider's contract, served by us. Errors travel as HTTP 200, with the code in the body."""
+
+import json
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from gateway.errors import InvalidBody, RecordNotFound
+from gateway.links.link import FieldFault, Link
+from gateway.resolving.upstream import DIRECT_URL_LIFE_S, PATH
+from gateway.web.responses import contract_envelope
+from gateway.web.state import services
+
+blueprint = Blueprint("contract", __name__)
+RECORD_INFO = "/api/v1/gpt4o-image/record-info"
+# The contract promises twenty minutes; what is known already is given again only while it is nearly new.
+LEAST_LIFE_S = 0.9 * DIRECT_URL_LIFE_S
+
+
+@blueprint.post(PATH)
+def download_url() -> Response:
+    """Convert an image URL to a direct URL that is good for twenty minutes.
+
+    Raises:
+        GatewayError: told in the contract's codes and words.
+    """
+    gateway = services()
+    gateway.keys.authenticate(request.headers.get("Authorization", ""))
+    link = _asked(request.get_data(cache=False))
+    source = gateway.resolver.resolve(link.task_id, link.url, least_life_s=LEAST_LIFE_S)
+    return contract_envelope(gateway.deliveries.direct_url(link, source))
+
+
+@blueprint.get(RECORD_INFO)
+def record_info() -> Response:
+    """Give a record in the provider's form.
+
+    Raises:
+        GatewayError: told in the contract's codes and words.
+    """
+    gateway = services()
+    gateway.keys.authenticate(request.headers.get("Authorization", ""))
+    task_id = request.args.get("taskId") or request.args.get("task_id") or ""
+    if not task_id:
+        raise InvalidBody("taskId: is missing")
+    record = gateway.own.records.find(task_id) if gateway.own else None
+    if record is None:
+        raise RecordNotFound("no record")
+    return contract_envelope(record.to_wire())
+
+
+def _asked(body: bytes) -> Link:
+    """Read ``{taskId, url}``, and what callers in the wild send in their place."""
+    try:
+        fields: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        raise InvalidBody("the body is not JSON") from None
+    fields = fields if isinstance(fields, dict) else {}
+    task_id, url = fields.get("taskId", fields.get("task_id")), fields.get("url", fields.get("imageUrl"))
+    if not isinstance(task_id, str) or not isinstance(url, str):
+        raise InvalidBody("taskId and url: are needed, as text")
+    try:
+        return Link(task_id, url)
+    except FieldFault as fault:
+        raise InvalidBody(str(fault)) from None
