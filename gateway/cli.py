@@ -9,7 +9,7 @@ from flask.cli import AppGroup, with_appcontext
 
 from gateway.errors import GatewayError, OriginNotAllowed
 from gateway.links.link import MODES, FieldFault, Mode
-from gateway.services import Services
+from gateway.services import OwnStore, Services
 
 if TYPE_CHECKING:
     from gateway.settings import Settings
@@ -22,6 +22,7 @@ def init_app(app: Flask) -> None:
     """Register the commands."""
     app.cli.add_command(links)
     app.cli.add_command(db)
+    app.cli.add_command(sweep)
     app.cli.add_command(check)
 
 
@@ -67,11 +68,26 @@ def verify(url: str) -> None:
 @db.command("upgrade")
 def upgrade() -> None:
     """Apply the migrations that are missing."""
+    _own().database.migrate()
+    click.echo("The database is up to date.")
+
+
+@click.command("sweep")
+@with_appcontext
+def sweep() -> None:
+    """Drop images and records that are too old. Run it daily."""
+    try:
+        swept, buried = _own().sweep.run()
+    except GatewayError as error:
+        raise click.ClickException(f"{error.code}: {error.public}") from None
+    click.echo(f"{swept} records became tombstones; {buried} tombstones went.")
+
+
+def _own() -> OwnStore:
     own = _services().own
     if own is None:
-        raise click.ClickException("this resolver uses no database; GATEWAY_RESOLVER=store does")
-    own.database.migrate()
-    click.echo("The database is up to date.")
+        raise click.ClickException("this resolver keeps no records; GATEWAY_RESOLVER=store does")
+    return own
 
 
 @click.command("check")

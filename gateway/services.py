@@ -30,6 +30,7 @@ from gateway.storage.memory import MemoryLedger
 
 if TYPE_CHECKING:
     from gateway.records.stored import SqlRecords
+    from gateway.records.sweep import Sweep
     from gateway.resolving.store import StoreResolver
     from gateway.storage.database import Database
     from gateway.storage.folder import FolderObjects
@@ -47,6 +48,7 @@ class OwnStore:
     index: "ObjectIndex"
     objects: "FolderObjects"
     files: FileLinks
+    sweep: "Sweep"
     resolver: "StoreResolver"
 
 
@@ -124,6 +126,7 @@ def _upstream(
 def _own_store(settings: Settings, client: Client, guard: Guard, clock: Callable[[], float]) -> OwnStore:
     # Imported here, so that whoever needs no database does not wait for its libraries.
     from gateway.records.stored import SqlRecords  # noqa: PLC0415
+    from gateway.records.sweep import Sweep  # noqa: PLC0415
     from gateway.resolving.store import StoreResolver  # noqa: PLC0415
     from gateway.storage.database import Database  # noqa: PLC0415
     from gateway.storage.folder import FolderObjects  # noqa: PLC0415
@@ -145,4 +148,5 @@ def _own_store(settings: Settings, client: Client, guard: Guard, clock: Callable
         sign=file_links.mint,
         clock=clock,
     )
-    return OwnStore(database, records, index, objects, file_links, resolver)
+    sweep = Sweep(records, index, objects, settings.record_days, clock)
+    return OwnStore(database, records, index, objects, file_links, sweep, resolver)

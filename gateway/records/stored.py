@@ -1,5 +1,6 @@
 """Records in the database: found, kept, swept."""
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, select, update
@@ -22,6 +23,14 @@ _COLUMNS = (
     records.c.error_message,
     records.c.swept_at,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """A record that became a tombstone, and the objects that it no longer holds."""
+
+    task_id: str
+    digests: tuple[str, ...]
 
 
 class SqlRecords:
@@ -77,12 +86,8 @@ class SqlRecords:
             connection.execute(delete(objects).where(objects.c.task_id == task_id))
             return connection.execute(delete(records).where(records.c.task_id == task_id)).rowcount > 0
 
-    def sweep(self, created_before: int, now_ms: int, most: int) -> list[str]:
-        """Turn records older than a time into tombstones, oldest first, at most so many at once.
-
-        Returns:
-            The digests of the objects that these records no longer hold.
-        """
+    def sweep(self, created_before: int, now_ms: int, most: int) -> "list[Swept]":
+        """Turn records older than a time into tombstones, oldest first, at most so many at once."""
         old = (
             select(records.c.task_id)
             .where(records.c.swept_at.is_(None), records.c.created_at < created_before)
@@ -92,12 +97,14 @@ class SqlRecords:
         with self._database.writing() as connection:
             task_ids = list(connection.scalars(old))
             held = objects.c.task_id.in_(task_ids)
-            digests = list(connection.scalars(select(objects.c.digest).where(held)))
+            digests: dict[str, list[str]] = {task_id: [] for task_id in task_ids}
+            for task_id, digest in connection.execute(select(objects.c.task_id, objects.c.digest).where(held)):
+                digests[task_id].append(digest)
             connection.execute(delete(objects).where(held))
             connection.execute(
                 update(records).where(records.c.task_id.in_(task_ids)).values(swept_at=now_ms, result_urls=None)
             )
-        return digests if task_ids else []
+        return [Swept(task_id, tuple(found)) for task_id, found in digests.items()]
 
     def bury(self, swept_before: int, most: int) -> int:
         """Forget tombstones older than a time, at most so many at once; tells how many."""

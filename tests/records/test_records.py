@@ -123,7 +123,8 @@ class TestSqlRecords:
         first = records.sweep(created_before=4, now_ms=NOW, most=3)
         second = records.sweep(created_before=4, now_ms=NOW, most=3)
 
-        assert (sorted(first), second) == (["0" * 64, "1" * 64, "2" * 64], ["3" * 64])
+        assert [(each.task_id, each.digests) for each in first] == [(f"task{n}", (str(n) * 64,)) for n in range(3)]
+        assert [each.task_id for each in second] == ["task3"]
         assert [found.swept for n in range(5) if (found := records.find(f"task{n}"))] == [True] * 4 + [False]
 
     def test_tombstones_are_buried_in_their_time(self, records: SqlRecords) -> None:

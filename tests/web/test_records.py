@@ -224,3 +224,22 @@ def test_a_database_that_is_gone_is_503_and_makes_the_gateway_not_ready(
 
     assert response.status_code == 503
     assert call(gateway, "GET").status_code == 503
+
+
+def test_what_is_too_old_is_swept_and_still_says_so(gateway: Gateway, origin: ScriptedServer, tmp_path: Path) -> None:
+    old, young = origin.serve("/v/old.png", PNG), origin.serve("/v/young.png", PNG + b"!")
+    told_of(gateway, old)
+    fetched(gateway, old)
+    gateway.clock.now += 14.5 * 86_400
+    body = {"status": "SUCCESS", "resultUrls": [young], "createdAt": int(gateway.clock.now * 1000)}
+    assert call(gateway, "PUT", "young", body).status_code == 200
+    gateway.client.get(gateway.link(young, "young"), buffered=True)
+
+    swept = gateway.app.test_cli_runner().invoke(args=["sweep"])
+
+    assert swept.output == "1 records became tombstones; 0 tombstones went.\n"
+    assert len([path for path in (tmp_path / "store").rglob("*") if path.is_file()]) == 1
+    assert fetched(gateway, old).status_code == 410
+    gateway.clock.now += 61 * 86_400
+    gateway.app.test_cli_runner().invoke(args=["sweep"])
+    assert fetched(gateway, old).status_code == 404
