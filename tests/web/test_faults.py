@@ -1,10 +1,7 @@
 """Whatever goes wrong, the answer says what and what to do, in the right form, and gives nothing away."""
 
-import io
 import json
-import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
 from html.parser import HTMLParser
 from http import HTTPStatus
 from typing import Any, NoReturn
@@ -17,7 +14,7 @@ from factories import API_KEY, SECRET, Gateway, make_settings
 from gateway import errors
 from gateway.errors import GatewayError, Hasty
 from gateway.links.signed import SALT, KeyRing
-from gateway.logs import set_up_logs
+from real_logs import lines, real_logs
 
 FORMS = {
     "page": ("/fault/", {"Accept": "text/html"}, "text/html"),
@@ -83,28 +80,6 @@ def failing() -> Gateway:
     gateway.app.add_url_rule("/api/fault/<code>", "api_fault", view_func=fail)
     gateway.app.add_url_rule("/unforeseen", view_func=unforeseen)
     return gateway
-
-
-@contextmanager
-def real_logs() -> Iterator[io.StringIO]:
-    """Log as the gateway does, into a text."""
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
-    set_up_logs()
-    written = io.StringIO()
-    for handler in root.handlers:
-        assert isinstance(handler, logging.StreamHandler)
-        handler.setStream(written)
-    try:
-        yield written
-    finally:
-        root.handlers[:] = before
-        root.setLevel(level)
-
-
-def lines(written: io.StringIO) -> list[dict[str, Any]]:
-    """What was logged, one object for each line."""
-    return [json.loads(line) for line in written.getvalue().splitlines()]
 
 
 class Outline(HTMLParser):

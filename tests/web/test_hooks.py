@@ -1,19 +1,15 @@
 """Around every request: an id, one line in the log, the proxies in front, and whether the gateway is there at all."""
 
-import io
 import json
-import logging
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import Any
+from contextlib import suppress
 
 import pytest
 from werkzeug.test import TestResponse
 
 from factories import API_KEY, PNG, PROVIDER_KEY, SECRET, Gateway, make_settings
-from gateway.logs import set_up_logs
 from gateway.resolving.breaker import FAILURES_IN_A_ROW
+from real_logs import lines, real_logs
 from servers import ScriptedServer, answer, envelope
 
 PROVIDER_CALL = "/api/v1/gpt4o-image/download-url"
@@ -22,28 +18,6 @@ ALICE, BOB, CAROL = "198.51.100.1", "198.51.100.2", "198.51.100.3"
 PROXY, OUTER_PROXY = "10.0.0.1", "203.0.113.9"
 
 UNUSED = {"database": "not used"}
-
-
-@contextmanager
-def real_logs() -> Iterator[io.StringIO]:
-    """Log as the gateway does, into a text."""
-    root = logging.getLogger()
-    before, level = root.handlers[:], root.level
-    set_up_logs()
-    written = io.StringIO()
-    for handler in root.handlers:
-        assert isinstance(handler, logging.StreamHandler)
-        handler.setStream(written)
-    try:
-        yield written
-    finally:
-        root.handlers[:] = before
-        root.setLevel(level)
-
-
-def lines(written: io.StringIO) -> list[dict[str, Any]]:
-    """What was logged, one object for each line."""
-    return [json.loads(line) for line in written.getvalue().splitlines()]
 
 
 def take(gateway: Gateway, link: str, method: str = "GET", **headers: str) -> TestResponse:

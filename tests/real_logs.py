@@ -1,0 +1,32 @@
+"""The log as the gateway writes it."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from gateway.logs import set_up_logs
+
+
+@contextmanager
+def real_logs() -> Iterator[io.StringIO]:
+    """Log as the gateway does, into a text."""
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    set_up_logs()
+    written = io.StringIO()
+    for handler in root.handlers:
+        assert isinstance(handler, logging.StreamHandler)
+        handler.setStream(written)
+    try:
+        yield written
+    finally:
+        root.handlers[:] = before
+        root.setLevel(level)
+
+
+def lines(written: io.StringIO) -> list[dict[str, Any]]:
+    """What was logged, one object for each line."""
+    return [json.loads(line) for line in written.getvalue().splitlines()]
