@@ -7,17 +7,17 @@ from flask import Blueprint, Response, request
 
 from gateway.errors import InvalidBody, RecordNotFound
 from gateway.links.link import FieldFault, Link
-from gateway.resolving.upstream import DIRECT_URL_LIFE_S, PATH
+from gateway.resolving.upstream import DIRECT_URL_LIFE_S
 from gateway.web.responses import contract_envelope
 from gateway.web.state import services
+from gateway.web.visitor import DOWNLOAD_URL, RECORD_INFO
 
 blueprint = Blueprint("contract", __name__)
-RECORD_INFO = "/api/v1/gpt4o-image/record-info"
 # The contract promises twenty minutes; what is known already is given again only while it is nearly new.
 LEAST_LIFE_S = 0.9 * DIRECT_URL_LIFE_S
 
 
-@blueprint.post(PATH)
+@blueprint.post(DOWNLOAD_URL)
 def download_url() -> Response:
     """Convert an image URL to a direct URL that is good for twenty minutes.
 

@@ -8,10 +8,13 @@ from flask import request
 from gateway.delivery.ask import Ask
 from gateway.errors import LoopDetected, PrefetchRefused
 from gateway.limits import visitor_of
+from gateway.resolving.upstream import PATH
 from gateway.web.state import services, settings
 
 Form = Literal["contract", "envelope", "page", "problem", "text"]
-CONTRACT_PATHS = frozenset({"/api/v1/gpt4o-image/download-url", "/api/v1/gpt4o-image/record-info"})
+DOWNLOAD_URL = PATH
+RECORD_INFO = "/api/v1/gpt4o-image/record-info"
+CONTRACT_PATHS = frozenset({DOWNLOAD_URL, RECORD_INFO})
 _PRINTABLE = re.compile(r"[\x20-\x7e]{0,1024}")
 
 
