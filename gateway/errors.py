@@ -19,6 +19,7 @@ class GatewayError(Exception):
         public: one English sentence for machines and tools.
         retry: whether doing exactly the same again may help the visitor.
         ours: whether this is a fault of ours, to be logged as an error.
+        waits: whether the page for people asks again by itself after ``Retry-After``.
         contract: what the provider's contract says in such a case: its code, and its message verbatim.
     """
 
@@ -28,6 +29,7 @@ class GatewayError(Exception):
     public = "Something went wrong on our side. Please try again."
     retry = True
     ours = False
+    waits = False
 
     @property
     def detail(self) -> str:
@@ -107,6 +109,23 @@ class BodyTooLarge(RequestError):
     public = "The request body is too large; 64 KiB are enough for every call."
 
 
+class UploadTooLarge(RequestError):
+    """The image that was sent is larger than ``GATEWAY_MAX_BYTES``."""
+
+    code = "upload_too_large"
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    public = "The image is larger than this gateway keeps."
+
+
+class UploadBroken(RequestError):
+    """The body ended before its length, or its framing is broken."""
+
+    code = "upload_broken"
+    status = HTTPStatus.BAD_REQUEST
+    public = "The upload broke off. Nothing of it was kept; send it again."
+    retry = True
+
+
 class NotFound(RequestError):
     """No page or call has this address."""
 
@@ -164,6 +183,14 @@ class LoopDetected(RequestError):
     code = "loop_detected"
     status = HTTPStatus.LOOP_DETECTED
     public = "The gateway was asked to fetch a file from itself."
+
+
+class CallbackConflict(RequestError):
+    """A callback tells another result of a task that has succeeded already."""
+
+    code = "callback_conflict"
+    status = HTTPStatus.CONFLICT
+    public = "This task has succeeded already, with another result. Nothing was changed."
 
 
 class OtherHttpError(RequestError):
@@ -267,6 +294,13 @@ class KeyInvalid(AccessError):
     public = "This API key is not known here."
 
 
+class CallbackRefused(AccessError):
+    """A callback bears neither a good signature nor the token of our callback URL."""
+
+    code = "callback_refused"
+    public = "Send the provider's signature, or call the URL that `flask --app wsgi callback-url` prints."
+
+
 class Hasty(GatewayError):
     """Base of the refusals that say when to come again (RFC 9110 section 10.2.3)."""
 
@@ -295,6 +329,15 @@ class GatewayBusy(Hasty):
     code = "gateway_busy"
     status = HTTPStatus.SERVICE_UNAVAILABLE
     public = "Many downloads are running right now. Please try again in a moment."
+
+
+class StillPreparing(Hasty):
+    """The image is being fetched for the first time and takes its time; whoever comes again finds it further on."""
+
+    code = "still_preparing"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    public = "The image is still being prepared. Please try again in a moment."
+    waits = True
 
 
 class Maintenance(Hasty):

@@ -9,8 +9,9 @@ from gateway.delivery.ask import Ask, Delivered, Nothing, Progress
 from gateway.delivery.etag import EntityTags
 from gateway.delivery.headers import not_modified_headers, stream_headers
 from gateway.delivery.ranges import span_of
-from gateway.errors import FileTooLarge, GatewayBusy, GatewayError, OriginTimeout, RangeNotSatisfiable
+from gateway.errors import FileTooLarge, GatewayBusy, GatewayError, RangeNotSatisfiable
 from gateway.links.link import Link
+from gateway.resolving.pace import Paced
 from gateway.resolving.source import Facts, Opened, Source, Span
 
 SMALL_CHUNK = 16 * 1024
@@ -19,8 +20,6 @@ PIECE = 64 * 1024  # the server gives each piece 30 s, so this is how slow a vis
 LARGE_AFTER = 4 * 2**20  # growing from the first byte costs three times the memory over thousands of slow visitors
 SLOW_WRITE_S = 0.5
 YIELD_EVERY = 2**20
-RATE_WINDOW_S = 30.0
-LEAST_RATE = 8 * 1024
 
 
 class Streams:
@@ -138,7 +137,7 @@ class Stream:
         self._release: Callable[[], None] | None = release
         self._completed: Callable[[], None] | None = None
         self._max_bytes = max_bytes
-        self._waited_s, self._got = 0.0, 0
+        self._paced = Paced(opened.read)
 
     def on_completed(self, call: Callable[[], None]) -> None:
         """Have ``call`` called when the file's last byte was taken."""
@@ -153,7 +152,7 @@ class Stream:
         """
         amount = SMALL_CHUNK
         try:
-            while chunk := self._read(amount):
+            while chunk := self._paced.read(amount):
                 before = time.monotonic()
                 for begin in range(0, len(chunk), PIECE):
                     yield chunk[begin : begin + PIECE]
@@ -176,17 +175,6 @@ class Stream:
             self._opened.close()
         finally:
             release()
-
-    def _read(self, amount: int) -> bytes:
-        asked_at = time.monotonic()
-        chunk = self._opened.read(amount)
-        self._waited_s += time.monotonic() - asked_at
-        self._got += len(chunk)
-        if self._waited_s >= RATE_WINDOW_S:
-            if self._got < RATE_WINDOW_S * LEAST_RATE:
-                raise OriginTimeout("the origin is slower than 8 KiB/s")
-            self._waited_s, self._got = 0.0, 0
-        return chunk
 
     def _count(self, taken: int) -> None:
         before = self.progress.sent

@@ -17,7 +17,7 @@ MOST_FAILURES = 2_000
 FRESH_S = 10.0
 FAILURE_LIFE_S = 5
 LONGEST_FAILURE_LIFE_S = 30
-LONGEST_WAIT_S = 16.0
+LONGEST_WAIT_S = 20.0  # routers of platforms give up after 30, and delivery needs some too
 _log = structlog.get_logger("gateway.resolving")
 
 
@@ -50,6 +50,7 @@ class Resolver:
 
         Raises:
             ProviderError, OriginError: why there is none.
+            StillPreparing: there is none yet; the conversion goes on.
         """
         key = (task_id, url)
         source = self._sources.get(key)
@@ -72,6 +73,11 @@ class Resolver:
         if self._sources.get((task_id, url)) is dead:
             self._sources.forget((task_id, url))
         return self.resolve(task_id, url)
+
+    def forget(self, task_id: str, url: str) -> None:
+        """Ask anew the next time: the image is another than it was."""
+        self._sources.forget((task_id, url))
+        self._failures.forget((task_id, url))
 
     def _convert(self, key: tuple[str, str]) -> Source:
         known = self._sources.get(key)

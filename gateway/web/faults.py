@@ -57,7 +57,7 @@ class _Reported(InternalError):
 
 def _as_page(error: GatewayError) -> Response:
     retry_after_s = error.retry_after_s if isinstance(error, Hasty) else None
-    return page(
+    response = page(
         "error.html",
         int(error.status),
         error=texts()[error.code],
@@ -66,6 +66,9 @@ def _as_page(error: GatewayError) -> Response:
         retry=error.retry,
         retry_after_s=retry_after_s,
     )
+    if error.waits:
+        response.headers["Refresh"] = str(retry_after_s)
+    return response
 
 
 def _as_problem(error: GatewayError) -> Response:
