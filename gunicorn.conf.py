@@ -41,6 +41,13 @@ def on_starting(_server: Any) -> None:  # noqa: ANN401 (gunicorn's arbiter)
         _prepare_database(_settings.database_url)
 
 
+def post_worker_init(worker: Any) -> None:  # noqa: ANN401 (gunicorn's worker)
+    """Begin what a worker does on the side; here, as threads started before the fork would be lost."""
+    services = worker.wsgi.extensions.get("gateway")
+    if services is not None:  # the demo's sample origin has none
+        services.background.start()
+
+
 def _prepare_database(url: str) -> None:
     """Bring SQLite up to date, as a release step has another disk; refuse to run on another that is behind."""
     from gateway.storage.database import Database  # noqa: PLC0415 (its drivers take a moment, and few need them)

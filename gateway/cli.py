@@ -9,9 +9,10 @@ from flask.cli import AppGroup, with_appcontext
 
 from gateway.errors import GatewayError, OriginNotAllowed
 from gateway.links.link import MODES, FieldFault, Mode
-from gateway.services import OwnStore, Services
+from gateway.services import Services
 
 if TYPE_CHECKING:
+    from gateway.own_store import OwnStore
     from gateway.settings import Settings
 
 links = AppGroup("links", help="Sign and explain links.")
@@ -83,7 +84,7 @@ def sweep() -> None:
     click.echo(f"{swept} records became tombstones; {buried} tombstones went.")
 
 
-def _own() -> OwnStore:
+def _own() -> "OwnStore":
     own = _services().own
     if own is None:
         raise click.ClickException("this resolver keeps no records; GATEWAY_RESOLVER=store does")

@@ -38,7 +38,7 @@ def load_settings() -> Settings:
     return settings
 
 
-_STAND_INS: dict[str, Any] = {"secret_keys": ["-" * SHORTEST_SECRET], "upstream_api_key": "-"}
+_STAND_INS: dict[str, Any] = {"secret_keys": ["-" * SHORTEST_SECRET], "upstream_api_key": "-", "resolver": "origin"}
 
 
 def _default(field: str) -> object:
@@ -48,6 +48,8 @@ def _default(field: str) -> object:
 def _told(invalid: ValidationError) -> tuple[list[str], set[str]]:
     faults: dict[str, str] = {}
     for error in invalid.errors(include_url=False, include_input=False, include_context=False):
+        if error["type"] == "default_factory_not_called":  # its default depends on a field that is told already
+            continue
         field = _field_of(str(error["loc"][0]))
         missing = error["type"] == "missing"
         reason = (
@@ -110,7 +112,7 @@ def _contradictions(settings: Settings) -> list[tuple[set[str], str]]:
         found.append(
             (
                 {"resolver", "upstream_api_key"},
-                "GATEWAY_UPSTREAM_API_KEY: is not set; without a key use GATEWAY_RESOLVER=origin",
+                "GATEWAY_UPSTREAM_API_KEY: is not set; without a provider use GATEWAY_RESOLVER=store",
             )
         )
     if not settings.require_signature and any(pattern.everything for pattern in settings.origin_hosts):

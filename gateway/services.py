@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gateway.background import Background
 from gateway.capacity import stream_slots
 from gateway.delivery import etag
 from gateway.delivery.choose import Deliveries
@@ -16,9 +17,7 @@ from gateway.egress.names import Lookup
 from gateway.egress.provider import ProviderSession
 from gateway.keys.configured import ConfiguredKeys
 from gateway.limits import DownloadLimit
-from gateway.links import files
 from gateway.links.admission import Links
-from gateway.links.files import FileLinks
 from gateway.links.ledger import Ledger
 from gateway.links.signed import KeyRing, LinkSigner
 from gateway.resolving.breaker import Breaker
@@ -29,27 +28,9 @@ from gateway.settings import Settings
 from gateway.storage.memory import MemoryLedger
 
 if TYPE_CHECKING:
-    from gateway.records.stored import SqlRecords
-    from gateway.records.sweep import Sweep
-    from gateway.resolving.store import StoreResolver
-    from gateway.storage.database import Database
-    from gateway.storage.folder import FolderObjects
-    from gateway.storage.index import ObjectIndex
+    from gateway.own_store import OwnStore
 
 _VIA_SALT = b"gateway.via.v1"
-
-
-@dataclass(frozen=True, slots=True)
-class OwnStore:
-    """What the ``store`` resolver needs, and nobody else."""
-
-    database: "Database"
-    records: "SqlRecords"
-    index: "ObjectIndex"
-    objects: "FolderObjects"
-    files: FileLinks
-    sweep: "Sweep"
-    resolver: "StoreResolver"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +47,8 @@ class Services:
     keys: ConfiguredKeys
     breaker: Breaker
     upstream: UpstreamResolver | None
-    own: OwnStore | None
+    own: "OwnStore | None"
+    background: Background
     via: str
 
 
@@ -87,6 +69,7 @@ def build_services(
         settings.private_networks,
         allow_http=settings.allow_http,
         own_url=settings.public_url,
+        own_images=settings.resolver != "origin",
     )
     client = Client(guard, lookup, via=via)
     breaker = Breaker()
@@ -112,6 +95,7 @@ def build_services(
         breaker=breaker,
         upstream=upstream,
         own=own,
+        background=Background(own.tasks if own else ()),
         via=via,
     )
 
@@ -123,30 +107,8 @@ def _upstream(
     return UpstreamResolver(session, client, guard, breaker, clock)
 
 
-def _own_store(settings: Settings, client: Client, guard: Guard, clock: Callable[[], float]) -> OwnStore:
+def _own_store(settings: Settings, client: Client, guard: Guard, clock: Callable[[], float]) -> "OwnStore":
     # Imported here, so that whoever needs no database does not wait for its libraries.
-    from gateway.records.stored import SqlRecords  # noqa: PLC0415
-    from gateway.records.sweep import Sweep  # noqa: PLC0415
-    from gateway.resolving.store import StoreResolver  # noqa: PLC0415
-    from gateway.storage.database import Database  # noqa: PLC0415
-    from gateway.storage.folder import FolderObjects  # noqa: PLC0415
-    from gateway.storage.index import ObjectIndex  # noqa: PLC0415
+    from gateway.own_store import build_own_store  # noqa: PLC0415
 
-    database = Database(settings.database_url)
-    records = SqlRecords(database)
-    index = ObjectIndex(database, clock)
-    objects = FolderObjects(settings.store, settings.store_max_bytes or None, clock)
-    file_links = FileLinks(KeyRing.derive(settings.secret_keys, files.SALT), settings.public_url, clock)
-    resolver = StoreResolver(
-        records,
-        index,
-        objects,
-        client,
-        guard,
-        days=settings.record_days,
-        max_bytes=settings.max_bytes,
-        sign=file_links.mint,
-        clock=clock,
-    )
-    sweep = Sweep(records, index, objects, settings.record_days, clock)
-    return OwnStore(database, records, index, objects, file_links, sweep, resolver)
+    return build_own_store(settings, client, guard, clock)

@@ -126,13 +126,13 @@ class Settings(BaseSettings):
     public_url: BaseUrl = Field(
         "", description="Where visitors reach the gateway, a path prefix included. Without it, links are paths."
     )
-    resolver: Literal["upstream", "store", "origin"] = Field(
-        "upstream",
-        description="Who turns an image URL into a source: the provider's API, our own records, or nobody.",
-    )
     upstream_url: BaseUrl = Field("https://api.apikley.ru", description="Where the provider's API is.")
     upstream_api_key: Annotated[str, AfterValidator(_header_token)] = Field(
         "", repr=False, description="The provider's API key. Needed by the `upstream` resolver."
+    )
+    resolver: Literal["upstream", "store", "origin"] = Field(
+        default_factory=lambda given: "upstream" if given.get("upstream_api_key") else "store",
+        description="Who turns an image URL into a source: the provider's API, our own records, or nobody.",
     )
     origin_hosts: Annotated[
         tuple[Annotated[HostPattern, BeforeValidator(_host_pattern)], ...], *CommaList, Field(validate_default=True)
@@ -184,6 +184,11 @@ class Settings(BaseSettings):
     )
     record_days: int = Field(
         14, ge=1, le=365, description="How old a record may be, in days, for its images to be downloaded."
+    )
+    callback_key: Annotated[str, AfterValidator(_header_token)] = Field(
+        "",
+        repr=False,
+        description="The provider's key for signing its callbacks. Without it, our callback URL has a token.",
     )
     maintenance: bool = Field(default=False, description="Answer every download with a maintenance page (503).")
     port: int = Field(8000, ge=1, le=65535, validation_alias="PORT", description="Port to listen on.")

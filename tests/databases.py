@@ -1,14 +1,17 @@
 """Real databases for tests: SQLite in a file, and PostgreSQL from a wheel."""
 
 import os
+import subprocess
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway.storage.database import Database
 
+STARTS = 3
 ENGINES = ("sqlite", "postgresql")
 
 
@@ -21,8 +24,19 @@ def postgresql_url(folder: Path) -> Iterator[str]:
         if os.environ.get("GATEWAY_TEST_REQUIRE") == "all":
             pytest.fail("pgserver is not installed")
         pytest.skip("pgserver is not installed")
-    with warnings.catch_warnings(action="ignore"), pgserver.get_server(folder) as server:  # type: ignore[attr-defined]
+    with warnings.catch_warnings(action="ignore"), _started(pgserver, folder) as server:
         yield server.get_uri()
+
+
+def _started(pgserver: Any, folder: Path) -> Any:
+    """Start it; it gives itself ten seconds, which a busy machine may take."""
+    folder.mkdir(exist_ok=True)
+    for attempt in range(STARTS):
+        try:
+            return pgserver.get_server(folder / str(attempt))
+        except subprocess.TimeoutExpired:
+            continue
+    pytest.fail("PostgreSQL does not start")
 
 
 def emptied(database: Database) -> Database:

@@ -1,6 +1,7 @@
 """Valid by default; a test changes what it is about."""
 
 import time
+from pathlib import Path
 from typing import Any
 
 from gateway.app import create_app
@@ -59,6 +60,16 @@ class Gateway:
     def get(self, url: str, headers: dict[str, str] | None = None, **fields: Any) -> Any:
         """Follow a fresh link to an origin URL."""
         return self.client.get(self.link(url, **fields), headers=headers)
+
+
+def store_gateway(folder: Path, *servers: str, **changes: Any) -> Gateway:
+    """A gateway without a provider: its records and images are in ``folder``, and its time stands still."""
+    values = {"resolver": "store", "upstream_api_key": "", "database_url": f"sqlite:///{folder}/gateway.db"}
+    settings = make_settings(*servers, **values | {"store": str(folder / "store")} | changes)
+    gateway = Gateway(settings, clock=Clock())
+    assert gateway.services.own is not None
+    gateway.services.own.database.migrate()
+    return gateway
 
 
 def make_link(**changes: Any) -> Link:

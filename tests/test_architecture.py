@@ -13,20 +13,24 @@ PACKAGE = Path(__file__).parents[1] / "gateway"
 # Each room, top to bottom, and the rooms it may import from: only ones that stand below it.
 #   web → (links, resolving, delivery, records, keys, limits) → (egress, storage) → (errors, settings, hosts, media)
 # `app`, `cli` and `services` are the composition; `demo` sits on top of everything.
-GROUND = {"errors", "settings", "hosts", "media"}
+GROUND = {"errors", "settings", "hosts", "media", "own_urls"}
 OUTSIDE = {"egress", "storage"}
 MAY_IMPORT: dict[str, set[str]] = {
     "__main__": {"demo", "environment", "processes"} | GROUND,
-    "demo": {"app", "services", "web", "links", "environment", "processes", "logs"} | GROUND,
+    "demo": {"app", "services", "web", "records", "links", "environment", "processes", "logs"} | GROUND,
     "app": {"cli", "web", "services"} | GROUND,
-    "cli": {"services", "links"} | GROUND,
-    "web": {"services", "limits", "delivery", "links", "resolving", "records", "keys"} | GROUND,
-    "services": {"limits", "delivery", "links", "resolving", "records", "keys", "capacity"} | OUTSIDE | GROUND,
+    "cli": {"services", "own_store", "links"} | GROUND,
+    "web": {"services", "own_store", "limits", "delivery", "links", "resolving", "records", "keys"} | GROUND,
+    "services": {"own_store", "background", "limits", "delivery", "links", "resolving", "records", "keys", "capacity"}
+    | OUTSIDE
+    | GROUND,
+    "own_store": {"background", "links", "resolving", "records"} | OUTSIDE | GROUND,
+    "background": {"errors"},
     "limits": {"delivery", "links"} | OUTSIDE | GROUND,
     "delivery": {"links", "resolving"} | OUTSIDE | GROUND,
-    "links": OUTSIDE | GROUND,
     "resolving": {"records"} | OUTSIDE | GROUND,
-    "records": OUTSIDE | GROUND,
+    "records": {"links"} | OUTSIDE | GROUND,
+    "links": OUTSIDE | GROUND,
     "keys": OUTSIDE | GROUND,
     "egress": GROUND,
     "storage": GROUND,
@@ -34,6 +38,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "settings": {"hosts"},
     "hosts": set(),
     "media": set(),
+    "own_urls": set(),
     "errors": set(),
     "capacity": set(),
     "logs": set(),

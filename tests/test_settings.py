@@ -41,6 +41,7 @@ BAD = {
     "GATEWAY_STORE": f"s3://{MARK}",
     "GATEWAY_STORE_MAX_BYTES": MARK,
     "GATEWAY_RECORD_DAYS": MARK,
+    "GATEWAY_CALLBACK_KEY": f"{MARK} with blanks",
     "GATEWAY_MAINTENANCE": MARK,
     "PORT": MARK,
     "WEB_CONCURRENCY": MARK,
@@ -92,6 +93,15 @@ def test_a_secret_and_the_providers_key_are_enough(enough: Set) -> None:
     assert settings.resolver == "upstream"
     assert settings.require_signature
     assert not settings.allow_http
+
+
+@pytest.mark.parametrize(
+    ("key", "resolver"), [("a-provider-key", "upstream"), ("", "store")], ids=["with-a-provider", "without"]
+)
+def test_the_providers_key_decides_who_resolves(enough: Set, key: str, resolver: str) -> None:
+    enough(GATEWAY_UPSTREAM_API_KEY=key)
+
+    assert load_settings().resolver == resolver
 
 
 def test_lists_are_separated_by_commas_and_blanks_are_cut(enough: Set) -> None:
@@ -293,7 +303,7 @@ def test_names_in_the_env_file_that_no_setting_has_are_faults(enough: Set) -> No
 @pytest.mark.parametrize(
     ("values", "told"),
     [
-        ({"GATEWAY_UPSTREAM_API_KEY": ""}, "GATEWAY_UPSTREAM_API_KEY: is not set"),
+        ({"GATEWAY_UPSTREAM_API_KEY": "", "GATEWAY_RESOLVER": "upstream"}, "GATEWAY_UPSTREAM_API_KEY: is not set"),
         (
             {"GATEWAY_REQUIRE_SIGNATURE": "false", "GATEWAY_ORIGIN_HOSTS": "a.example,*"},
             "GATEWAY_REQUIRE_SIGNATURE: false with GATEWAY_ORIGIN_HOSTS=* is an open proxy",
@@ -349,7 +359,7 @@ def test_settings_that_agree_are_taken(enough: Set, values: dict[str, str]) -> N
 
 
 def test_contradictions_are_told_together_with_bad_values(enough: Set) -> None:
-    enough(GATEWAY_UPSTREAM_API_KEY="", GATEWAY_MAX_BYTES=MARK, GATEWAY_NOPE="1")
+    enough(GATEWAY_UPSTREAM_API_KEY="", GATEWAY_RESOLVER="upstream", GATEWAY_MAX_BYTES=MARK, GATEWAY_NOPE="1")
 
     assert names(faults()) == ["GATEWAY_MAX_BYTES", "GATEWAY_UPSTREAM_API_KEY", "GATEWAY_NOPE"]
 

@@ -8,6 +8,7 @@ from ssrfguard import DEFAULT_DENIED, AddressTable, Block, Policy, Reach, SSRFGu
 
 from gateway.errors import OriginNotAllowed, OriginUnsafe
 from gateway.hosts import HostPattern, Origin, origin_of
+from gateway.own_urls import is_own
 
 Network = IPv4Network | IPv6Network
 MAX_URL_LENGTH = 8192
@@ -28,6 +29,7 @@ class Guard:
         private_networks: the networks in which the private entries lie; empty for none.
         allow_http: whether the public policy also takes plain http on port 80.
         own_url: our own public URL, which is never fetched from; empty when unknown.
+        own_images: whether links may name images that were put in here, or with the provider, and lie at no origin.
     """
 
     def __init__(
@@ -37,10 +39,12 @@ class Guard:
         *,
         allow_http: bool = False,
         own_url: str = "",
+        own_images: bool = False,
     ) -> None:
         self._patterns = tuple(origin_hosts)
         self._networks = tuple(private_networks)
         self._allow_http = allow_http
+        self._own_images = own_images
         self._own = origin_of(own_url) if own_url else None
         self._policies = {
             Zone.PUBLIC: public_policy(allow_http=allow_http),
@@ -53,6 +57,8 @@ class Guard:
         Raises:
             OriginNotAllowed: naming the rule that the URL breaks.
         """
+        if self._own_images and is_own(url):
+            return
         try:
             origin = origin_of(url)
         except ValueError as reason:

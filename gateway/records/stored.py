@@ -1,6 +1,7 @@
 """Records in the database: found, kept, swept."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, select, update
@@ -23,14 +24,6 @@ _COLUMNS = (
     records.c.error_message,
     records.c.swept_at,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Swept:
-    """A record that became a tombstone, and the objects that it no longer holds."""
-
-    task_id: str
-    digests: tuple[str, ...]
 
 
 class SqlRecords:
@@ -80,37 +73,64 @@ class SqlRecords:
             ).first()
         return kept is not None
 
+    def add_result(self, task_id: str, url: str, *, now_ms: int, oldest_ms: int) -> Record:
+        """Add an image to a task's results, which makes it a success; a record from before ``oldest_ms`` begins anew.
+
+        Returns:
+            The record as it is now.
+        """
+        fresh = Record(task_id, "SUCCESS", (url,), now_ms, now_ms)
+        with self._database.writing() as connection:
+            inserted = self._insert(records).values(_values(fresh)).on_conflict_do_nothing()
+            if connection.execute(inserted.returning(records.c.task_id)).first():
+                return fresh
+            row = connection.execute(select(*_COLUMNS).where(records.c.task_id == task_id).with_for_update()).one()
+            known = _record(row)
+            changed = fresh if known.swept or known.created_at < oldest_ms else _with_result(known, url, now_ms)
+            connection.execute(update(records).where(records.c.task_id == task_id).values(_values(changed)))
+        return changed
+
     def delete(self, task_id: str) -> bool:
-        """Forget a record and which objects hold its images; tells whether there was one."""
+        """Forget a record, and which objects hold its images; tells whether there was one."""
         with self._database.writing() as connection:
             connection.execute(delete(objects).where(objects.c.task_id == task_id))
             return connection.execute(delete(records).where(records.c.task_id == task_id)).rowcount > 0
 
-    def sweep(self, created_before: int, now_ms: int, most: int) -> "list[Swept]":
-        """Turn records older than a time into tombstones, oldest first, at most so many at once."""
+    def old(self, created_before: int, most: int) -> list[str]:
+        """The tasks whose records are older than a time and no tombstones yet, oldest first, at most so many."""
         old = (
             select(records.c.task_id)
             .where(records.c.swept_at.is_(None), records.c.created_at < created_before)
             .order_by(records.c.created_at)
             .limit(most)
         )
+        with self._database.reading() as connection:
+            return list(connection.scalars(old))
+
+    def entomb(self, task_ids: Collection[str], created_before: int, now_ms: int) -> None:
+        """Turn those of the records into tombstones that are still older than a time, and forget their objects."""
+        still_old = (records.c.task_id.in_(task_ids), records.c.created_at < created_before)
         with self._database.writing() as connection:
-            task_ids = list(connection.scalars(old))
-            held = objects.c.task_id.in_(task_ids)
-            digests: dict[str, list[str]] = {task_id: [] for task_id in task_ids}
-            for task_id, digest in connection.execute(select(objects.c.task_id, objects.c.digest).where(held)):
-                digests[task_id].append(digest)
-            connection.execute(delete(objects).where(held))
-            connection.execute(
-                update(records).where(records.c.task_id.in_(task_ids)).values(swept_at=now_ms, result_urls=None)
-            )
-        return [Swept(task_id, tuple(found)) for task_id, found in digests.items()]
+            entombed = connection.scalars(
+                update(records).where(*still_old).values(swept_at=now_ms, result_urls=None).returning(records.c.task_id)
+            ).all()
+            connection.execute(delete(objects).where(objects.c.task_id.in_(entombed)))
 
     def bury(self, swept_before: int, most: int) -> int:
         """Forget tombstones older than a time, at most so many at once; tells how many."""
         old = select(records.c.task_id).where(records.c.swept_at < swept_before).limit(most)
         with self._database.writing() as connection:
             return connection.execute(delete(records).where(records.c.task_id.in_(old))).rowcount
+
+
+def _with_result(known: Record, url: str, now_ms: int) -> Record:
+    urls = tuple(known.result_urls or ())
+    return replace(
+        known,
+        status="SUCCESS",
+        result_urls=urls if url in urls else (*urls, url),
+        completed_at=known.completed_at or now_ms,
+    )
 
 
 def _record(row: Any) -> Record:  # noqa: ANN401 (a row's type names its columns' types only)

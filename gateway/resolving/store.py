@@ -1,22 +1,26 @@
 """The ``store`` resolver: the provider's own job. Check the record, fetch the image, keep it, and hand it out."""
 
+import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 
 from gateway.egress.client import Client
 from gateway.egress.guard import Guard
-from gateway.errors import FileTooLarge, ImageUnavailable, NotAnImage, OriginError, OriginNotAllowed
-from gateway.media import IMAGES, media_of
+from gateway.errors import ImageUnavailable, OriginError, OriginNotAllowed
+from gateway.own_urls import is_own
 from gateway.records.record import check_result
 from gateway.records.stored import SqlRecords
 from gateway.resolving.kept import KeptSource
+from gateway.resolving.pace import Paced
 from gateway.resolving.remote import RemoteSource
 from gateway.storage.index import ObjectIndex
-from gateway.storage.objects import Incoming, Objects, Stored
+from gateway.storage.intake import Intake
+from gateway.storage.objects import Objects, Stored
 
 LIFE_S = 1200
-_CHUNK = 256 * 1024
+MOST_AT_ONCE = 64  # fetches in this worker; more wait, so that slow origins fill neither the disk nor the files
 
 
 class StoreResolver:
@@ -26,9 +30,9 @@ class StoreResolver:
         records: what is known of tasks.
         index: which object holds which image.
         objects: where the bytes are kept.
+        intake: the way in.
         client, guard: the way to the images' origins.
         days: how old a record may be.
-        max_bytes: the largest image that is kept.
         sign: makes the URL of an object for others.
     """
 
@@ -37,21 +41,22 @@ class StoreResolver:
         records: SqlRecords,
         index: ObjectIndex,
         objects: Objects,
+        intake: Intake,
         client: Client,
         guard: Guard,
         *,
         days: int,
-        max_bytes: int,
         sign: Callable[[str, str], str],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._records = records
         self._index = index
         self._objects = objects
+        self._intake = intake
         self._client = client
         self._guard = guard
         self._days = days
-        self._max_bytes = max_bytes
+        self._places = threading.BoundedSemaphore(MOST_AT_ONCE)
         self._sign = sign
         self._clock = clock
 
@@ -65,29 +70,17 @@ class StoreResolver:
         check_result(self._records.find(task_id), url, now_ms=int(self._clock() * 1000), days=self._days)
         stored = self._index.find(task_id, url)
         if stored is None or not self._objects.has(stored):
-            stored = self._fetch(url)
-            self._index.put(task_id, url, stored)
+            stored = self._fetch(task_id, url)
         return KeptSource(self._objects, stored, self._clock() + LIFE_S, self._sign)
 
-    def _fetch(self, url: str) -> Stored:
+    def _fetch(self, task_id: str, url: str) -> Stored:
+        if is_own(url):
+            raise ImageUnavailable("nobody has put this image in")
         try:
             self._guard.admit(url)
             source = RemoteSource(self._client, url, 0, sendable=False, listed_only=True)
-            with closing(source.open()) as opened, self._objects.receiving() as incoming:
-                self._copy(opened.read, incoming, opened.facts.length)
-                return self._objects.keep(incoming)
+            with self._places, closing(source.open()) as opened:
+                note = partial(self._index.put, task_id, url)
+                return self._intake.take(Paced(opened.read).read, opened.facts.length, note)
         except (OriginError, OriginNotAllowed) as error:
             raise ImageUnavailable(error.code) from error
-
-    def _copy(self, read: Callable[[int], bytes], incoming: Incoming, length: int | None) -> None:
-        if (length or 0) > self._max_bytes:
-            raise FileTooLarge(f"{length} bytes")
-        while part := read(_CHUNK):
-            begins = incoming.length == 0
-            incoming.write(part)
-            if begins and media_of(incoming.head) not in IMAGES:
-                raise NotAnImage("its first bytes are no image's")
-            if incoming.length > self._max_bytes:
-                raise FileTooLarge("more than is kept")
-        if incoming.length == 0:
-            raise NotAnImage("it is empty")

@@ -1,10 +1,12 @@
 """Objects in a folder: content-addressed files, written whole and then renamed into place."""
 
+import math
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -12,6 +14,15 @@ from gateway.storage.objects import Incoming, Stored, disk_errors
 
 _LEFTOVER_AGE_S = 3600
 _NOTE_USE_EVERY_S = 600
+_ROOM_MADE = 0.05  # of the limit, so that not every new object makes room anew
+_LOOK_AFTER = 0.01  # of the limit, taken in since the last look: other workers take in objects too
+_BATCH = 200
+
+Irreplaceable = Callable[[Collection[str]], set[str]]
+
+
+def _none(_digests: Collection[str]) -> set[str]:
+    return set()
 
 
 class FolderObjects:
@@ -20,6 +31,7 @@ class FolderObjects:
     Args:
         root: the folder; made when it is missing.
         most_bytes: beyond it the least recently used objects go; None for no limit.
+        irreplaceable: tells which of some digests must not go, as they could not be fetched again.
     """
 
     def __init__(
@@ -27,10 +39,13 @@ class FolderObjects:
         root: Path,
         most_bytes: int | None = None,
         clock: Callable[[], float] = time.time,
+        irreplaceable: Irreplaceable = _none,
     ) -> None:
         self._root, self._incoming = root, root / "incoming"
         self._most_bytes = most_bytes
         self._clock = clock
+        self._irreplaceable = irreplaceable
+        self._taken_in: float = math.inf  # nobody has looked yet
         self._incoming.mkdir(parents=True, exist_ok=True)
         self._clear_leftovers()
 
@@ -52,10 +67,10 @@ class FolderObjects:
             try:
                 os.link(incoming.file.name, path)
             except FileExistsError:
-                os.utime(path)
+                with suppress(FileNotFoundError):  # dropped in this very moment: whoever asks finds it missing
+                    os.utime(path)
             _sync_folder(path.parent)
-        if self._most_bytes is not None:
-            self._evict(keep=stored.digest)
+        self._make_room(stored)
         return stored
 
     def has(self, stored: Stored) -> bool:
@@ -84,20 +99,49 @@ class FolderObjects:
     def _path(self, digest: str) -> Path:
         return self._root / digest[:2] / digest[2:]
 
-    def _evict(self, keep: str) -> None:
-        files = [(entry.stat(), entry) for entry in self._root.glob("??/*")]
-        total = sum(stat.st_size for stat, _ in files)
-        for stat, path in sorted(files, key=lambda file: file[0].st_mtime):
-            if total <= (self._most_bytes or 0):
-                return
-            if path != self._path(keep):
-                path.unlink(missing_ok=True)
-                total -= stat.st_size
+    def _make_room(self, newest: Stored) -> None:
+        """Look, now and then, whether there is more than there may be, and drop what was used longest ago."""
+        if self._most_bytes is None:
+            return
+        self._taken_in += newest.length
+        if self._taken_in < _LOOK_AFTER * self._most_bytes:
+            return
+        self._taken_in = 0
+        files = sorted(self._files(), key=lambda file: file.used_at)
+        excess = sum(file.size for file in files) - self._most_bytes
+        if excess > 0:
+            self._drop(files, excess + _ROOM_MADE * self._most_bytes, newest.digest)
+
+    def _drop(self, files: list["_File"], wanted: float, newest: str) -> None:
+        for begin in range(0, len(files), _BATCH):
+            batch = files[begin : begin + _BATCH]
+            spared = self._irreplaceable([file.digest for file in batch]) | {newest}
+            for file in batch:
+                if wanted <= 0:
+                    return
+                if file.digest not in spared:
+                    self.delete(file.digest)
+                    wanted -= file.size
+
+    def _files(self) -> Iterator["_File"]:
+        for folder in self._root.glob("??"):
+            for entry in os.scandir(folder):
+                with suppress(FileNotFoundError):
+                    stat = entry.stat()
+                    yield _File(folder.name + entry.name, stat.st_size, stat.st_mtime)
 
     def _clear_leftovers(self) -> None:
         for path in self._incoming.iterdir():
-            if self._clock() - path.stat().st_mtime > _LEFTOVER_AGE_S:
-                path.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # another worker clears too, or has just kept it
+                if self._clock() - path.stat().st_mtime > _LEFTOVER_AGE_S:
+                    path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    digest: str
+    size: int
+    used_at: float
 
 
 class FileSpan:

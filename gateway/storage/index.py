@@ -4,9 +4,10 @@ import hashlib
 import time
 from collections.abc import Callable, Collection
 
-from sqlalchemy import delete, select
+from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from gateway.own_urls import is_own
 from gateway.storage.database import Database
 from gateway.storage.models import objects
 from gateway.storage.objects import Stored
@@ -50,26 +51,38 @@ class ObjectIndex:
             "length": stored.length,
             "head": stored.head.hex(),
             "stored_at": int(self._clock() * 1000),
+            "own": is_own(url),
         }
         statement = self._insert(objects).values(values)
         with self._database.writing() as connection:
             connection.execute(
                 statement.on_conflict_do_update(
                     index_elements=[objects.c.task_id, objects.c.url_hash],
-                    set_={name: statement.excluded[name] for name in ("digest", "length", "head", "stored_at")},
+                    set_={name: statement.excluded[name] for name in ("digest", "length", "head", "stored_at", "own")},
                 )
             )
-
-    def forget(self, task_id: str, url: str) -> None:
-        """Drop the note of one image."""
-        with self._database.writing() as connection:
-            connection.execute(delete(objects).where(objects.c.task_id == task_id, objects.c.url_hash == _hash(url)))
 
     def unheld(self, digests: Collection[str]) -> set[str]:
         """Those of the digests that no image has any more."""
         with self._database.reading() as connection:
             held = connection.scalars(select(objects.c.digest).where(objects.c.digest.in_(digests)))
             return set(digests) - set(held)
+
+    def only_of(self, task_ids: Collection[str]) -> set[str]:
+        """The digests of these tasks' objects that no other task has."""
+        others = objects.alias()
+        elsewhere = select(others.c.digest).where(
+            others.c.digest == objects.c.digest, others.c.task_id.not_in(task_ids)
+        )
+        wanted = select(objects.c.digest).where(objects.c.task_id.in_(task_ids), ~elsewhere.exists())
+        with self._database.reading() as connection:
+            return set(connection.scalars(wanted))
+
+    def irreplaceable(self, digests: Collection[str]) -> set[str]:
+        """Those of the digests that were put in here, and are nowhere else."""
+        wanted = select(objects.c.digest).where(objects.c.digest.in_(digests), objects.c.own)
+        with self._database.reading() as connection:
+            return set(connection.scalars(wanted))
 
 
 def _hash(url: str) -> str:

@@ -1,6 +1,19 @@
 """The tables. Times are Unix milliseconds, as on the provider's wire."""
 
-from sqlalchemy import JSON, BigInteger, Column, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    false,
+)
 
 metadata = MetaData(
     naming_convention={
@@ -34,6 +47,7 @@ objects = Table(
     Column("length", BigInteger, nullable=False),
     Column("head", String(128), nullable=False),  # the first bytes, in hexadecimal: they tell the type
     Column("stored_at", BigInteger, nullable=False),
+    Column("own", Boolean, nullable=False, server_default=false()),  # put in here: it could not be fetched again
     Index("ix_objects_digest", "digest"),
 )
 
@@ -50,6 +64,14 @@ api_keys = Table(
     Column("last_used_at", BigInteger),
     Column("revoked_at", BigInteger),
     UniqueConstraint("digest"),
+)
+
+# When a chore is due that one process does for all of them.
+chores = Table(
+    "chores",
+    metadata,
+    Column("name", String(64), primary_key=True),
+    Column("due_at", BigInteger, nullable=False),
 )
 
 # Quota taken from the day in blocks, so that a call writes nothing.

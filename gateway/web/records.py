@@ -5,19 +5,22 @@ from typing import TYPE_CHECKING, Annotated
 
 from flask import Blueprint, Response, request
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
+from werkzeug.exceptions import ClientDisconnected
 
-from gateway.errors import InvalidBody, NotFound, OriginNotAllowed
+from gateway.errors import InvalidBody, NotFound, OriginNotAllowed, UploadBroken
 from gateway.links.link import TASK_ID
+from gateway.own_urls import own_url
+from gateway.records.holdings import MOST_RESULTS
 from gateway.records.record import Record, Status
 from gateway.web.api import told
 from gateway.web.responses import envelope
 from gateway.web.state import services
 
 if TYPE_CHECKING:
-    from gateway.records.stored import SqlRecords
+    from gateway.own_store import OwnStore
 
 blueprint = Blueprint("records", __name__, url_prefix="/api/v1/records")
-MOST_RESULTS = 100
+_CHUNK = 64 * 1024
 
 
 class RecordBody(BaseModel):
@@ -38,7 +41,7 @@ def put_record(task_id: str) -> Response:
         KeyMissing, KeyInvalid: 401.
         InvalidBody: 422, naming the field and the remedy.
     """
-    records = _records(task_id)
+    own = _own_store(task_id)
     body = _parsed(request.get_data(cache=False))
     for number, url in enumerate(body.result_urls or ()):
         _check_result(number, url)
@@ -50,7 +53,7 @@ def put_record(task_id: str) -> Response:
         created_at=now_ms if body.created_at is None else body.created_at,
         completed_at=None if body.status == "GENERATING" else now_ms,
     )
-    records.put(record)
+    own.records.put(record)
     return envelope(record.to_wire())
 
 
@@ -61,7 +64,7 @@ def get_record(task_id: str) -> Response:
     Raises:
         NotFound: there is none.
     """
-    record = _records(task_id).find(task_id)
+    record = _own_store(task_id).records.find(task_id)
     if record is None:
         raise NotFound("no record")
     return envelope(record.to_wire())
@@ -69,23 +72,49 @@ def get_record(task_id: str) -> Response:
 
 @blueprint.delete("/<task_id>")
 def delete_record(task_id: str) -> Response:
-    """Forget a record.
+    """Forget a record and its images.
 
     Raises:
         NotFound: there is none.
     """
-    if not _records(task_id).delete(task_id):
+    if not _own_store(task_id).holdings.forget(task_id):
         raise NotFound("no record")
     return envelope(None)
 
 
-def _records(task_id: str) -> "SqlRecords":
-    """The records, for a caller with a key, and a task id that can be in a link."""
+@blueprint.put("/<task_id>/files/<name>")
+def put_file(task_id: str, name: str) -> Response:
+    """Keep an image of our own, the body of the request, among a task's results.
+
+    Raises:
+        KeyMissing, KeyInvalid: 401.
+        InvalidBody, UploadTooLarge, UploadBroken: it was not kept.
+    """
+    own = _own_store(task_id)
+    try:
+        url = own_url(name)
+    except ValueError as rule:
+        raise InvalidBody(f"name: {rule}") from None
+    request.max_content_length = None  # the store has a limit of its own
+    record = own.holdings.put_file(task_id, name, _read_body, request.content_length)
+    services().resolver.forget(task_id, url)
+    return envelope({"url": url, **record.to_wire()})
+
+
+def _read_body(amount: int) -> bytes:
+    try:
+        return request.stream.read(amount)
+    except (OSError, ClientDisconnected) as broken:
+        raise UploadBroken(type(broken).__name__) from None
+
+
+def _own_store(task_id: str) -> "OwnStore":
+    """The store, for a caller with a key, and a task id that can be in a link."""
     gateway = services()
     gateway.keys.authenticate(request.headers.get("Authorization", ""))
     if gateway.own is None or not TASK_ID.fullmatch(task_id):
         raise NotFound("no such task id, or no records here")
-    return gateway.own.records
+    return gateway.own
 
 
 def _parsed(body: bytes) -> RecordBody:

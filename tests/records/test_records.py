@@ -1,5 +1,8 @@
 """Records: what the contract says of them, and that they are kept, on every engine alike."""
 
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
 import pytest
 
 from gateway.errors import (
@@ -120,16 +123,65 @@ class TestSqlRecords:
             records.put(record(f"task{number}", created_at=number))
             index.put(f"task{number}", URL, Stored(str(number) * 64, 1, b"x"))
 
-        first = records.sweep(created_before=4, now_ms=NOW, most=3)
-        second = records.sweep(created_before=4, now_ms=NOW, most=3)
+        first = records.old(created_before=4, most=3)
+        records.entomb(first, created_before=4, now_ms=NOW)
+        second = records.old(created_before=4, most=3)
+        records.entomb(second, created_before=4, now_ms=NOW)
 
-        assert [(each.task_id, each.digests) for each in first] == [(f"task{n}", (str(n) * 64,)) for n in range(3)]
-        assert [each.task_id for each in second] == ["task3"]
+        assert (first, second) == (["task0", "task1", "task2"], ["task3"])
+        assert records.old(created_before=4, most=3) == []
+        assert [index.find(f"task{n}", URL) is None for n in range(5)] == [True] * 4 + [False]
         assert [found.swept for n in range(5) if (found := records.find(f"task{n}"))] == [True] * 4 + [False]
+
+    def test_a_record_that_was_renewed_meanwhile_is_not_entombed(self, records: SqlRecords, database: Database) -> None:
+        index = ObjectIndex(database)
+        records.put(record(created_at=1))
+        old = records.old(created_before=4, most=3)
+        records.put(record(created_at=5))
+        index.put("task1", URL, Stored("a" * 64, 1, b"x"))
+
+        records.entomb(old, created_before=4, now_ms=NOW)
+
+        assert records.find("task1") == record(created_at=5)
+        assert index.find("task1", URL) is not None
+
+    @pytest.mark.parametrize(
+        ("known", "results"),
+        [
+            (None, (URL,)),
+            (("GENERATING", None, NOW), (URL,)),
+            (("GENERATE_FAILED", None, NOW), (URL,)),
+            (("SUCCESS", ("https://origin.example/a.png",), NOW), ("https://origin.example/a.png", URL)),
+            (("SUCCESS", (URL,), NOW), (URL,)),
+            (("SUCCESS", ("https://origin.example/a.png",), 1), (URL,)),
+        ],
+        ids=["none", "generating", "failed", "another", "the-same", "too-old"],
+    )
+    def test_a_result_that_is_added_makes_the_task_a_success(
+        self, records: SqlRecords, known: tuple[Any, tuple[str, ...] | None, int] | None, results: tuple[str, ...]
+    ) -> None:
+        if known is not None:
+            records.put(record(status=known[0], urls=known[1], created_at=known[2]))
+
+        added = records.add_result("task1", URL, now_ms=NOW + 5, oldest_ms=100)
+
+        assert records.find("task1") == added
+        assert (added.status, added.result_urls) == ("SUCCESS", results)
+        assert added.created_at in {NOW, NOW + 5}
+
+    def test_of_many_results_added_at_once_none_is_lost(self, records: SqlRecords) -> None:
+        urls = [f"gateway:{number}.png" for number in range(40)]
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda url: records.add_result("task1", url, now_ms=NOW, oldest_ms=0), urls))
+
+        found = records.find("task1")
+        assert found is not None
+        assert sorted(found.result_urls or ()) == sorted(urls)
 
     def test_tombstones_are_buried_in_their_time(self, records: SqlRecords) -> None:
         records.put(record(created_at=1))
-        records.sweep(created_before=2, now_ms=100, most=10)
+        records.entomb(["task1"], created_before=2, now_ms=100)
 
         assert records.bury(swept_before=100, most=10) == 0
         assert records.bury(swept_before=101, most=10) == 1
@@ -154,6 +206,16 @@ class TestObjectIndex:
         index.put("task1", URL, Stored("a" * 64, 1, b""))
         index.put("task2", URL, Stored("a" * 64, 1, b""))
 
-        index.forget("task1", URL)
+        index.put("task3", URL, Stored("b" * 64, 1, b""))
 
-        assert index.unheld(["a" * 64, "b" * 64]) == {"b" * 64}
+        assert index.unheld(["a" * 64, "c" * 64]) == {"c" * 64}
+        assert index.only_of(["task1", "task3"]) == {"b" * 64}
+        assert index.only_of(["task1", "task2"]) == {"a" * 64}
+
+    def test_only_what_was_put_in_here_is_irreplaceable(self, database: Database) -> None:
+        index = ObjectIndex(database)
+        index.put("task1", URL, Stored("a" * 64, 1, b""))
+        index.put("task2", "gateway:cat.png", Stored("b" * 64, 1, b""))
+        index.put("task3", URL, Stored("b" * 64, 1, b""))
+
+        assert index.irreplaceable(["a" * 64, "b" * 64, "c" * 64]) == {"b" * 64}

@@ -1,6 +1,7 @@
 """The provider's contract, served by us: from our own records, or relayed."""
 
 import json
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from factories import API_KEY, PNG, PROVIDER_KEY, Clock, Gateway, make_settings
+from factories import API_KEY, PNG, PROVIDER_KEY, Gateway, make_settings, store_gateway
 from gateway.records.record import DAY_MS, Record
-from servers import ScriptedServer, answer, envelope
+from live import happens
+from servers import Request, ScriptedServer, answer, envelope
 
 PATH = "/api/v1/gpt4o-image/download-url"
 INFO = "/api/v1/gpt4o-image/record-info"
@@ -20,18 +22,7 @@ BASE = "https://dl.example.com"
 
 @pytest.fixture
 def store(origin: ScriptedServer, tmp_path: Path) -> Gateway:
-    settings = make_settings(
-        origin.address,
-        resolver="store",
-        upstream_api_key="",
-        public_url=BASE,
-        database_url=f"sqlite:///{tmp_path}/gateway.db",
-        store=str(tmp_path / "store"),
-    )
-    gateway = Gateway(settings, clock=Clock())
-    assert gateway.services.own is not None
-    gateway.services.own.database.migrate()
-    return gateway
+    return store_gateway(tmp_path, origin.address, public_url=BASE)
 
 
 def ask(gateway: Gateway, body: object, key: str | None = API_KEY) -> Any:
@@ -276,3 +267,28 @@ def test_what_the_provider_refuses_is_told_in_the_contracts_words(
 
     assert response.status_code == http_status
     assert response.json == {"code": code, "msg": msg, "data": None}
+
+
+def test_a_conversion_that_takes_long_is_answered_in_time_and_goes_on(
+    store: Gateway, origin: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.resolving.resolver.LONGEST_WAIT_S", 0.2)
+    go = threading.Event()
+
+    def slowly(_request: Request) -> bytes:
+        assert go.wait(20)
+        return answer(200, PNG)
+
+    url = origin.route("/v/cat.png", slowly)
+    keep(store, (url,))
+
+    told = ask(store, {"taskId": "task12345", "url": url})
+    shown = store.get(url, headers={"Accept": "text/html"})
+    go.set()
+
+    assert (told.status_code, told.json["code"], told.headers["Retry-After"]) == (500, 500, "5")
+    assert (shown.status_code, shown.headers["Retry-After"], shown.headers["Refresh"]) == (503, "5", "5")
+    assert "The image is being prepared" in shown.text
+    assert happens(lambda: ask(store, {"taskId": "task12345", "url": url}).json["code"] == 200)
+    assert store.client.get(store.link(url), buffered=True).data == PNG
+    assert origin.paths() == ["/v/cat.png"]

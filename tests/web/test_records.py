@@ -6,25 +6,14 @@ from typing import Any
 
 import pytest
 
-from factories import API_KEY, PNG, Clock, Gateway, make_settings
+from factories import API_KEY, PNG, Gateway, make_settings, store_gateway
 from gateway.records.record import DAY_MS
 from servers import ScriptedServer, answer
 
 
 @pytest.fixture
 def gateway(origin: ScriptedServer, tmp_path: Path) -> Gateway:
-    settings = make_settings(
-        origin.address,
-        resolver="store",
-        upstream_api_key="",
-        database_url=f"sqlite:///{tmp_path}/gateway.db",
-        store=str(tmp_path / "store"),
-        max_bytes="100000",
-    )
-    gateway = Gateway(settings, clock=Clock())
-    assert gateway.services.own is not None
-    gateway.services.own.database.migrate()
-    return gateway
+    return store_gateway(tmp_path, origin.address, max_bytes="100000")
 
 
 def call(gateway: Gateway, method: str, task_id: str = "task12345", body: object = None, key: str = API_KEY) -> Any:

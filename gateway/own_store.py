@@ -1,0 +1,84 @@
+"""What the ``store`` resolver needs, composed: records, objects, and the way in and out of both."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.background import Task
+from gateway.egress.client import Client
+from gateway.egress.guard import Guard
+from gateway.links import files
+from gateway.links.files import FileLinks
+from gateway.links.signed import KeyRing
+from gateway.records import callback
+from gateway.records.callback import Callbacks
+from gateway.records.holdings import Holdings
+from gateway.records.stored import SqlRecords
+from gateway.records.sweep import Sweep
+from gateway.resolving.store import StoreResolver
+from gateway.settings import Settings
+from gateway.storage.chores import Chores
+from gateway.storage.database import Database
+from gateway.storage.folder import FolderObjects
+from gateway.storage.index import ObjectIndex
+from gateway.storage.intake import Intake
+from gateway.storage.objects import Objects
+
+SWEEP_EVERY_S = 3600
+_SWEEP_PAUSE_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class OwnStore:
+    """The parts that routes and commands use."""
+
+    database: Database
+    records: SqlRecords
+    index: ObjectIndex
+    objects: Objects
+    holdings: Holdings
+    callbacks: Callbacks
+    files: FileLinks
+    sweep: Sweep
+    resolver: StoreResolver
+    tasks: tuple[Task, ...]
+
+
+def build_own_store(settings: Settings, client: Client, guard: Guard, clock: Callable[[], float]) -> OwnStore:
+    """Build the store that the settings ask for."""
+    database = Database(settings.database_url)
+    records = SqlRecords(database)
+    index = ObjectIndex(database, clock)
+    objects = FolderObjects(settings.store, settings.store_max_bytes or None, clock, index.irreplaceable)
+    intake = Intake(objects, settings.max_bytes)
+    holdings = Holdings(records, index, objects, intake, settings.record_days, clock)
+    sweep = Sweep(records, holdings, settings.record_days, clock)
+    file_links = FileLinks(KeyRing.derive(settings.secret_keys, files.SALT), settings.public_url, clock)
+    resolver = StoreResolver(
+        records, index, objects, intake, client, guard, days=settings.record_days, sign=file_links.mint, clock=clock
+    )
+    callbacks = Callbacks(
+        records,
+        guard.admit,
+        KeyRing.derive(settings.secret_keys, callback.SALT),
+        provider_key=settings.callback_key,
+        base_url=settings.public_url,
+        clock=clock,
+    )
+    chores = Chores(database, clock)
+
+    def sweep_in_turn() -> None:
+        if chores.claim("sweep", SWEEP_EVERY_S):
+            sweep.run(pause_s=_SWEEP_PAUSE_S)
+
+    return OwnStore(
+        database=database,
+        records=records,
+        index=index,
+        objects=objects,
+        holdings=holdings,
+        callbacks=callbacks,
+        files=file_links,
+        sweep=sweep,
+        resolver=resolver,
+        tasks=(Task("sweep", sweep_in_turn),),
+    )

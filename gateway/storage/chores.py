@@ -1,0 +1,37 @@
+"""Who does a chore: of all workers on all machines, one at a time."""
+
+import time
+from collections.abc import Callable
+
+from sqlalchemy.dialects import postgresql, sqlite
+
+from gateway.storage.database import Database
+from gateway.storage.models import chores
+
+
+class Chores:
+    """Hands out chores by the database.
+
+    Args:
+        database: the one that all workers share.
+        clock: Unix seconds.
+    """
+
+    def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
+        self._database = database
+        self._clock = clock
+        self._insert = sqlite.insert if database.is_sqlite else postgresql.insert
+
+    def claim(self, name: str, every_s: int) -> bool:
+        """Take a chore that is due; it is due again ``every_s`` seconds from now. Tells whether it was.
+
+        Raises:
+            DatabaseDown: the database does not answer.
+        """
+        now = int(self._clock())
+        statement = self._insert(chores).values(name=name, due_at=now + every_s)
+        taken = statement.on_conflict_do_update(
+            index_elements=[chores.c.name], set_={"due_at": statement.excluded.due_at}, where=chores.c.due_at <= now
+        )
+        with self._database.writing() as connection:
+            return connection.execute(taken.returning(chores.c.name)).first() is not None

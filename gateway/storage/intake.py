@@ -1,0 +1,62 @@
+"""Take in an image: no larger than allowed, an image by its first bytes, and kept whole or not at all."""
+
+from collections.abc import Callable
+
+from gateway.errors import FileTooLarge, NotAnImage
+from gateway.media import IMAGES, media_of
+from gateway.storage.objects import Incoming, Objects, Stored
+
+_CHUNK = 256 * 1024
+_TELLING_BYTES = 16
+
+
+class Intake:
+    """Brings bytes into the store.
+
+    Args:
+        objects: the store.
+        max_bytes: the largest image that is kept.
+    """
+
+    def __init__(self, objects: Objects, max_bytes: int) -> None:
+        self._objects = objects
+        self._max_bytes = max_bytes
+
+    def take(self, read: Callable[[int], bytes], length: int | None, note: Callable[[Stored], None]) -> Stored:
+        """Keep what ``read`` gives, and have it noted where it belongs.
+
+        Args:
+            read: reads at most so many bytes; empty at the end.
+            length: what was announced, in bytes; None when nothing was.
+            note: writes down which object it became.
+
+        Raises:
+            NotAnImage, FileTooLarge: it is not kept.
+            StorageFull, StorageDown: it could not be.
+        """
+        with self._objects.receiving() as incoming:
+            self._copy(read, incoming, length)
+            stored = self._objects.keep(incoming)
+            note(stored)
+            if not self._objects.has(stored):  # a sweep that did not know of the note has dropped the same bytes
+                self._objects.keep(incoming)
+        return stored
+
+    def _copy(self, read: Callable[[int], bytes], incoming: Incoming, length: int | None) -> None:
+        if (length or 0) > self._max_bytes:
+            raise FileTooLarge(f"{length} bytes")
+        checked = False
+        while part := read(_CHUNK):
+            incoming.write(part)
+            if incoming.length > self._max_bytes:
+                raise FileTooLarge("more than is kept")
+            if not checked and len(incoming.head) >= _TELLING_BYTES:
+                checked = _checked(incoming)
+        if not checked:
+            _checked(incoming)
+
+
+def _checked(incoming: Incoming) -> bool:
+    if media_of(incoming.head) not in IMAGES:
+        raise NotAnImage("its first bytes are no image's" if incoming.length else "it is empty")
+    return True

@@ -1,0 +1,30 @@
+"""The provider calls when a task is done."""
+
+from flask import Blueprint, Response, request
+
+from gateway.errors import NotFound
+from gateway.records.callback import PATH, Proof
+from gateway.web.responses import envelope
+from gateway.web.state import services
+
+blueprint = Blueprint("callback", __name__)
+
+
+@blueprint.post(PATH)
+def callback() -> Response:
+    """Keep what the provider tells of a task. The HTTP status is real, so that the provider repeats what failed.
+
+    Raises:
+        NotFound: this gateway keeps no records.
+        CallbackRefused, InvalidBody, CallbackConflict: nothing was kept.
+    """
+    own = services().own
+    if own is None:
+        raise NotFound("no records here")
+    proof = Proof(
+        token=request.args.get("token", ""),
+        timestamp=request.headers.get("X-Webhook-Timestamp", ""),
+        signature=request.headers.get("X-Webhook-Signature", ""),
+    )
+    own.callbacks.receive(request.get_data(cache=False), proof)
+    return envelope(None)

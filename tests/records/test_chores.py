@@ -1,0 +1,28 @@
+"""Chores: due once, done by one."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+from factories import Clock
+from gateway.storage.chores import Chores
+from gateway.storage.database import Database
+
+
+def test_a_chore_is_done_once_until_it_is_due_again(database: Database) -> None:
+    clock = Clock()
+    chores = Chores(database, clock)
+
+    turns = [chores.claim("sweep", 3600), chores.claim("sweep", 3600), chores.claim("other", 3600)]
+    clock.now += 3601
+    turns.append(chores.claim("sweep", 3600))
+
+    assert turns == [True, False, True, True]
+
+
+def test_of_many_workers_one_does_it(database: Database) -> None:
+    clock = Clock()
+    workers = [Chores(database, clock) for _ in range(8)]
+
+    with ThreadPoolExecutor(8) as pool:
+        turns = list(pool.map(lambda worker: worker.claim("sweep", 3600), workers * 5))
+
+    assert turns.count(True) == 1

@@ -1,0 +1,65 @@
+"""Under gevent a write transaction of SQLite never gives way: who waits for its lock would stop the whole worker."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from live import ROOT, bare_environment
+
+SCRIPT = """
+from gevent import monkey
+monkey.patch_all()
+import sys
+import greenlet
+from sqlalchemy import event
+from gateway.records.record import Record
+from gateway.records.stored import SqlRecords
+from gateway.storage.chores import Chores
+from gateway.storage.database import Database
+from gateway.storage.index import ObjectIndex
+from gateway.storage.objects import Stored
+
+database = Database(f"sqlite:///{sys.argv[1]}/gateway.db")
+database.migrate()
+inside, transactions, switches = False, 0, []
+
+def begun(connection):
+    global inside, transactions
+    inside = connection.get_execution_options().get("writes", True)
+    transactions += inside
+
+def over(connection):
+    global inside
+    inside = False
+
+event.listen(database.engine, "begin", begun)
+event.listen(database.engine, "commit", over)
+event.listen(database.engine, "rollback", over)
+greenlet.settrace(lambda what, who: switches.append(what) if inside else None)
+
+records, index, chores = SqlRecords(database), ObjectIndex(database), Chores(database)
+record = Record("task1", "GENERATING", None, 1)
+records.put(record)
+records.put_unless_succeeded(record)
+records.add_result("task1", "gateway:a.png", now_ms=1, oldest_ms=0)
+index.put("task1", "gateway:a.png", Stored("a" * 64, 1, b"x"))
+chores.claim("sweep", 60)
+records.entomb(records.old(5, 10), 5, 10)
+records.bury(20, 10)
+records.delete("task1")
+print(transactions, len(switches))
+"""
+
+
+def test_every_write_holds_the_lock_without_giving_way(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(tmp_path)],
+        cwd=ROOT,
+        env=bare_environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (done.stdout, done.stderr) == ("8 0\n", "")
