@@ -12,7 +12,7 @@ SECRETS, PROVIDER_KEY = "GATEWAY_SECRET_KEYS", "GATEWAY_UPSTREAM_API_KEY"
 
 
 def main() -> int:
-    """Decide by which of the two settings are there, in the environment or in ``.env``."""
+    """Decide by whether one of the two settings is there, in the environment or in ``.env``."""
     try:
         given = {name for name, value in (*read_dotenv().items(), *os.environ.items()) if value}
         return _serve() if given & {SECRETS, PROVIDER_KEY} else run_demo()
@@ -25,7 +25,7 @@ def _serve() -> int:
     settings = load_settings()  # names the one that is missing, and every other fault
     address = f"127.0.0.1:{settings.port}"
     greeting = f"The gateway is serving. Ctrl-C stops it.\n\nOpen {settings.public_url or f'http://{address}'}/"
-    return run_until_stopped([Service("gateway", "wsgi:app", address)], {}, greeting)
+    return run_until_stopped([Service("gateway", "wsgi:app", address)], greeting)
 
 
 if __name__ == "__main__":

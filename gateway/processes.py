@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import IO
@@ -22,21 +22,19 @@ STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One application for gunicorn to serve: ``module:name``, at ``host:port``."""
+    """One application for gunicorn to serve: ``module:name``, at ``host:port``, with variables beside our own."""
 
     name: str
     application: str
     address: str
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
 
-def run_until_stopped(
-    services: Sequence[Service], environment: Mapping[str, str], greeting: str, log_file: Path | None = None
-) -> int:
+def run_until_stopped(services: Sequence[Service], greeting: str, log_file: Path | None = None) -> int:
     """Start every service, print the greeting once all answer ``/healthz``, and wait for Ctrl-C or SIGTERM.
 
     Args:
         services: what to run.
-        environment: variables for all of them, beside our own.
         greeting: what to print when they answer.
         log_file: where their logs go; None leaves them on standard error.
 
@@ -54,7 +52,7 @@ def run_until_stopped(
         running: dict[Service, Process] = {}
         try:
             for service in services:
-                running[service] = _start(service, environment, log)
+                running[service] = _start(service, log)
             for service, process in running.items():
                 if not _answers(service, process):
                     print(f"The {service.name} did not start; see {log_file or 'the lines above'}.", file=sys.stderr)
@@ -85,12 +83,12 @@ def _interrupt(_signal: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _start(service: Service, environment: Mapping[str, str], log: IO[bytes] | None) -> Process:
+def _start(service: Service, log: IO[bytes] | None) -> Process:
     paths = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH", ""))))
     command = [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "gunicorn.conf.py"), "-b", service.address]
     return subprocess.Popen(  # noqa: S603 (our own interpreter and arguments)
         [*command, service.application],
-        env={**os.environ, **environment, "PYTHONPATH": paths},
+        env={**os.environ, **service.environment, "PYTHONPATH": paths},
         stdout=log,
         stderr=log,
         start_new_session=True,  # Ctrl-C reaches us alone, and we stop them in order
