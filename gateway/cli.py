@@ -97,12 +97,12 @@ def check() -> None:
     """Print the effective settings, secrets masked, and try the provider."""
     for name, value in cast("Settings", current_app.extensions["gateway.settings"]).masked().items():
         click.echo(f"{name}={value}")
-    upstream = _services().upstream
-    if upstream is None:
+    provider = _services().provider
+    if provider is None:
         click.echo("provider: not used by this resolver")
         return
     try:
-        upstream.probe()
+        provider.probe()
     except GatewayError as error:
         raise click.ClickException(f"provider: {error.code}: {error.public} ({error})") from None
     click.echo("provider: answers, and takes the key")

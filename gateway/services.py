@@ -21,8 +21,10 @@ from gateway.links.admission import Links
 from gateway.links.ledger import Ledger
 from gateway.links.signed import KeyRing, LinkSigner
 from gateway.resolving.breaker import Breaker
+from gateway.resolving.infos import RecordInfos
 from gateway.resolving.origin import OriginResolver
-from gateway.resolving.resolver import Resolver
+from gateway.resolving.provider import Provider
+from gateway.resolving.resolver import Converter, Resolver
 from gateway.resolving.upstream import UpstreamResolver
 from gateway.settings import Settings
 from gateway.storage.memory import MemoryLedger
@@ -46,7 +48,8 @@ class Services:
     deliveries: Deliveries
     keys: ConfiguredKeys
     breaker: Breaker
-    upstream: UpstreamResolver | None
+    provider: Provider | None
+    infos: RecordInfos | None
     own: "OwnStore | None"
     background: Background
     via: str
@@ -73,15 +76,14 @@ def build_services(
     )
     client = Client(guard, lookup, via=via)
     breaker = Breaker()
-    upstream = _upstream(settings, client, guard, breaker, lookup, clock) if settings.resolver == "upstream" else None
+    provider = _provider(settings, breaker, lookup, clock) if settings.resolver == "upstream" else None
     signer = LinkSigner(
         settings.secret_keys, settings.public_url, lifetime_s=settings.page_link_lifetime_s, clock=clock
     )
     ledger = MemoryLedger()
     tags = EntityTags(KeyRing.derive(settings.secret_keys, etag.SALT))
     own = _own_store(settings, client, guard, clock) if settings.resolver == "store" else None
-    converter = upstream or (own and own.resolver) or OriginResolver(client, guard, settings.min_life_s, clock)
-    resolver = Resolver(converter, settings.min_life_s, clock)
+    resolver = Resolver(_converter(settings, client, guard, provider, own, clock), settings.min_life_s, clock)
     streams = Streams(tags, stream_slots(), settings.max_bytes)
     return Services(
         signer=signer,
@@ -93,18 +95,32 @@ def build_services(
         deliveries=Deliveries(streams, ledger, settings.default_mode, resolver.renew),
         keys=ConfiguredKeys(settings.named_api_keys),
         breaker=breaker,
-        upstream=upstream,
+        provider=provider,
+        infos=RecordInfos(provider, clock) if provider else None,
         own=own,
         background=Background(own.tasks if own else ()),
         via=via,
     )
 
 
-def _upstream(
-    settings: Settings, client: Client, guard: Guard, breaker: Breaker, lookup: Lookup, clock: Callable[[], float]
-) -> UpstreamResolver:
+def _provider(settings: Settings, breaker: Breaker, lookup: Lookup, clock: Callable[[], float]) -> Provider:
     session = ProviderSession(settings.upstream_url, settings.upstream_api_key, lookup, settings.private_networks)
-    return UpstreamResolver(session, client, guard, breaker, clock)
+    return Provider(session, breaker, clock)
+
+
+def _converter(
+    settings: Settings,
+    client: Client,
+    guard: Guard,
+    provider: Provider | None,
+    own: "OwnStore | None",
+    clock: Callable[[], float],
+) -> Converter:
+    if provider is not None:
+        return UpstreamResolver(provider, client, guard, clock)
+    if own is not None:
+        return own.resolver
+    return OriginResolver(client, guard, settings.min_life_s, clock)
 
 
 def _own_store(settings: Settings, client: Client, guard: Guard, clock: Callable[[], float]) -> "OwnStore":

@@ -11,7 +11,7 @@ from click.testing import Result
 
 from factories import API_KEY, PNG, PROVIDER_KEY, SECRET, Gateway, make_settings
 from gateway.links import LinkSigner
-from gateway.resolving.upstream import PATH
+from gateway.resolving.provider import DOWNLOAD_URL
 from gateway.storage.memory import MemoryLedger
 from live import environment_for, free_port
 from servers import ScriptedServer, answer, envelope
@@ -266,7 +266,7 @@ def checking(provider_url: str, **changes: str) -> Gateway:
 
 
 def test_check_prints_the_settings_and_no_secret(provider: ScriptedServer) -> None:
-    provider.route(PATH, envelope(422, "record is null"))
+    provider.route(DOWNLOAD_URL, envelope(422, "record is null"))
     gateway = checking(provider.url(""), secret_keys=f"{SECRET},{ANOTHER_SECRET}", max_bytes="1000")
 
     result = run(gateway, "check")
@@ -290,7 +290,7 @@ def test_check_prints_the_settings_and_no_secret(provider: ScriptedServer) -> No
     ids=["no-record", "no-record-info", "rejected", "not-found", "success"],
 )
 def test_check_is_content_with_a_provider_that_takes_the_key(provider: ScriptedServer, told: bytes) -> None:
-    provider.route(PATH, told)
+    provider.route(DOWNLOAD_URL, told)
 
     result = run(checking(provider.url("")), "check")
 
@@ -314,7 +314,7 @@ def test_check_is_content_with_a_provider_that_takes_the_key(provider: ScriptedS
     ids=["401", "401-on-the-wire", "bare-401", "500", "502-page", "maintenance", "page", "redirect"],
 )
 def test_check_fails_when_the_provider_refuses_or_fails(provider: ScriptedServer, told: bytes, code: str) -> None:
-    provider.route(PATH, told)
+    provider.route(DOWNLOAD_URL, told)
 
     result = run(checking(provider.url("")), "check")
 

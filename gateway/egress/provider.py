@@ -1,11 +1,12 @@
 """How the provider's API is called: JSON over a guarded ``requests`` session that reaches that one host."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from http.client import HTTPException
 from http.cookiejar import DefaultCookiePolicy
+from typing import Literal
 
 import requests
 import ssrfguard.requests
@@ -21,6 +22,16 @@ from gateway.egress.sockets import CONNECT_TIMEOUT_S, guarded_adapter
 from gateway.errors import ProviderGarbled, ProviderTimeout, ProviderUnreachable
 
 MOST_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of the API. The path begins with a slash; a GET has a query, and a POST a body."""
+
+    method: Literal["GET", "POST"]
+    path: str
+    query: Mapping[str, str] | None = None
+    json: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +64,11 @@ class ProviderSession:
             {"Authorization": f"Bearer {api_key}", "Accept": "application/json", "User-Agent": USER_AGENT}
         )
 
-    def post(self, path: str, json: dict[str, str], *, timeout_s: float) -> Reply:
+    def call(self, call: Call, *, timeout_s: float) -> Reply:
         """Send one call and read its whole answer.
 
         Args:
-            path: begins with a slash.
-            json: the body.
+            call: what to send.
             timeout_s: for everything together, in seconds.
 
         Raises:
@@ -69,9 +79,11 @@ class ProviderSession:
         until = time.monotonic() + timeout_s
         try:
             with within(timeout_s):
-                answer = self._session.post(
-                    self._base_url + path,
-                    json=json,
+                answer = self._session.request(
+                    call.method,
+                    self._base_url + call.path,
+                    params=call.query,
+                    json=call.json,
                     timeout=(min(CONNECT_TIMEOUT_S, timeout_s), timeout_s),
                     allow_redirects=False,
                     stream=True,

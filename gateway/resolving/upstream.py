@@ -1,111 +1,38 @@
-"""The ``upstream`` resolver: the provider's API, exactly as the contract says and as tolerant as the wire asks."""
+"""The ``upstream`` resolver: the provider obtains the direct URL."""
 
-import json
-import random
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from gateway.egress.client import Client
 from gateway.egress.guard import Guard
-from gateway.egress.provider import ProviderSession, Reply
-from gateway.errors import (
-    DirectUrlRefused,
-    ImageNotFound,
-    ImageRejected,
-    ImageUnavailable,
-    OriginUnsafe,
-    ProviderBusy,
-    ProviderError,
-    ProviderFailed,
-    ProviderGarbled,
-    ProviderMaintenance,
-    ProviderTimeout,
-    ProviderUnauthorized,
-    ProviderUnreachable,
-    RecordNotFound,
-    RecordNotReady,
-    RecordTooOld,
-    ResultBlank,
-    ResultEmpty,
-    ResultMissing,
-)
-from gateway.resolving.breaker import Breaker
-from gateway.resolving.remote import RemoteSource, seconds_of
+from gateway.errors import DirectUrlRefused, OriginUnsafe, ProviderGarbled
+from gateway.resolving.provider import Provider
+from gateway.resolving.remote import RemoteSource
 
-PATH = "/api/v1/gpt4o-image/download-url"
 DIRECT_URL_LIFE_S = 1200
-DEADLINE_S = 15.0  # and then the origin has its 10 s: platforms' routers give up after 30
-ATTEMPT_TIMEOUT_S = 8.0
-SHORTEST_ATTEMPT_S = 1.0
-MOST_ATTEMPTS = 3
-FIRST_BACKOFF_S = 0.25
 _AMZ_DATE = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
-
-# The contract's codes and, for 422, its messages. "record is null" travels as "recordInfo is null" too.
-_BY_CODE: dict[int, type[ProviderError]] = {
-    401: ProviderUnauthorized,
-    402: ProviderUnauthorized,  # not in the contract; its sibling calls say so when the account is empty
-    403: ProviderUnauthorized,
-    404: ImageNotFound,
-    451: ImageUnavailable,
-    455: ProviderMaintenance,
-    500: ProviderFailed,
-    429: ProviderBusy,
-}
-_ON_422: tuple[type[ProviderError], ...] = (
-    ImageRejected,
-    RecordNotFound,
-    RecordTooOld,
-    ResultBlank,
-    RecordNotReady,
-    ResultMissing,
-    ResultEmpty,
-)
-_BY_MESSAGE = {kind.contract[1].lower(): kind for kind in _ON_422} | {"recordinfo is null": RecordNotFound}
-# The provider's own failures: worth another try, and what the breaker counts.
-_ITS_FAULT = (ProviderFailed, ProviderMaintenance, ProviderTimeout, ProviderUnreachable)
-
-
-@dataclass(frozen=True, slots=True)
-class _Envelope:
-    """The answer's ``{code, msg, data}``, read tolerantly."""
-
-    code: int
-    message: str
-    data: object
 
 
 class UpstreamResolver:
     """Asks the provider for direct URLs.
 
     Args:
-        session: calls the API.
+        provider: is asked.
         client: the way to the direct URLs.
         guard: decides which direct URLs are followed.
-        breaker: leaves a failing provider alone.
-        clock, sleep: time, and how to wait for it.
+        clock: Unix seconds.
     """
 
     def __init__(
-        self,
-        session: ProviderSession,
-        client: Client,
-        guard: Guard,
-        breaker: Breaker,
-        clock: Callable[[], float] = time.time,
-        sleep: Callable[[float], None] = time.sleep,
+        self, provider: Provider, client: Client, guard: Guard, clock: Callable[[], float] = time.time
     ) -> None:
-        self._session = session
+        self._provider = provider
         self._client = client
         self._guard = guard
-        self._breaker = breaker
         self._clock = clock
-        self._sleep = sleep
 
     def resolve(self, task_id: str, url: str) -> RemoteSource:
         """Obtain a direct URL and make a source of it.
@@ -113,7 +40,7 @@ class UpstreamResolver:
         Raises:
             ProviderError: the leaf that says why there is none.
         """
-        direct_url = self._ask_patiently({"taskId": task_id, "url": url})
+        direct_url = _direct_url(self._provider.convert(task_id, url))
         try:
             self._guard.place(direct_url)
         except OriginUnsafe as unsafe:
@@ -121,92 +48,13 @@ class UpstreamResolver:
         expires_at = expiry_of(direct_url) or self._clock() + DIRECT_URL_LIFE_S
         return RemoteSource(self._client, direct_url, expires_at, sendable=self._guard.is_sendable(direct_url))
 
-    def probe(self) -> None:
-        """Ask for something that does not exist, to learn whether the provider answers and takes our key.
 
-        Raises:
-            ProviderError: it does not answer, or refuses the key.
-        """
-        try:
-            self._ask({"taskId": "gateway-check", "url": "https://example.com/gateway-check.png"}, ATTEMPT_TIMEOUT_S)
-        except (ProviderUnauthorized, ProviderGarbled, ProviderBusy, *_ITS_FAULT):
-            raise
-        except ProviderError:
-            return  # it understood us, and rightly does not know that task
-
-    def _ask_patiently(self, call: dict[str, str]) -> str:
-        """Ask again, with growing random pauses and inside one deadline, while it is the provider that fails."""
-        self._breaker.admit()
-        try:
-            direct_url = self._ask_again(call, self._clock() + DEADLINE_S)
-        except _ITS_FAULT:
-            self._breaker.failed()
-            raise
-        except ProviderError:
-            self._breaker.succeeded()
-            raise
-        self._breaker.succeeded()
-        return direct_url
-
-    def _ask_again(self, call: dict[str, str], until: float) -> str:
-        for attempt in range(1, MOST_ATTEMPTS):
-            try:
-                return self._ask(call, min(ATTEMPT_TIMEOUT_S, until - self._clock()))
-            except _ITS_FAULT:
-                pause_s = random.uniform(0.5, 1) * FIRST_BACKOFF_S * 2**attempt  # noqa: S311 (jitter, not a secret)
-                if self._clock() + pause_s + SHORTEST_ATTEMPT_S >= until:
-                    raise
-                self._sleep(pause_s)
-        return self._ask(call, min(ATTEMPT_TIMEOUT_S, until - self._clock()))
-
-    def _ask(self, call: dict[str, str], timeout_s: float) -> str:
-        reply = self._session.post(PATH, call, timeout_s=timeout_s)
-        envelope = read_envelope(reply)
-        if envelope.code != 200:
-            raise _error(envelope, reply)
-        direct_url = envelope.data.get("downloadUrl") if isinstance(envelope.data, dict) else envelope.data
-        if not isinstance(direct_url, str) or not direct_url.isascii() or not direct_url:
-            raise ProviderGarbled("success without a usable direct URL")
-        return direct_url
-
-
-def read_envelope(reply: Reply) -> _Envelope:
-    """Read the code of the envelope first, and the HTTP status where there is no envelope.
-
-    Raises:
-        ProviderGarbled: the answer is neither.
-    """
-    try:
-        body: Any = json.loads(reply.body)
-    except (ValueError, RecursionError):
-        body = None
-    fields = body if isinstance(body, dict) else {}
-    code = _whole_number(fields.get("code"))
-    if code is None:
-        # A bare 404 is no word of the provider's on an image: the base URL is wrong.
-        if (reply.status in _BY_CODE and reply.status != 404) or reply.status >= 500:
-            return _Envelope(reply.status, "", None)
-        raise ProviderGarbled(f"HTTP {reply.status} without an envelope")
-    return _Envelope(code, str(fields.get("msg") or ""), fields.get("data"))
-
-
-def _whole_number(value: object) -> int | None:
-    """An integer, also when it came as a string."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 6:
-        return int(value)
-    return value if isinstance(value, int) else None
-
-
-def _error(envelope: _Envelope, reply: Reply) -> ProviderError:
-    by_message = _BY_MESSAGE.get(envelope.message.strip().rstrip(".").lower())
-    if envelope.code == 422:
-        return by_message("422") if by_message else ImageRejected("422 with a message that the contract does not have")
-    kind = _BY_CODE.get(envelope.code) or (ProviderFailed if 500 <= envelope.code < 600 else ProviderGarbled)
-    if issubclass(kind, ProviderBusy | ProviderMaintenance):
-        return kind(str(envelope.code), retry_after_s=seconds_of(reply.retry_after))
-    return kind(str(envelope.code))
+def _direct_url(data: object) -> str:
+    """The contract has a text; the vendor's own quickstart reads ``data.downloadUrl``."""
+    direct_url = data.get("downloadUrl") if isinstance(data, dict) else data
+    if not isinstance(direct_url, str) or not direct_url.isascii() or not direct_url:
+        raise ProviderGarbled("success without a usable direct URL")
+    return direct_url
 
 
 def expiry_of(url: str) -> float | None:

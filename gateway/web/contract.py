@@ -6,11 +6,11 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from gateway.errors import InvalidBody, RecordNotFound
-from gateway.links.link import FieldFault, Link
+from gateway.links.link import TASK_ID, FieldFault, Link
+from gateway.resolving.provider import DOWNLOAD_URL, RECORD_INFO
 from gateway.resolving.upstream import DIRECT_URL_LIFE_S
 from gateway.web.responses import contract_envelope
 from gateway.web.state import services
-from gateway.web.visitor import DOWNLOAD_URL, RECORD_INFO
 
 blueprint = Blueprint("contract", __name__)
 # The contract promises twenty minutes; what is known already is given again only while it is nearly new.
@@ -33,7 +33,7 @@ def download_url() -> Response:
 
 @blueprint.get(RECORD_INFO)
 def record_info() -> Response:
-    """Give a record in the provider's form.
+    """Give a record in the provider's form: our own, or the provider's, relayed.
 
     Raises:
         GatewayError: told in the contract's codes and words.
@@ -41,8 +41,10 @@ def record_info() -> Response:
     gateway = services()
     gateway.keys.authenticate(request.headers.get("Authorization", ""))
     task_id = request.args.get("taskId") or request.args.get("task_id") or ""
-    if not task_id:
-        raise InvalidBody("taskId: is missing")
+    if not TASK_ID.fullmatch(task_id):
+        raise InvalidBody("taskId: is missing, or no task id")
+    if gateway.infos is not None:
+        return contract_envelope(gateway.infos.find(task_id))
     record = gateway.own.records.find(task_id) if gateway.own else None
     if record is None:
         raise RecordNotFound("no record")

@@ -8,12 +8,10 @@ from flask import request
 from gateway.delivery.ask import Ask
 from gateway.errors import LoopDetected, PrefetchRefused
 from gateway.limits import visitor_of
-from gateway.resolving.upstream import PATH
+from gateway.resolving.provider import DOWNLOAD_URL, RECORD_INFO
 from gateway.web.state import services, settings
 
 Form = Literal["contract", "envelope", "page", "problem", "text"]
-DOWNLOAD_URL = PATH
-RECORD_INFO = "/api/v1/gpt4o-image/record-info"
 CONTRACT_PATHS = frozenset({DOWNLOAD_URL, RECORD_INFO})
 _PRINTABLE = re.compile(r"[\x20-\x7e]{0,1024}")
 

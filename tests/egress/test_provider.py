@@ -15,13 +15,14 @@ import pytest
 
 from factories import PROVIDER_KEY
 from gateway.egress.names import Lookup
-from gateway.egress.provider import MOST_BYTES, ProviderSession, Reply
+from gateway.egress.provider import MOST_BYTES, Call, ProviderSession, Reply
 from gateway.errors import ProviderError, ProviderGarbled, ProviderUnreachable
 from live import ROOT, free_port
 from servers import Request, ScriptedServer, answer, envelope
 
 CONVERT = "/api/v1/gpt4o-image/download-url"
 CALL = {"taskId": "task12345", "url": "https://tempfile.aiquickdraw.com/v/xxxxxxx.png"}
+ORDER = Call("POST", CONVERT, json=CALL)
 AT_ONCE_S = 2.0
 GZIP = {"Content-Encoding": "gzip"}
 
@@ -46,7 +47,7 @@ def session_for(provider: ScriptedServer, prefix: str = "") -> ProviderSession:
 
 
 def call(provider: ScriptedServer, timeout_s: float = 5.0) -> Reply:
-    return session_for(provider).post(CONVERT, CALL, timeout_s=timeout_s)
+    return session_for(provider).call(ORDER, timeout_s=timeout_s)
 
 
 # --- what is sent
@@ -66,6 +67,17 @@ def test_the_call_is_the_contracts(provider: ScriptedServer) -> None:
     assert json.loads(reply.body)["data"] == "https://direct.example/x"
 
 
+def test_a_question_is_asked_in_the_query(provider: ScriptedServer) -> None:
+    provider.route("/api/v1/info", envelope(data={"taskId": "t"}))
+
+    reply = session_for(provider).call(Call("GET", "/api/v1/info", query={"taskId": "a b&c"}), timeout_s=5)
+
+    request = provider.seen[0]
+    assert (request.method, request.query, request.body) == ("GET", {"taskId": ["a b&c"]}, b"")
+    assert request.headers["authorization"] == f"Bearer {PROVIDER_KEY}"
+    assert json.loads(reply.body)["data"] == {"taskId": "t"}
+
+
 def test_nothing_else_is_sent_but_what_http_needs(provider: ScriptedServer) -> None:
     provider.route(CONVERT, envelope())
 
@@ -79,7 +91,7 @@ def test_nothing_else_is_sent_but_what_http_needs(provider: ScriptedServer) -> N
 def test_a_path_in_front_of_the_api_is_kept(provider: ScriptedServer) -> None:
     provider.route("/kie" + CONVERT, envelope())
 
-    session_for(provider, "/kie").post(CONVERT, CALL, timeout_s=5)
+    session_for(provider, "/kie").call(ORDER, timeout_s=5)
 
     assert provider.paths("POST") == ["/kie" + CONVERT]
 
@@ -88,7 +100,7 @@ def test_a_url_with_anything_in_it_arrives_as_it_is(provider: ScriptedServer) ->
     provider.route(CONVERT, envelope())
     url = 'https://cdn.example/\u043a\u043e\u0442 "&\\?x=%2F#\u202e\U0001f408'
 
-    session_for(provider).post(CONVERT, {"taskId": "t", "url": url}, timeout_s=5)
+    session_for(provider).call(Call("POST", CONVERT, json={"taskId": "t", "url": url}), timeout_s=5)
 
     assert provider.seen[0].json["url"] == url
 
@@ -139,7 +151,7 @@ def test_cookies_are_never_sent_back(provider: ScriptedServer) -> None:
     session = session_for(provider)
 
     for _ in range(3):
-        session.post(CONVERT, CALL, timeout_s=5)
+        session.call(ORDER, timeout_s=5)
 
     assert len(provider.seen) == 3
     assert all("cookie" not in request.headers for request in provider.seen)
@@ -271,12 +283,12 @@ monkey.patch_all()
 import sys, time
 import gevent
 from gateway.egress.names import Lookup
-from gateway.egress.provider import ProviderSession
+from gateway.egress.provider import Call, ProviderSession
 
 def call(case):
     begun = time.monotonic()
     try:
-        ProviderSession(sys.argv[1] + "/" + case, "key", Lookup()).post("/x", {}, timeout_s=1.0)
+        ProviderSession(sys.argv[1] + "/" + case, "key", Lookup()).call(Call("POST", "/x", json={}), timeout_s=1.0)
         outcome = "answered"
     except Exception as error:
         outcome = type(error).__name__
@@ -337,7 +349,7 @@ def test_nobody_listening_is_unreachable() -> None:
     session = ProviderSession(f"http://127.0.0.1:{free_port()}", PROVIDER_KEY, Lookup())
 
     with pytest.raises(ProviderUnreachable):
-        session.post(CONVERT, CALL, timeout_s=2)
+        session.call(ORDER, timeout_s=2)
 
 
 # --- where it goes
@@ -348,7 +360,7 @@ def test_a_public_name_with_a_private_address_is_not_called(provider: ScriptedSe
     session = ProviderSession(f"http://api.example:{provider.port}", PROVIDER_KEY, lookup)
 
     with pytest.raises(ProviderUnreachable):
-        session.post(CONVERT, CALL, timeout_s=2)
+        session.call(ORDER, timeout_s=2)
 
     assert lookup.asked == ["api.example"]
     assert provider.seen == []
@@ -359,7 +371,7 @@ def test_a_private_provider_is_called_where_the_operator_lists_its_network(provi
     url = f"http://api.example:{provider.port}"
     session = ProviderSession(url, PROVIDER_KEY, Called(), [ip_network("127.0.0.0/8")])
 
-    assert session.post(CONVERT, CALL, timeout_s=5).status == 200
+    assert session.call(ORDER, timeout_s=5).status == 200
     assert provider.seen[0].headers["host"] == f"api.example:{provider.port}"
 
 

@@ -11,7 +11,7 @@ from factories import PNG, PROVIDER_KEY, Clock, Gateway
 from gateway.egress.client import Client
 from gateway.egress.guard import Guard
 from gateway.egress.names import Lookup
-from gateway.egress.provider import ProviderSession, Reply
+from gateway.egress.provider import Call, ProviderSession, Reply
 from gateway.errors import (
     DirectUrlRefused,
     GatewayError,
@@ -37,7 +37,8 @@ from gateway.errors import (
 )
 from gateway.hosts import HostPattern
 from gateway.resolving.breaker import FAILURES_IN_A_ROW, Breaker
-from gateway.resolving.upstream import DEADLINE_S, DIRECT_URL_LIFE_S, PATH, UpstreamResolver, expiry_of
+from gateway.resolving.provider import DEADLINE_S, DOWNLOAD_URL, Provider
+from gateway.resolving.upstream import DIRECT_URL_LIFE_S, UpstreamResolver, expiry_of
 from servers import ScriptedServer, answer, envelope
 
 TASK, URL = "task12345", "https://tempfile.aiquickdraw.com/v/xxxxxxx.png"
@@ -113,7 +114,8 @@ class Bench:
         self.pauses: list[float] = []
         self.breaker = Breaker(clock)
         self.session = ProviderSession(provider.url(""), PROVIDER_KEY, Lookup())
-        self.resolver = UpstreamResolver(self.session, client, guard, self.breaker, clock, self.pause)
+        self.asked = Provider(self.session, self.breaker, clock, self.pause)
+        self.resolver = UpstreamResolver(self.asked, client, guard, clock)
 
     def pause(self, seconds: float) -> None:
         """Let time pass."""
@@ -123,7 +125,7 @@ class Bench:
     def answer(self, *answers: bytes | None) -> None:
         """Have the provider give these answers one after the other, the last for ever."""
         left = list(answers)
-        self.provider.route(PATH, lambda _request: (left.pop(0) if len(left) > 1 else left[0]) or b"")
+        self.provider.route(DOWNLOAD_URL, lambda _request: (left.pop(0) if len(left) > 1 else left[0]) or b"")
 
     def resolve(self) -> Any:
         """Ask for the direct URL."""
@@ -204,7 +206,7 @@ def test_a_visitor_gets_a_status_of_its_own_for_each_documented_code(
     message: str,
     error: type[ProviderError],
 ) -> None:
-    provider.route(PATH, envelope(code, message))
+    provider.route(DOWNLOAD_URL, envelope(code, message))
 
     response = upstream_gateway.get(origin.url("/v/cat.png"))
 
@@ -265,7 +267,7 @@ def test_the_envelope_counts_and_not_the_status(bench: Bench) -> None:
 
 def test_an_unrouted_path_says_nothing_of_the_image(bench: Bench) -> None:
     spring = {"timestamp": 1774591467687, "status": 404, "error": "Not Found", "message": "No message available"}
-    bench.answer(said({**spring, "path": PATH}, 404))
+    bench.answer(said({**spring, "path": DOWNLOAD_URL}, 404))
 
     assert type(bench.failure()) is ProviderGarbled
 
@@ -342,7 +344,7 @@ def test_the_image_comes_from_the_direct_url(
     upstream_gateway: Gateway, origin: ScriptedServer, provider: ScriptedServer
 ) -> None:
     direct_url = origin.serve("/direct/cat.png", PNG)
-    provider.route(PATH, envelope(data=direct_url + "?X-Amz-Signature=5ec7e7"))
+    provider.route(DOWNLOAD_URL, envelope(data=direct_url + "?X-Amz-Signature=5ec7e7"))
 
     response = upstream_gateway.get(origin.url("/v/cat.png"))
 
@@ -578,7 +580,7 @@ class SlowSession(ProviderSession):
         self._clock = clock
         self._takes_s = takes_s
 
-    def post(self, path: str, json: dict[str, str], *, timeout_s: float) -> Reply:  # noqa: ARG002
+    def call(self, call: Call, *, timeout_s: float) -> Reply:  # noqa: ARG002
         """Let time pass."""
         self.given.append(timeout_s)
         self._clock.now += min(self._takes_s, timeout_s)
@@ -597,7 +599,7 @@ def test_all_attempts_and_pauses_stay_inside_one_deadline(
     def pause(seconds: float) -> None:
         clock.now += seconds
 
-    resolver = UpstreamResolver(session, client, guard, Breaker(clock), clock, pause)
+    resolver = UpstreamResolver(Provider(session, Breaker(clock), clock, pause), client, guard, clock)
     with pytest.raises((ProviderFailed, ProviderTimeout)):
         resolver.resolve(TASK, URL)
 
@@ -682,7 +684,7 @@ def test_an_answer_in_between_begins_the_count_anew(bench: Bench) -> None:
 def test_a_provider_that_understands_us_passes_the_probe(bench: Bench, reply: bytes) -> None:
     bench.answer(reply)
 
-    bench.resolver.probe()
+    bench.asked.probe()
 
     assert bench.calls == 1
 
@@ -704,7 +706,7 @@ def test_a_provider_that_does_not_fails_the_probe(bench: Bench, reply: bytes, er
     bench.answer(reply)
 
     with pytest.raises(error):
-        bench.resolver.probe()
+        bench.asked.probe()
 
 
 # --- expiry
@@ -802,7 +804,7 @@ def test_a_failing_origin_does_not_make_the_direct_url_known(
     for status in (302, 400, 403, 404, 416, 500, 503):
         path = f"/direct/{status}"
         direct_url = origin.route(path, answer(status, b"secret is 5ec7e7", {"Location": f"{path}?sig=5ec7e7"}))
-        provider.route(PATH, envelope(data=f"{direct_url}?X-Amz-Signature=5ec7e7"))
+        provider.route(DOWNLOAD_URL, envelope(data=f"{direct_url}?X-Amz-Signature=5ec7e7"))
 
         response = upstream_gateway.get(origin.url(f"/v/{status}"))
 
