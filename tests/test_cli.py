@@ -1,4 +1,4 @@
-"""What the operator sees: ``flask --app wsgi links sign|verify`` and ``check``."""
+"""What the operator sees: ``flask --app wsgi …``."""
 
 import subprocess
 import sys
@@ -9,11 +9,11 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from click.testing import Result
 
-from factories import API_KEY, PNG, PROVIDER_KEY, SECRET, Gateway, make_settings
+from factories import API_KEY, PNG, PROVIDER_KEY, SECRET, Gateway, make_settings, store_gateway
 from gateway.links import LinkSigner
 from gateway.resolving.provider import DOWNLOAD_URL
 from gateway.storage.memory import MemoryLedger
-from live import environment_for, free_port
+from live import environment_for, free_port, live_gateway
 from servers import ScriptedServer, answer, envelope
 
 URL = "https://origin.example/v/cat.png"
@@ -359,3 +359,85 @@ def test_the_command_says_which_settings_are_wrong(tmp_path: Path) -> None:
     for name in ("GATEWAY_SECRET_KEYS", "GATEWAY_MAX_BYTES"):
         assert f"  - {name}: " in result.stderr
     assert "Traceback" not in result.stderr
+
+
+# --- records add
+
+
+def test_files_are_put_in_before_the_gateway_ever_ran_and_downloaded_by_the_urls_printed(tmp_path: Path) -> None:
+    for name, content in (("cat.png", PNG), ("la tête.png", PNG + b"!")):
+        (tmp_path / name).write_bytes(content)
+
+    added = run_process(
+        tmp_path, "records", "add", "pets", "cat.png", "la tête.png", resolver="store", upstream_api_key=""
+    )
+
+    assert (added.returncode, added.stderr) == (0, "")
+    assert added.stdout.splitlines() == ["gateway:cat.png", "gateway:la%20t%C3%AAte.png"]
+    with live_gateway(tmp_path, resolver="store", upstream_api_key="") as gateway, gateway.visit() as visitor:
+        visitor.request("GET", gateway.path("gateway:cat.png", "pets"))
+        assert visitor.getresponse().read() == PNG
+        visitor.request("GET", gateway.path("gateway:la%20t%C3%AAte.png", "pets"))
+        response = visitor.getresponse()
+        assert response.read() == PNG + b"!"
+        assert "filename*=UTF-8''la%20t%C3%AAte.png" in str(response.headers["Content-Disposition"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("-x", "cat.png"), "No such option"),
+        (("../x", "cat.png"), "TASK: 1 to 128 of"),
+        (("pets",), "Missing argument"),
+        (("pets", "missing.png"), "does not exist"),
+        (("pets", "page.png"), "page.png: the body: its first bytes are no image's; send PNG"),
+        (("pets", "x" * 151), "its name must be 1 to 150 characters"),
+    ],
+)
+def test_add_says_which_file_it_does_not_take_and_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    gateway = store_gateway(tmp_path)
+    for name, content in (("cat.png", PNG), ("page.png", b"<html>"), ("x" * 151, PNG)):
+        (tmp_path / name).write_bytes(content)
+
+    result = run(gateway, "records", "add", *arguments)
+
+    assert result.exit_code != 0
+    assert told in result.output
+
+
+def test_add_needs_a_store(gateway: Gateway, tmp_path: Path) -> None:
+    (tmp_path / "cat.png").write_bytes(PNG)
+
+    result = run(gateway, "records", "add", "pets", str(tmp_path / "cat.png"))
+
+    assert result.exit_code == 1
+    assert "GATEWAY_RESOLVER=store" in result.output
+
+
+# --- callback-url
+
+
+def test_the_callback_url_that_is_printed_is_the_one_that_works(tmp_path: Path) -> None:
+    gateway = store_gateway(tmp_path, public_url="https://dl.example.com")
+
+    url = run(gateway, "callback-url").output.strip()
+
+    body = {"code": 200, "msg": "success", "data": {"taskId": "task12345", "info": {"result_urls": [URL]}}}
+    assert url.startswith("https://dl.example.com/api/v1/gpt4o-image/callback?token=")
+    assert gateway.client.post(url.removeprefix("https://dl.example.com"), json=body).status_code == 200
+
+
+def test_with_the_providers_key_the_callback_url_holds_no_secret(tmp_path: Path) -> None:
+    gateway = store_gateway(tmp_path, public_url="https://dl.example.com", callback_key="a-key")
+
+    assert run(gateway, "callback-url").output == "https://dl.example.com/api/v1/gpt4o-image/callback\n"
+
+
+def test_without_a_public_url_there_is_no_callback_url(tmp_path: Path) -> None:
+    result = run(store_gateway(tmp_path), "callback-url")
+
+    assert result.exit_code == 1
+    assert "set GATEWAY_PUBLIC_URL" in result.output
