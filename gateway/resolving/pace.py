@@ -14,10 +14,12 @@ class Paced:
 
     Args:
         read: reads at most so many bytes; empty at the end.
+        clock: monotonic seconds.
     """
 
-    def __init__(self, read: Callable[[int], bytes]) -> None:
+    def __init__(self, read: Callable[[int], bytes], clock: Callable[[], float] = time.monotonic) -> None:
         self._read = read
+        self._clock = clock
         self._waited_s, self._got = 0.0, 0
 
     def read(self, amount: int) -> bytes:
@@ -26,9 +28,9 @@ class Paced:
         Raises:
             OriginTimeout: less than 8 KiB/s came over the last 30 s of waiting.
         """
-        asked_at = time.monotonic()
+        asked_at = self._clock()
         part = self._read(amount)
-        self._waited_s += time.monotonic() - asked_at
+        self._waited_s += self._clock() - asked_at
         self._got += len(part)
         if self._waited_s >= RATE_WINDOW_S:
             if self._got < RATE_WINDOW_S * LEAST_RATE:

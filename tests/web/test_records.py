@@ -1,5 +1,6 @@
 """A gateway without a provider: tell it of a task, follow a link, get the image."""
 
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -127,6 +128,7 @@ def test_an_image_that_the_record_does_not_name_is_not_fetched(gateway: Gateway,
         pytest.param(answer(200, PNG, {"Content-Length": "99999"}), 451, id="cut"),
         pytest.param(answer(200, PNG + bytes(200_000)), 451, id="too-large"),
         pytest.param(answer(200, PNG, {"Content-Length": "10737418240"}), 451, id="ten-gigabytes"),
+        pytest.param(answer(200, gzip.compress(PNG + bytes(50_000_000)), {"Content-Encoding": "gzip"}), 451, id="bomb"),
     ],
 )
 def test_what_is_no_whole_image_is_not_kept(
