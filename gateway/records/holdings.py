@@ -54,7 +54,7 @@ class Holdings:
 
         Raises:
             InvalidBody: not an image, or one too many; says the remedy.
-            UploadTooLarge: larger than is kept.
+            UploadTooLarge, UploadBroken: larger than is kept, or less than announced.
             StorageFull, StorageDown, DatabaseDown: our own trouble; nothing was kept.
         """
         url = own_url(name)

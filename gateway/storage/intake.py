@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from gateway.errors import FileTooLarge, NotAnImage
+from gateway.errors import FileTooLarge, NotAnImage, UploadBroken
 from gateway.media import IMAGES, media_of
 from gateway.storage.objects import Incoming, Objects, Stored
 
@@ -31,7 +31,7 @@ class Intake:
             note: writes down which object it became.
 
         Raises:
-            NotAnImage, FileTooLarge: it is not kept.
+            NotAnImage, FileTooLarge, UploadBroken: it is not kept.
             StorageFull, StorageDown: it could not be.
         """
         with self._objects.receiving() as incoming:
@@ -52,6 +52,8 @@ class Intake:
                 raise FileTooLarge("more than is kept")
             if not checked and len(incoming.head) >= _TELLING_BYTES:
                 checked = _checked(incoming)
+        if length is not None and incoming.length < length:  # a server need not say that its visitor left
+            raise UploadBroken(f"{incoming.length} of {length} bytes")
         if not checked:
             _checked(incoming)
 

@@ -1,5 +1,6 @@
 """Our own records under /api/v1/records, for whoever generates images without the provider."""
 
+import sys
 import time
 from typing import TYPE_CHECKING, Annotated
 
@@ -95,7 +96,7 @@ def put_file(task_id: str, name: str) -> Response:
         url = own_url(name)
     except ValueError as rule:
         raise InvalidBody(f"name: {rule}") from None
-    request.max_content_length = None  # the store has a limit of its own
+    request.max_content_length = sys.maxsize  # the store has a limit of its own
     record = own.holdings.put_file(task_id, name, _read_body, request.content_length)
     services().resolver.forget(task_id, url)
     return envelope({"url": url, **record.to_wire()})

@@ -35,7 +35,11 @@ def test_one_byte_every_second_is_given_up_after_the_window(clock: Clock) -> Non
 def test_an_origin_that_slows_down_later_is_given_up_too(clock: Clock) -> None:
     fast, slow = origin(clock, LEAST_RATE * 10, 1.0), origin(clock, 100, 1.0)
     begun = clock.now
-    paced = Paced(lambda amount: (fast if clock.now < begun + 100 else slow)(amount), clock)
+
+    def tiring(amount: int) -> bytes:
+        return fast(amount) if clock.now < begun + 100 else slow(amount)
+
+    paced = Paced(tiring, clock)
     read_for(paced, clock, 100)
 
     with pytest.raises(OriginTimeout):
