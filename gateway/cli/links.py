@@ -1,0 +1,47 @@
+"""``links sign`` and ``links verify``."""
+
+from urllib.parse import unquote
+
+import click
+from flask.cli import AppGroup
+
+from gateway.cli.state import services
+from gateway.errors import GatewayError, OriginNotAllowed
+from gateway.links.link import MODES, FieldFault, Mode
+
+group = AppGroup("links", help="Sign and explain links.")
+
+
+@group.command("sign")
+@click.argument("task")
+@click.argument("url")
+@click.option("--mode", type=click.Choice(MODES), help="How to deliver; the gateway chooses when it is left out.")
+@click.option("--filename", help="The name of the saved file.")
+@click.option("--expires-in", type=click.IntRange(1), help="Life of the link, in seconds.")
+def sign(task: str, url: str, mode: Mode | None, filename: str | None, expires_in: int | None) -> None:
+    """Print a signed link to the image at URL, made by TASK."""
+    gateway = services()
+    try:
+        link = gateway.signer.mint(task, url, lifetime_s=expires_in, mode=mode, filename=filename)
+        gateway.guard.admit(url)
+    except FieldFault as fault:
+        raise click.UsageError(str(fault)) from None
+    except OriginNotAllowed as refused:
+        raise click.UsageError(f"url: {refused.reason}") from None
+    click.echo(link)
+
+
+@group.command("verify")
+@click.argument("url")
+def verify(url: str) -> None:
+    """Explain the link URL: what it permits, or why it is refused."""
+    path, _, query = url.partition("#")[0].partition("?")
+    task_id = unquote(path.rpartition("/download/")[2])
+    try:
+        link = services().links.verify(task_id, query.encode("utf-8", "surrogateescape"))
+    except GatewayError as error:
+        raise click.ClickException(f"{int(error.status)} {error.code}: {error}") from None
+    click.echo("The link is valid.")
+    for name in ("task_id", "url", "expires", "mode", "filename", "id"):
+        value = getattr(link, name)
+        click.echo(f"  {name:9}{'-' if value is None else value}")
