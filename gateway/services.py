@@ -26,13 +26,13 @@ from gateway.resolving.origin import OriginResolver
 from gateway.resolving.resolver import Resolver
 from gateway.resolving.upstream import UpstreamResolver
 from gateway.settings import Settings
+from gateway.storage.database import Database
 from gateway.storage.memory import MemoryLedger
 
 if TYPE_CHECKING:
     from gateway.records.stored import SqlRecords
     from gateway.records.sweep import Sweep
     from gateway.resolving.store import StoreResolver
-    from gateway.storage.database import Database
     from gateway.storage.folder import FolderObjects
     from gateway.storage.index import ObjectIndex
 
@@ -43,7 +43,6 @@ _VIA_SALT = b"gateway.via.v1"
 class OwnStore:
     """What the ``store`` resolver needs, and nobody else."""
 
-    database: "Database"
     records: "SqlRecords"
     index: "ObjectIndex"
     objects: "FolderObjects"
@@ -58,6 +57,7 @@ class Services:
 
     signer: LinkSigner
     links: Links
+    database: Database
     ledger: Ledger
     guard: Guard
     limit: DownloadLimit
@@ -94,15 +94,17 @@ def build_services(
     signer = LinkSigner(
         settings.secret_keys, settings.public_url, lifetime_s=settings.page_link_lifetime_s, clock=clock
     )
+    database = Database(settings.database_url)
     ledger = MemoryLedger()
     tags = EntityTags(KeyRing.derive(settings.secret_keys, etag.SALT))
-    own = _own_store(settings, client, guard, clock) if settings.resolver == "store" else None
+    own = _own_store(settings, database, client, guard, clock) if settings.resolver == "store" else None
     converter = upstream or (own and own.resolver) or OriginResolver(client, guard, settings.min_life_s, clock)
     resolver = Resolver(converter, settings.min_life_s, clock)
     streams = Streams(tags, stream_slots(), settings.max_bytes)
     return Services(
         signer=signer,
         links=Links(signer, ledger, guard.admit, clock, require_signature=settings.require_signature),
+        database=database,
         ledger=ledger,
         guard=guard,
         limit=DownloadLimit(settings.downloads_per_minute, settings.web_concurrency),
@@ -123,16 +125,16 @@ def _upstream(
     return UpstreamResolver(session, client, guard, breaker, clock)
 
 
-def _own_store(settings: Settings, client: Client, guard: Guard, clock: Callable[[], float]) -> OwnStore:
-    # Imported here, so that whoever needs no database does not wait for its libraries.
+def _own_store(
+    settings: Settings, database: Database, client: Client, guard: Guard, clock: Callable[[], float]
+) -> OwnStore:
+    # Imported here, as no other resolver needs them.
     from gateway.records.stored import SqlRecords  # noqa: PLC0415
     from gateway.records.sweep import Sweep  # noqa: PLC0415
     from gateway.resolving.store import StoreResolver  # noqa: PLC0415
-    from gateway.storage.database import Database  # noqa: PLC0415
     from gateway.storage.folder import FolderObjects  # noqa: PLC0415
     from gateway.storage.index import ObjectIndex  # noqa: PLC0415
 
-    database = Database(settings.database_url)
     records = SqlRecords(database)
     index = ObjectIndex(database, clock)
     objects = FolderObjects(settings.store, settings.store_max_bytes or None, clock)
@@ -149,4 +151,4 @@ def _own_store(settings: Settings, client: Client, guard: Guard, clock: Callable
         clock=clock,
     )
     sweep = Sweep(records, index, objects, settings.record_days, clock)
-    return OwnStore(database, records, index, objects, file_links, sweep, resolver)
+    return OwnStore(records, index, objects, file_links, sweep, resolver)

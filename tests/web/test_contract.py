@@ -30,7 +30,7 @@ def store(origin: ScriptedServer, tmp_path: Path) -> Gateway:
     )
     gateway = Gateway(settings, clock=Clock())
     assert gateway.services.own is not None
-    gateway.services.own.database.migrate()
+    gateway.services.database.migrate()
     return gateway
 
 
