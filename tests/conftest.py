@@ -1,6 +1,6 @@
 """Fixtures: servers, settings, and gateways in this process."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,20 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
     database = Database(in_file if request.param == "sqlite" else request.getfixturevalue("postgresql"))
     yield emptied(database)
     database.engine.dispose()
+
+
+@pytest.fixture
+def open_again(database: Database) -> Iterator[Callable[[], Database]]:
+    """Opens the same database, as another worker does."""
+    opened: list[Database] = []
+
+    def open_again() -> Database:
+        opened.append(Database(database.engine.url.render_as_string(hide_password=False)))
+        return opened[-1]
+
+    yield open_again
+    for each in opened:
+        each.engine.dispose()
 
 
 @pytest.fixture(scope="session")
