@@ -14,7 +14,11 @@ from gateway.egress.client import Client
 from gateway.egress.guard import Guard
 from gateway.egress.names import Lookup
 from gateway.egress.provider import ProviderSession
+from gateway.keys.admission import Keys
+from gateway.keys.allowance import Allowances
 from gateway.keys.configured import ConfiguredKeys
+from gateway.keys.quotas import Quotas
+from gateway.keys.stored import SqlKeys
 from gateway.limits import DownloadLimit
 from gateway.links import files
 from gateway.links.admission import Links
@@ -63,7 +67,10 @@ class Services:
     limit: DownloadLimit
     resolver: Resolver
     deliveries: Deliveries
-    keys: ConfiguredKeys
+    stored_keys: SqlKeys
+    keys: Keys
+    quotas: Quotas
+    allowances: Allowances
     breaker: Breaker
     upstream: UpstreamResolver | None
     own: OwnStore | None
@@ -95,6 +102,8 @@ def build_services(
         settings.secret_keys, settings.public_url, lifetime_s=settings.page_link_lifetime_s, clock=clock
     )
     database = Database(settings.database_url)
+    stored_keys = SqlKeys(database, clock)
+    quotas = Quotas(database, clock)
     ledger = MemoryLedger()
     tags = EntityTags(KeyRing.derive(settings.secret_keys, etag.SALT))
     own = _own_store(settings, database, client, guard, clock) if settings.resolver == "store" else None
@@ -110,7 +119,10 @@ def build_services(
         limit=DownloadLimit(settings.downloads_per_minute, settings.web_concurrency),
         resolver=resolver,
         deliveries=Deliveries(streams, ledger, settings.default_mode, resolver.renew),
-        keys=ConfiguredKeys(settings.named_api_keys),
+        stored_keys=stored_keys,
+        keys=Keys(ConfiguredKeys(settings.named_api_keys), stored_keys, clock),
+        quotas=quotas,
+        allowances=Allowances(quotas, settings.web_concurrency, clock),
         breaker=breaker,
         upstream=upstream,
         own=own,

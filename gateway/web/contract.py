@@ -8,6 +8,7 @@ from flask import Blueprint, Response, request
 from gateway.errors import InvalidBody, RecordNotFound
 from gateway.links.link import FieldFault, Link
 from gateway.resolving.upstream import DIRECT_URL_LIFE_S
+from gateway.web.auth import admitted
 from gateway.web.responses import contract_envelope
 from gateway.web.state import services
 from gateway.web.visitor import DOWNLOAD_URL, RECORD_INFO
@@ -24,9 +25,9 @@ def download_url() -> Response:
     Raises:
         GatewayError: told in the contract's codes and words.
     """
-    gateway = services()
-    gateway.keys.authenticate(request.headers.get("Authorization", ""))
+    admitted("download-url")
     link = _asked(request.get_data(cache=False))
+    gateway = services()
     source = gateway.resolver.resolve(link.task_id, link.url, least_life_s=LEAST_LIFE_S)
     return contract_envelope(gateway.deliveries.direct_url(link, source))
 
@@ -38,12 +39,12 @@ def record_info() -> Response:
     Raises:
         GatewayError: told in the contract's codes and words.
     """
-    gateway = services()
-    gateway.keys.authenticate(request.headers.get("Authorization", ""))
+    admitted("download-url")
     task_id = request.args.get("taskId") or request.args.get("task_id") or ""
     if not task_id:
         raise InvalidBody("taskId: is missing")
-    record = gateway.own.records.find(task_id) if gateway.own else None
+    own = services().own
+    record = own.records.find(task_id) if own else None
     if record is None:
         raise RecordNotFound("no record")
     return contract_envelope(record.to_wire())

@@ -10,6 +10,7 @@ from gateway.errors import InvalidBody, NotFound, OriginNotAllowed
 from gateway.links.link import TASK_ID
 from gateway.records.record import Record, Status
 from gateway.web.api import told
+from gateway.web.auth import admitted
 from gateway.web.responses import envelope
 from gateway.web.state import services
 
@@ -35,7 +36,8 @@ def put_record(task_id: str) -> Response:
     """Keep a record, in place of the one that is there.
 
     Raises:
-        KeyMissing, KeyInvalid: 401.
+        AccessError: 401 or 403.
+        RateLimited: 429.
         InvalidBody: 422, naming the field and the remedy.
     """
     records = _records(task_id)
@@ -81,11 +83,11 @@ def delete_record(task_id: str) -> Response:
 
 def _records(task_id: str) -> "SqlRecords":
     """The records, for a caller with a key, and a task id that can be in a link."""
-    gateway = services()
-    gateway.keys.authenticate(request.headers.get("Authorization", ""))
-    if gateway.own is None or not TASK_ID.fullmatch(task_id):
+    admitted("records")
+    own = services().own
+    if own is None or not TASK_ID.fullmatch(task_id):
         raise NotFound("no such task id, or no records here")
-    return gateway.own.records
+    return own.records
 
 
 def _parsed(body: bytes) -> RecordBody:
