@@ -19,7 +19,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__main__": {"demo", "environment", "processes"} | GROUND,
     "demo": {"app", "services", "web", "links", "environment", "processes", "logs"} | GROUND,
     "app": {"cli", "web", "services"} | GROUND,
-    "cli": {"services", "links"} | GROUND,
+    "cli": {"services", "links", "keys"} | GROUND,
     "web": {"services", "limits", "delivery", "links", "resolving", "records", "keys"} | GROUND,
     "services": {"limits", "delivery", "links", "resolving", "records", "keys", "capacity"} | OUTSIDE | GROUND,
     "limits": {"delivery", "links"} | OUTSIDE | GROUND,

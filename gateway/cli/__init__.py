@@ -2,10 +2,10 @@
 
 from flask import Flask
 
-from gateway.cli import check, database, links, sweep
+from gateway.cli import check, database, keys, links, sweep
 
 
 def init_app(app: Flask) -> None:
     """Register the commands."""
-    for command in (links.group, database.group, sweep.sweep, check.check):
+    for command in (links.group, keys.group, database.group, sweep.sweep, check.check):
         app.cli.add_command(command)
