@@ -6,6 +6,7 @@ monkey.patch_all()  # before anything else: what is imported unpatched blocks th
 
 import os  # noqa: E402
 import sys  # noqa: E402
+from contextlib import suppress  # noqa: E402
 from typing import Any  # noqa: E402
 
 from gateway.capacity import raise_file_limit, worker_connections as connections  # noqa: E402
@@ -38,6 +39,14 @@ def on_starting(server: Any) -> None:  # noqa: ANN401 (gunicorn's arbiter)
     if _settings is None:
         sys.exit(str(_faults))
     _prepare_database(_settings.database_url, server.log)
+
+
+def worker_exit(_server: Any, worker: Any) -> None:  # noqa: ANN401 (gunicorn's arbiter and worker)
+    """Write down what a worker has in memory alone."""
+    services = getattr(getattr(worker, "wsgi", None), "extensions", {}).get("gateway")
+    if services:
+        with suppress(DatabaseDown):
+            services.keys.flush()
 
 
 def _prepare_database(url: str, log: Any) -> None:  # noqa: ANN401 (gunicorn's logger)
