@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from sqlalchemy import delete
 from sqlalchemy.dialects import postgresql, sqlite
 
+from gateway.errors import DatabaseDown
 from gateway.storage.database import Database
 from gateway.storage.models import quotas
 
 DAY_S = 86_400
 LARGEST_BLOCK = 500
+WAIT_S = 3
 _BLOCKS_A_DAY = 50
 
 
@@ -52,17 +54,13 @@ class Quotas:
         Raises:
             DatabaseDown: a block was needed, and the database does not answer.
         """
-        day = int(self._clock() // DAY_S)
         lease = self._leases.setdefault(name, _Lease())
-        with lease.lock:
-            if lease.day != day:
-                lease.day, lease.left, lease.beyond = day, 0, most
-            if not lease.left and lease.beyond:
-                lease.left, lease.beyond = self._lease(name, day, most)
-            if not lease.left:
-                return None
-            lease.left -= 1
-            return lease.left + lease.beyond
+        if not lease.lock.acquire(timeout=WAIT_S):  # or many would wait in turn for a database that hangs
+            raise DatabaseDown("a block of the quota does not come")
+        try:
+            return self._spend(lease, name, most)
+        finally:
+            lease.lock.release()
 
     def reset_s(self) -> int:
         """Seconds until the next day begins."""
@@ -72,6 +70,17 @@ class Quotas:
         """Drop what was leased before a day, in days since the epoch; tells how many rows that were."""
         with self._database.writing() as connection:
             return connection.execute(delete(quotas).where(quotas.c.day < day)).rowcount
+
+    def _spend(self, lease: _Lease, name: str, most: int) -> int | None:
+        day = int(self._clock() // DAY_S)
+        if lease.day != day:
+            lease.day, lease.left, lease.beyond = day, 0, most
+        if not lease.left and lease.beyond:
+            lease.left, lease.beyond = self._lease(name, day, most)
+        if not lease.left:
+            return None
+        lease.left -= 1
+        return lease.left + lease.beyond
 
     def _lease(self, name: str, day: int, most: int) -> tuple[int, int]:
         """Take a block, by one statement: what was granted, and what is left for others.

@@ -113,6 +113,23 @@ def test_of_many_at_once_one_asks_for_a_block_and_the_others_wait_for_it(
     assert set(left) == set(range(992, 1000))
 
 
+def test_nobody_waits_in_turn_for_a_database_that_hangs(
+    quotas: Quotas, open_again: Callable[[], Database], clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.keys.quotas.WAIT_S", 0.1)
+    row = {"name": "shop", "day": int(clock.now // DAY_S), "leased": 0}
+
+    with ThreadPoolExecutor(4) as crowd:
+        with open_again().writing() as connection:
+            connection.execute(table.insert().values(row))
+            spending = [crowd.submit(quotas.spend, "shop", 1000) for _ in range(4)]
+            assert happens(lambda: [each.done() for each in spending].count(True) == 3, within_s=1)
+        refused = [each for each in spending if each.exception()]
+
+    assert len(refused) == 3
+    assert {type(each.exception()) for each in refused} == {DatabaseDown}
+
+
 def asks(sent: list[str]) -> list[str]:
     """The transactions that were begun for a block: SQLite takes its lock when one begins."""
     begun = [statement for statement in sent if statement == "BEGIN IMMEDIATE"]
