@@ -6,11 +6,12 @@ monkey.patch_all()  # before anything else: what is imported unpatched blocks th
 
 import os  # noqa: E402
 import sys  # noqa: E402
+from contextlib import suppress  # noqa: E402
 from typing import Any  # noqa: E402
 
 from gateway.capacity import raise_file_limit, worker_connections as connections  # noqa: E402
 from gateway.environment import load_settings  # noqa: E402
-from gateway.errors import ConfigError  # noqa: E402
+from gateway.errors import ConfigError, DatabaseDown  # noqa: E402
 from gateway.logs import LOGGING  # noqa: E402
 
 raise_file_limit()
@@ -33,28 +34,40 @@ control_socket_disable = True
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112 (memory: a heartbeat never waits for a disk)
 
 
-def on_starting(_server: Any) -> None:  # noqa: ANN401 (gunicorn's arbiter)
+def on_starting(server: Any) -> None:  # noqa: ANN401 (gunicorn's arbiter)
     """Refuse faulty settings in the master: a worker that exits would be started again for ever."""
     if _settings is None:
         sys.exit(str(_faults))
-    if _settings.resolver == "store":
-        _prepare_database(_settings.database_url)
+    _prepare_database(_settings.database_url, server.log)
 
 
 def post_worker_init(worker: Any) -> None:  # noqa: ANN401 (gunicorn's worker)
     """Begin what a worker does on the side; here, as threads started before the fork would be lost."""
-    services = worker.wsgi.extensions.get("gateway")
-    if services is not None:  # the demo's sample origin has none
+    if services := _services(worker):
         services.background.start()
 
 
-def _prepare_database(url: str) -> None:
-    """Bring SQLite up to date, as a release step has another disk; refuse to run on another that is behind."""
-    from gateway.storage.database import Database  # noqa: PLC0415 (its drivers take a moment, and few need them)
+def worker_exit(_server: Any, worker: Any) -> None:  # noqa: ANN401 (gunicorn's arbiter and worker)
+    """Write down what a worker has in memory alone."""
+    if services := _services(worker):
+        with suppress(DatabaseDown):
+            services.keys.flush()
+
+
+def _services(worker: Any) -> Any:  # noqa: ANN401 (gunicorn's worker)
+    """The services of a worker's application; None for the demo's sample origin, and before it was loaded."""
+    return getattr(getattr(worker, "wsgi", None), "extensions", {}).get("gateway")
+
+
+def _prepare_database(url: str, log: Any) -> None:  # noqa: ANN401 (gunicorn's logger)
+    """Refuse to run on a database that is behind; start without one that does not answer, as page links need none."""
+    from gateway.storage.database import Database  # noqa: PLC0415 (faulty settings are told without its libraries)
 
     database = Database(url)
-    if database.is_sqlite:
-        database.migrate()
-    elif not database.is_current():
-        sys.exit("DATABASE_URL: the database is behind; run: flask --app wsgi db upgrade")
-    database.engine.dispose()  # workers open their own
+    try:
+        if not database.prepare():
+            sys.exit("DATABASE_URL: the database is behind; run: flask --app wsgi db upgrade")
+    except DatabaseDown as down:
+        log.warning("DATABASE_URL: the database does not answer (%s); until it does, only page links work", down)
+    finally:
+        database.engine.dispose()  # workers open their own

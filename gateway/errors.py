@@ -301,6 +301,29 @@ class CallbackRefused(AccessError):
     public = "Send the provider's signature, or call the URL that `flask --app wsgi callback-url` prints."
 
 
+class ScopeMissing(AccessError):
+    """The API key is ours, but not for this call."""
+
+    contract = (401, "You do not have access permissions")
+    code = "scope_missing"
+    status = HTTPStatus.FORBIDDEN
+    public = "This API key does not open this call."
+
+    def __init__(self, scope: str) -> None:
+        super().__init__(f"lacks the scope {scope}")
+        self.scope = scope
+
+    @property
+    def detail(self) -> str:
+        """Name the scope."""
+        return f"{self.public} It lacks the scope {self.scope}."
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """RFC 6750 section 3: say what would be enough."""
+        return {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{self.scope}"'}
+
+
 class Hasty(GatewayError):
     """Base of the refusals that say when to come again (RFC 9110 section 10.2.3)."""
 
@@ -321,6 +344,21 @@ class RateLimited(Hasty):
     code = "rate_limited"
     status = HTTPStatus.TOO_MANY_REQUESTS
     public = "Too many downloads in a short time. Please wait a moment."
+
+
+class KeyRateLimited(RateLimited):
+    """This API key made too many calls in the last minute."""
+
+    code = "key_rate_limited"
+    public = "This API key made too many calls in a short time. Please wait a moment."
+
+
+class QuotaExhausted(RateLimited):
+    """This API key made all the calls of its day."""
+
+    code = "quota_exhausted"
+    public = "This API key has no calls left today. The next day begins at midnight UTC."
+    retry = False
 
 
 class GatewayBusy(Hasty):

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from gateway.background import Task
 from gateway.egress.client import Client
 from gateway.egress.guard import Guard
 from gateway.links import files
@@ -16,22 +15,17 @@ from gateway.records.stored import SqlRecords
 from gateway.records.sweep import Sweep
 from gateway.resolving.store import StoreResolver
 from gateway.settings import Settings
-from gateway.storage.chores import Chores
 from gateway.storage.database import Database
 from gateway.storage.folder import FolderObjects
 from gateway.storage.index import ObjectIndex
 from gateway.storage.intake import Intake
 from gateway.storage.objects import Objects
 
-SWEEP_EVERY_S = 3600
-_SWEEP_PAUSE_S = 0.1
-
 
 @dataclass(frozen=True, slots=True)
 class OwnStore:
     """The parts that routes and commands use."""
 
-    database: Database
     records: SqlRecords
     index: ObjectIndex
     objects: Objects
@@ -40,12 +34,12 @@ class OwnStore:
     files: FileLinks
     sweep: Sweep
     resolver: StoreResolver
-    tasks: tuple[Task, ...]
 
 
-def build_own_store(settings: Settings, client: Client, guard: Guard, clock: Callable[[], float]) -> OwnStore:
+def build_own_store(
+    settings: Settings, database: Database, client: Client, guard: Guard, clock: Callable[[], float]
+) -> OwnStore:
     """Build the store that the settings ask for."""
-    database = Database(settings.database_url)
     records = SqlRecords(database)
     index = ObjectIndex(database, clock)
     objects = FolderObjects(settings.store, settings.store_max_bytes or None, clock, index.irreplaceable)
@@ -64,14 +58,7 @@ def build_own_store(settings: Settings, client: Client, guard: Guard, clock: Cal
         base_url=settings.public_url,
         clock=clock,
     )
-    chores = Chores(database, clock)
-
-    def sweep_in_turn() -> None:
-        if chores.claim("sweep", SWEEP_EVERY_S):
-            sweep.run(pause_s=_SWEEP_PAUSE_S)
-
     return OwnStore(
-        database=database,
         records=records,
         index=index,
         objects=objects,
@@ -80,5 +67,4 @@ def build_own_store(settings: Settings, client: Client, guard: Guard, clock: Cal
         files=file_links,
         sweep=sweep,
         resolver=resolver,
-        tasks=(Task("sweep", sweep_in_turn),),
     )

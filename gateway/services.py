@@ -3,9 +3,8 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from gateway.background import Background
+from gateway.background import Background, Task
 from gateway.capacity import stream_slots
 from gateway.delivery import etag
 from gateway.delivery.choose import Deliveries
@@ -15,11 +14,17 @@ from gateway.egress.client import Client
 from gateway.egress.guard import Guard
 from gateway.egress.names import Lookup
 from gateway.egress.provider import ProviderSession
+from gateway.keys.admission import Keys
+from gateway.keys.allowance import Allowances
 from gateway.keys.configured import ConfiguredKeys
+from gateway.keys.quotas import Quotas
+from gateway.keys.stored import SqlKeys
 from gateway.limits import DownloadLimit
 from gateway.links.admission import Links
 from gateway.links.ledger import Ledger
 from gateway.links.signed import KeyRing, LinkSigner
+from gateway.own_store import OwnStore, build_own_store
+from gateway.records.sweep import Sweep
 from gateway.resolving.breaker import Breaker
 from gateway.resolving.infos import RecordInfos
 from gateway.resolving.origin import OriginResolver
@@ -27,12 +32,13 @@ from gateway.resolving.provider import Provider
 from gateway.resolving.resolver import Converter, Resolver
 from gateway.resolving.upstream import UpstreamResolver
 from gateway.settings import Settings
+from gateway.storage.chores import Chores
+from gateway.storage.database import Database
 from gateway.storage.memory import MemoryLedger
 
-if TYPE_CHECKING:
-    from gateway.own_store import OwnStore
-
 _VIA_SALT = b"gateway.via.v1"
+SWEEP_EVERY_S = 3600
+SWEEP_PAUSE_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +47,20 @@ class Services:
 
     signer: LinkSigner
     links: Links
+    database: Database
     ledger: Ledger
     guard: Guard
     limit: DownloadLimit
     resolver: Resolver
     deliveries: Deliveries
-    keys: ConfiguredKeys
+    stored_keys: SqlKeys
+    keys: Keys
+    quotas: Quotas
+    allowances: Allowances
     breaker: Breaker
     provider: Provider | None
     infos: RecordInfos | None
-    own: "OwnStore | None"
+    own: OwnStore | None
     background: Background
     via: str
 
@@ -80,25 +90,33 @@ def build_services(
     signer = LinkSigner(
         settings.secret_keys, settings.public_url, lifetime_s=settings.page_link_lifetime_s, clock=clock
     )
+    database = Database(settings.database_url)
+    stored_keys = SqlKeys(database, clock)
+    quotas = Quotas(database, clock)
     ledger = MemoryLedger()
     tags = EntityTags(KeyRing.derive(settings.secret_keys, etag.SALT))
-    own = _own_store(settings, client, guard, clock) if settings.resolver == "store" else None
+    own = build_own_store(settings, database, client, guard, clock) if settings.resolver == "store" else None
     resolver = Resolver(_converter(settings, client, guard, provider, own, clock), settings.min_life_s, clock)
+    keys = Keys(ConfiguredKeys(settings.named_api_keys), stored_keys, clock)
     streams = Streams(tags, stream_slots(), settings.max_bytes)
     return Services(
         signer=signer,
         links=Links(signer, ledger, guard.admit, clock, require_signature=settings.require_signature),
+        database=database,
         ledger=ledger,
         guard=guard,
         limit=DownloadLimit(settings.downloads_per_minute, settings.web_concurrency),
         resolver=resolver,
         deliveries=Deliveries(streams, ledger, settings.default_mode, resolver.renew),
-        keys=ConfiguredKeys(settings.named_api_keys),
+        stored_keys=stored_keys,
+        keys=keys,
+        quotas=quotas,
+        allowances=Allowances(quotas, settings.web_concurrency, clock),
         breaker=breaker,
         provider=provider,
         infos=RecordInfos(provider, clock) if provider else None,
         own=own,
-        background=Background(own.tasks if own else ()),
+        background=_background(keys, quotas, own.sweep if own else None, Chores(database, clock)),
         via=via,
     )
 
@@ -113,7 +131,7 @@ def _converter(
     client: Client,
     guard: Guard,
     provider: Provider | None,
-    own: "OwnStore | None",
+    own: OwnStore | None,
     clock: Callable[[], float],
 ) -> Converter:
     if provider is not None:
@@ -123,8 +141,12 @@ def _converter(
     return OriginResolver(client, guard, settings.min_life_s, clock)
 
 
-def _own_store(settings: Settings, client: Client, guard: Guard, clock: Callable[[], float]) -> "OwnStore":
-    # Imported here, so that whoever needs no database does not wait for its libraries.
-    from gateway.own_store import build_own_store  # noqa: PLC0415
+def _background(keys: Keys, quotas: Quotas, sweep: Sweep | None, chores: Chores) -> Background:
+    def sweep_in_turn() -> None:
+        if not chores.claim("sweep", SWEEP_EVERY_S):
+            return
+        quotas.forget_before(quotas.today)
+        if sweep is not None:
+            sweep.run(pause_s=SWEEP_PAUSE_S)
 
-    return build_own_store(settings, client, guard, clock)
+    return Background([Task("note the last use of keys", keys.flush), Task("sweep", sweep_in_turn)])

@@ -14,8 +14,8 @@ from gateway.hosts import HostPattern, origin_of
 PREFIX = "GATEWAY_"
 SHORTEST_SECRET = 32
 SECRET_REMEDY = "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"  # noqa: S105 (a text)
+KEY_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _PROVIDER_HOSTS = "tempfile.aiquickdraw.com,tempfile.redpandaai.co,cdn.kie.ai,static.aiquickdraw.com"
-_KEY_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")  # what stands for bytes that are not UTF-8
 _HEADER_TOKEN = re.compile(r"[\x21-\x7e]+")
 
@@ -38,7 +38,7 @@ def _api_keys(entries: tuple[str, ...]) -> tuple[str, ...]:
     for entry in entries:
         name, _, secret = entry.partition(":")
         if (
-            not _KEY_NAME.fullmatch(name)
+            not KEY_NAME.fullmatch(name)
             or _byte_length(secret) < SHORTEST_SECRET
             or not _HEADER_TOKEN.fullmatch(secret)
         ):
@@ -154,7 +154,7 @@ class Settings(BaseSettings):
         default=True, description="`false` also serves unsigned requests, streamed. Not with `*`."
     )
     api_keys: Annotated[tuple[str, ...], *CommaList, AfterValidator(_api_keys)] = Field(
-        (), repr=False, description="Keys that may call our API: `name:secret,…`."
+        (), repr=False, description="Keys that may call our API, beside the key store: `name:secret,…`."
     )
     page_link_lifetime_s: int = Field(900, ge=60, le=2_592_000, description="Life of a page link, in seconds.")
     min_life_s: int = Field(
@@ -174,7 +174,7 @@ class Settings(BaseSettings):
         "sqlite:///instance/gateway.db",
         repr=False,
         validation_alias=AliasChoices("GATEWAY_DATABASE_URL", "DATABASE_URL"),
-        description="Where the records of the `store` resolver are: SQLite, or `postgres://…`.",
+        description="Where API keys, and the records of the `store` resolver, are: SQLite, or `postgres://…`.",
     )
     store: Annotated[Path, BeforeValidator(_folder)] = Field(
         Path("instance/store"), description="The folder in which the `store` resolver keeps images."

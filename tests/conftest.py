@@ -1,12 +1,14 @@
 """Fixtures: servers, settings, and gateways in this process."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from databases import ENGINES, emptied, postgresql_url
 from factories import Clock, Gateway, make_settings
+from gateway.storage.database import Database
 from servers import ScriptedServer
 
 CORPORA = Path(__file__).parents[2] / "shared" / "corpora"
@@ -43,6 +45,35 @@ def upstream_gateway(origin: ScriptedServer, provider: ScriptedServer, clock: Cl
     """A gateway that asks ``provider`` for direct URLs, which lie on ``origin``."""
     settings = make_settings(origin.address, resolver="upstream", upstream_url=provider.url(""))
     return Gateway(settings, clock=clock)
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a real server, started once."""
+    yield from postgresql_url(tmp_path_factory.mktemp("postgresql"))
+
+
+@pytest.fixture(params=ENGINES)
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    """A migrated database without rows, of each engine."""
+    in_file = f"sqlite:///{tmp_path}/gateway.db"
+    database = Database(in_file if request.param == "sqlite" else request.getfixturevalue("postgresql"))
+    yield emptied(database)
+    database.engine.dispose()
+
+
+@pytest.fixture
+def open_again(database: Database) -> Iterator[Callable[[], Database]]:
+    """Opens the same database, as another worker does."""
+    opened: list[Database] = []
+
+    def open_again() -> Database:
+        opened.append(Database(database.engine.url.render_as_string(hide_password=False)))
+        return opened[-1]
+
+    yield open_again
+    for each in opened:
+        each.engine.dispose()
 
 
 @pytest.fixture(scope="session")

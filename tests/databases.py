@@ -4,10 +4,12 @@ import os
 import subprocess
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from gateway.storage.database import Database
 
@@ -48,3 +50,16 @@ def emptied(database: Database) -> Database:
         for table in metadata.sorted_tables:
             connection.execute(table.delete())
     return database
+
+
+@contextmanager
+def statements(database: Database) -> Iterator[list[str]]:
+    """Every statement that is sent in the block."""
+    sent: list[str] = []
+
+    def listen(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        sent.append(statement)
+
+    event.listen(database.engine, "before_cursor_execute", listen)
+    yield sent
+    event.remove(database.engine, "before_cursor_execute", listen)

@@ -39,6 +39,7 @@ def make_settings(*servers: str, **changes: Any) -> Settings:
         "private_networks": "127.0.0.0/8",
         "allow_http": "true",
         "downloads_per_minute": "0",
+        "database_url": "sqlite:///:memory:",
     }
     return Settings(_env_file=None, **values | changes)
 
@@ -67,8 +68,7 @@ def store_gateway(folder: Path, *servers: str, **changes: Any) -> Gateway:
     values = {"resolver": "store", "upstream_api_key": "", "database_url": f"sqlite:///{folder}/gateway.db"}
     settings = make_settings(*servers, **values | {"store": str(folder / "store")} | changes)
     gateway = Gateway(settings, clock=Clock())
-    assert gateway.services.own is not None
-    gateway.services.own.database.migrate()
+    gateway.services.database.migrate()
     return gateway
 
 

@@ -19,12 +19,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__main__": {"demo", "environment", "processes"} | GROUND,
     "demo": {"app", "services", "web", "records", "links", "environment", "processes", "logs"} | GROUND,
     "app": {"cli", "web", "services"} | GROUND,
-    "cli": {"services", "own_store", "links"} | GROUND,
+    "cli": {"services", "own_store", "links", "keys"} | GROUND,
     "web": {"services", "own_store", "limits", "delivery", "links", "resolving", "records", "keys"} | GROUND,
     "services": {"own_store", "background", "limits", "delivery", "links", "resolving", "records", "keys", "capacity"}
     | OUTSIDE
     | GROUND,
-    "own_store": {"background", "links", "resolving", "records"} | OUTSIDE | GROUND,
+    "own_store": {"links", "resolving", "records"} | OUTSIDE | GROUND,
     "background": {"errors"},
     "limits": {"delivery", "links"} | OUTSIDE | GROUND,
     "delivery": {"links", "resolving"} | OUTSIDE | GROUND,

@@ -1,9 +1,13 @@
 """What a worker does on the side."""
 
 import threading
+from pathlib import Path
 
+from factories import store_gateway
 from gateway.background import Background, Task
 from gateway.errors import DatabaseDown
+from gateway.keys.key import Key
+from gateway.records.record import Record
 from live import happens
 from real_logs import lines, real_logs
 
@@ -43,3 +47,25 @@ def test_it_goes_on_and_on() -> None:
         turn.release()
 
     assert happens(lambda: len(ticks) == 3)
+
+
+def test_a_worker_sweeps_when_it_is_its_turn_and_writes_down_when_keys_were_used(tmp_path: Path) -> None:
+    gateway = store_gateway(tmp_path)
+    own = gateway.services.own
+    assert own is not None
+    token = gateway.services.stored_keys.create(Key("shop"))
+    gateway.client.get("/api/v1/records/old", headers={"Authorization": f"Bearer {token}"})
+
+    for task_id in ("old", "older"):  # the second comes after this hour's sweep
+        own.records.put(Record(task_id, "SUCCESS", ("https://origin.example/a.png",), 1))
+        gateway.services.background.tick()
+
+    swept = [found.swept for task_id in ("old", "older") if (found := own.records.find(task_id))]
+    assert swept == [True, False]
+    gateway.clock.now += 3601
+    gateway.services.background.tick()
+    assert (record := own.records.find("older")) is not None
+    assert record.swept
+    used = gateway.services.stored_keys.named("shop")
+    assert used is not None
+    assert used.last_used_at is not None

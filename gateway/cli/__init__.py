@@ -2,10 +2,11 @@
 
 from flask import Flask
 
-from gateway.cli import callback, check, database, links, records, sweep
+from gateway.cli import callback, check, database, keys, links, records, sweep
 
 
 def init_app(app: Flask) -> None:
     """Register the commands."""
-    for command in (links.group, records.group, callback.callback_url, database.group, sweep.sweep, check.check):
+    commands = (links.group, keys.group, records.group, callback.callback_url, database.group, sweep.sweep, check.check)
+    for command in commands:
         app.cli.add_command(command)

@@ -3,22 +3,40 @@
 import click
 from flask.cli import with_appcontext
 
-from gateway.cli.state import services, settings
+from gateway.cli.state import database_faults, prepare_database, services, settings
 from gateway.errors import GatewayError
 
 
 @click.command("check")
 @with_appcontext
 def check() -> None:
-    """Print the effective settings, secrets masked, and try the provider."""
+    """Print the effective settings, secrets masked; count the keys, and try the provider."""
     for name, value in settings().masked().items():
         click.echo(f"{name}={value}")
+    faults = []
+    for look in (_keys, _provider):
+        try:
+            click.echo(look())
+        except click.ClickException as fault:
+            faults.append(fault.message)
+    if faults:
+        raise click.ClickException("\n".join(faults))
+
+
+def _keys() -> str:
+    prepare_database()
+    keys = services().stored_keys
+    with database_faults():
+        active = [key for key in keys.all() if key.state(keys.now_ms()) == "active"]
+    return f"keys: {len(settings().named_api_keys)} in GATEWAY_API_KEYS, {len(active)} active in the database"
+
+
+def _provider() -> str:
     provider = services().provider
     if provider is None:
-        click.echo("provider: not used by this resolver")
-        return
+        return "provider: not used by this resolver"
     try:
         provider.probe()
     except GatewayError as error:
         raise click.ClickException(f"provider: {error.code}: {error.public} ({error})") from None
-    click.echo("provider: answers, and takes the key")
+    return "provider: answers, and takes the key"

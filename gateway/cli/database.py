@@ -3,7 +3,7 @@
 import click
 from flask.cli import AppGroup
 
-from gateway.cli.state import own_store
+from gateway.cli.state import database_faults, services
 
 group = AppGroup("db", help="Look after the database.")
 
@@ -11,5 +11,6 @@ group = AppGroup("db", help="Look after the database.")
 @group.command("upgrade")
 def upgrade() -> None:
     """Apply the migrations that are missing."""
-    own_store().database.migrate()
+    with database_faults():
+        services().database.migrate()
     click.echo("The database is up to date.")

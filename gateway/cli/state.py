@@ -1,9 +1,13 @@
 """What the commands share: the services and settings of the application, typed."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 
 import click
 from flask import current_app
+
+from gateway.errors import DatabaseDown
 
 if TYPE_CHECKING:
     from gateway.own_store import OwnStore
@@ -25,11 +29,30 @@ def own_store() -> "OwnStore":
     """What the ``store`` resolver keeps.
 
     Raises:
-        ClickException: another resolver is set.
+        ClickException: another resolver is set, or the database is not ready.
     """
     own = services().own
     if own is None:
         raise click.ClickException("this resolver keeps no records; GATEWAY_RESOLVER=store does")
-    if own.database.is_sqlite and not own.database.is_current():
-        own.database.migrate()  # as the gateway does when it starts; perhaps it never has
+    prepare_database()
     return own
+
+
+def prepare_database() -> None:
+    """See to it that the database is up to date.
+
+    Raises:
+        ClickException: it is not, or does not answer.
+    """
+    with database_faults():
+        if not services().database.prepare():
+            raise click.ClickException("DATABASE_URL: the database is behind; run: flask --app wsgi db upgrade")
+
+
+@contextmanager
+def database_faults() -> Iterator[None]:
+    """Tell a database that does not answer in one line."""
+    try:
+        yield
+    except DatabaseDown as down:
+        raise click.ClickException(f"DATABASE_URL: the database does not answer ({down})") from None

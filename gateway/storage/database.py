@@ -6,22 +6,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from alembic.command import upgrade
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.errors import DatabaseDown
 
-MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 1500
+CONNECT_TIMEOUT_S = 3
 _POSTGRES_SCHEMES = ("postgres://", "postgresql://")
 
 
 class Database:
-    """Opens connections. Build it after the worker was forked.
+    """Opens connections, and none before it is asked. Build it after the worker was forked.
 
     Args:
         url: as SQLAlchemy writes it; ``postgres://`` is taken too.
@@ -66,19 +62,34 @@ class Database:
             return False
         return True
 
+    def prepare(self) -> bool:
+        """Bring SQLite up to date, as a release step has another disk; tell whether the database is up to date.
+
+        Raises:
+            DatabaseDown: the database does not answer.
+        """
+        if self.is_sqlite:
+            self.migrate()
+            return True
+        return self.is_current()
+
     def is_current(self) -> bool:
         """Tell whether every migration was applied."""
+        from gateway.storage import migrating  # noqa: PLC0415 (Alembic takes a moment, and calls do not need it)
+
         with self.reading() as connection:
-            applied = MigrationContext.configure(connection).get_current_heads()
-        return set(applied) == set(ScriptDirectory.from_config(_config()).get_heads())
+            return migrating.is_current(connection)
 
     def migrate(self) -> None:
-        """Apply the migrations that are missing; of several processes at once, one does it."""
-        with self._alone():
-            config = _config()
-            with self.engine.begin() as connection:
-                config.attributes["connection"] = connection
-                upgrade(config, "head")
+        """Apply the migrations that are missing; of several processes at once, one does it.
+
+        Raises:
+            DatabaseDown: the database does not answer.
+        """
+        from gateway.storage import migrating  # noqa: PLC0415 (as above)
+
+        with _database_errors(), self._alone(), self.engine.begin() as connection:
+            migrating.migrate(connection)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -96,7 +107,7 @@ class Database:
 def _database_errors() -> Iterator[None]:
     try:
         yield
-    except SQLAlchemyError as error:
+    except (SQLAlchemyError, OSError) as error:
         raise DatabaseDown(type(error).__name__) from error
 
 
@@ -110,9 +121,14 @@ def _normal(url: str) -> str:
 def _engine(url: str) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_size=10, max_overflow=20, pool_timeout=3, pool_pre_ping=True)
-    if parsed.database and parsed.database != ":memory:":
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        return create_engine(
+            parsed,
+            pool_size=10,
+            max_overflow=20,
+            pool_timeout=CONNECT_TIMEOUT_S,
+            pool_pre_ping=True,
+            connect_args={"connect_timeout": CONNECT_TIMEOUT_S},
+        )
     engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False})
     event.listen(engine, "connect", _on_connect)
     event.listen(engine, "begin", _on_begin)
@@ -129,9 +145,3 @@ def _on_begin(connection: Connection) -> None:
     """A deferred begin fails at once when a read becomes a write; an immediate one waits its turn."""
     writes = connection.get_execution_options().get("writes", True)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    return config

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.errors import InvalidBody, OriginNotAllowed
 from gateway.links.link import FieldFault, Link
+from gateway.web.auth import admitted
 from gateway.web.responses import envelope
 from gateway.web.state import services
 
@@ -35,11 +36,12 @@ def mint_link() -> Response:
     """Mint a page link for one image.
 
     Raises:
-        KeyMissing, KeyInvalid: 401.
+        AccessError: 401 or 403.
+        RateLimited: 429.
         InvalidBody: 422, naming the field and the remedy.
     """
+    admitted("links")
     gateway = services()
-    gateway.keys.authenticate(request.headers.get("Authorization", ""))
     order = _order(request.get_data(cache=False))
     expires = gateway.signer.expiry(order.expires_in)
     link_id = secrets.token_urlsafe(9)

@@ -9,6 +9,7 @@ from gateway.errors import InvalidBody, RecordNotFound
 from gateway.links.link import TASK_ID, FieldFault, Link
 from gateway.resolving.provider import DOWNLOAD_URL, RECORD_INFO
 from gateway.resolving.upstream import DIRECT_URL_LIFE_S
+from gateway.web.auth import admitted
 from gateway.web.responses import contract_envelope
 from gateway.web.state import services
 
@@ -24,9 +25,9 @@ def download_url() -> Response:
     Raises:
         GatewayError: told in the contract's codes and words.
     """
-    gateway = services()
-    gateway.keys.authenticate(request.headers.get("Authorization", ""))
+    admitted("download-url")
     link = _asked(request.get_data(cache=False))
+    gateway = services()
     source = gateway.resolver.resolve(link.task_id, link.url, least_life_s=LEAST_LIFE_S)
     return contract_envelope(gateway.deliveries.direct_url(link, source))
 
@@ -38,11 +39,11 @@ def record_info() -> Response:
     Raises:
         GatewayError: told in the contract's codes and words.
     """
-    gateway = services()
-    gateway.keys.authenticate(request.headers.get("Authorization", ""))
+    admitted("download-url")
     task_id = request.args.get("taskId") or request.args.get("task_id") or ""
     if not TASK_ID.fullmatch(task_id):
         raise InvalidBody("taskId: is missing, or no task id")
+    gateway = services()
     if gateway.infos is not None:
         return contract_envelope(gateway.infos.find(task_id))
     record = gateway.own.records.find(task_id) if gateway.own else None

@@ -16,14 +16,18 @@ def healthz() -> Response:
 
 @blueprint.get("/readyz")
 def readyz() -> Response:
-    """Downloads can be served: 200, or 503 with the dependency that stands against it."""
-    own = services().own
+    """Downloads can be served: 200, or 503 with the dependency that stands against it.
+
+    Without the database, page links still work, but for those to our own records: that is 200 and ``degraded``.
+    """
+    gateway = services()
     checks = {
-        "database": "not used" if own is None else "ok" if own.database.answers() else "down",
-        "provider": "paused after failures" if services().breaker.is_open else "ok",
+        "database": "ok" if gateway.database.answers() else "down",
+        "provider": "paused after failures" if gateway.breaker.is_open else "ok",
         "maintenance": "on" if settings().maintenance else "off",
     }
-    ready = not {"down", "paused after failures", "on"} & set(checks.values())
-    response = jsonify(status="ready" if ready else "not ready", checks=checks)
+    bad = {"down", "paused after failures", "on"} & set(checks.values())
+    ready = not bad or (bad == {"down"} and gateway.own is None)
+    response = jsonify(status="not ready" if not ready else "degraded" if bad else "ready", checks=checks)
     response.status_code = 200 if ready else 503
     return private(response)

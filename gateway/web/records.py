@@ -14,6 +14,7 @@ from gateway.own_urls import own_url
 from gateway.records.holdings import MOST_RESULTS
 from gateway.records.record import Record, Status
 from gateway.web.api import told
+from gateway.web.auth import admitted
 from gateway.web.responses import envelope
 from gateway.web.state import services
 
@@ -39,7 +40,8 @@ def put_record(task_id: str) -> Response:
     """Keep a record, in place of the one that is there.
 
     Raises:
-        KeyMissing, KeyInvalid: 401.
+        AccessError: 401 or 403.
+        RateLimited: 429.
         InvalidBody: 422, naming the field and the remedy.
     """
     own = _own_store(task_id)
@@ -88,7 +90,8 @@ def put_file(task_id: str, name: str) -> Response:
     """Keep an image of our own, the body of the request, among a task's results.
 
     Raises:
-        KeyMissing, KeyInvalid: 401.
+        AccessError: 401 or 403.
+        RateLimited: 429.
         InvalidBody, UploadTooLarge, UploadBroken: it was not kept.
     """
     own = _own_store(task_id)
@@ -111,11 +114,11 @@ def _read_body(amount: int) -> bytes:
 
 def _own_store(task_id: str) -> "OwnStore":
     """The store, for a caller with a key, and a task id that can be in a link."""
-    gateway = services()
-    gateway.keys.authenticate(request.headers.get("Authorization", ""))
-    if gateway.own is None or not TASK_ID.fullmatch(task_id):
+    admitted("records")
+    own = services().own
+    if own is None or not TASK_ID.fullmatch(task_id):
         raise NotFound("no such task id, or no records here")
-    return gateway.own
+    return own
 
 
 def _parsed(body: bytes) -> RecordBody:

@@ -42,9 +42,14 @@ def respond(delivered: Delivered) -> Response:
 
 
 def envelope(data: Any, code: int = 200, msg: str = "success") -> Response:  # noqa: ANN401 (any JSON)
-    """The API's one form of answer; on our own routes the HTTP status equals the code."""
+    """The API's one form of answer; on our own routes the HTTP status equals the code.
+
+    A caller whose key has a limit is told in the headers what is left of it.
+    """
     response = jsonify(code=code, msg=msg, data=data)
     response.status_code = code
+    if "allowance" in g:
+        response.headers.extend(g.allowance.headers)
     return private(response)
 
 

@@ -5,17 +5,13 @@ import os
 import random
 import signal
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
 
-import pytest
-
-from databases import postgresql_url
 from factories import API_KEY, PNG
-from live import LiveGateway, environment_for, live_gateway, started_gateway
+from live import LiveGateway, live_gateway
 from servers import ScriptedServer
 
 CONVERSIONS = 200
@@ -84,18 +80,3 @@ def test_a_crash_loses_no_record_and_serves_no_half_image(tmp_path: Path, origin
 
     assert CONVERSIONS // 2 <= len(acknowledged) < CONVERSIONS
     assert got == {task_id: (200, IMAGE + int(task_id[4:]).to_bytes(2, "big")) for task_id in acknowledged}
-
-
-@pytest.fixture
-def postgresql(tmp_path: Path) -> Iterator[str]:
-    yield from postgresql_url(tmp_path / "postgresql")
-
-
-def test_on_a_database_that_is_behind_the_gateway_does_not_start(tmp_path: Path, postgresql: str) -> None:
-    environment = environment_for("origin.example", resolver="store") | {"DATABASE_URL": postgresql}
-
-    with started_gateway(tmp_path, environment) as gateway:
-        status = gateway.process.wait(20)
-
-    assert status == 1
-    assert "flask --app wsgi db upgrade" in gateway.log_text()

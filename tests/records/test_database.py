@@ -63,15 +63,28 @@ def test_many_writers_at_once_all_get_their_turn(database: Database) -> None:
         assert len(connection.execute(records.select()).all()) == 80
 
 
-@pytest.mark.parametrize("url", ["postgres://nobody:secret@127.0.0.1:1/none", "sqlite:////proc/none/gateway.db"])
+NOWHERE = ["postgres://nobody:secret@127.0.0.1:1/none", "sqlite:////proc/none/gateway.db"]
+
+
+@pytest.mark.parametrize("url", NOWHERE)
 def test_a_database_that_is_not_there_is_down_and_its_url_is_not_told(url: str) -> None:
-    try:
-        database = Database(url)
-    except OSError:
-        return  # the folder cannot be made, which boot says
+    database = Database(url)
 
-    with pytest.raises(DatabaseDown) as down:
-        database.is_current()
-
-    assert "secret" not in str(down.value)
+    for use in (database.is_current, database.migrate, database.prepare):
+        with pytest.raises(DatabaseDown) as down:
+            use()
+        assert "secret" not in str(down.value)
     assert not database.answers()
+
+
+def test_nothing_is_opened_before_it_is_asked_for(tmp_path: Path) -> None:
+    Database(f"sqlite:///{tmp_path}/sub/new.db")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_sqlite_is_prepared_by_being_migrated(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/sub/new.db")
+
+    assert database.prepare()
+    assert database.is_current()

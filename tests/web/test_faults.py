@@ -52,6 +52,7 @@ def made(error: type[GatewayError]) -> GatewayError:
         errors.MethodNotAllowed: errors.MethodNotAllowed(["GET", "HEAD"]),
         errors.RangeNotSatisfiable: errors.RangeNotSatisfiable(10),
         errors.OtherHttpError: errors.OtherHttpError(414),
+        errors.ScopeMissing: errors.ScopeMissing("links"),
         errors.OriginNotAllowed: errors.OriginNotAllowed("names this gateway itself"),
     }
     return special.get(error) or error(REASON)

@@ -3,6 +3,8 @@
 import json
 import re
 from contextlib import suppress
+from pathlib import Path
+from typing import Any
 
 import pytest
 from werkzeug.test import TestResponse
@@ -16,8 +18,6 @@ PROVIDER_CALL = "/api/v1/gpt4o-image/download-url"
 HEX = re.compile(r"[0-9a-f]{16}")
 ALICE, BOB, CAROL = "198.51.100.1", "198.51.100.2", "198.51.100.3"
 PROXY, OUTER_PROXY = "10.0.0.1", "203.0.113.9"
-
-UNUSED = {"database": "not used"}
 
 
 def take(gateway: Gateway, link: str, method: str = "GET", **headers: str) -> TestResponse:
@@ -442,7 +442,7 @@ def test_a_gateway_that_can_serve_is_ready(upstream_gateway: Gateway, provider: 
     assert response.status_code == 200
     assert response.json == {
         "status": "ready",
-        "checks": UNUSED | {"provider": "ok", "maintenance": "off"},
+        "checks": {"database": "ok", "provider": "ok", "maintenance": "off"},
     }
     assert response.headers["Cache-Control"] == "no-store"
     assert provider.seen == []
@@ -460,12 +460,27 @@ def test_a_gateway_whose_provider_keeps_failing_is_not_ready(
     assert ready.status_code == 503
     assert ready.json == {
         "status": "not ready",
-        "checks": UNUSED | {"provider": "paused after failures", "maintenance": "off"},
+        "checks": {"database": "ok", "provider": "paused after failures", "maintenance": "off"},
     }
     assert upstream_gateway.client.get("/healthz").status_code == 200
     assert download.status_code == 503
     assert 1 <= int(download.headers["Retry-After"]) <= 15
     assert provider.seen == []
+
+
+@pytest.mark.parametrize(
+    ("resolver", "status", "told"), [("origin", 200, "degraded"), ("store", 503, "not ready")], ids=lambda value: value
+)
+def test_without_its_database_a_gateway_is_ready_for_page_links_to_what_others_keep(
+    tmp_path: Path, resolver: str, status: int, told: str
+) -> None:
+    places = {"database_url": f"sqlite:///{tmp_path}/none/gateway.db", "store": str(tmp_path / "store")}
+    gateway = Gateway(make_settings(resolver=resolver, **places))
+
+    response: Any = gateway.client.get("/readyz")
+
+    assert (response.status_code, response.json["status"]) == (status, told)
+    assert response.json["checks"]["database"] == "down"
 
 
 @pytest.fixture
@@ -508,5 +523,5 @@ def test_in_maintenance_the_gateway_is_not_ready(closed: Gateway) -> None:
     assert response.status_code == 503
     assert response.json == {
         "status": "not ready",
-        "checks": UNUSED | {"provider": "ok", "maintenance": "on"},
+        "checks": {"database": "ok", "provider": "ok", "maintenance": "on"},
     }

@@ -207,7 +207,7 @@ def test_a_database_that_is_gone_is_503_and_makes_the_gateway_not_ready(
     gateway: Gateway, origin: ScriptedServer, tmp_path: Path
 ) -> None:
     assert gateway.services.own is not None
-    gateway.services.own.database.engine.dispose()
+    gateway.services.database.engine.dispose()
     for path in tmp_path.glob("gateway.db*"):
         path.unlink()
 

@@ -1,0 +1,102 @@
+"""``keys create``, ``list``, ``rotate`` and ``revoke``."""
+
+from datetime import UTC, datetime
+
+import click
+from flask.cli import AppGroup
+
+from gateway.cli.state import database_faults, prepare_database, services, settings
+from gateway.keys.key import SCOPES, Key
+from gateway.keys.stored import StoredKey
+from gateway.settings import KEY_NAME
+
+MOST_CALLS = 1_000_000_000
+MOST_DAYS = 36_500
+_COLUMNS = ("NAME", "STATE", "SCOPES", "PER MINUTE", "PER DAY", "CREATED", "LAST USED", "EXPIRES")
+
+group = AppGroup("keys", help="Make, list, rotate and revoke API keys.")
+
+
+@group.command("create")
+@click.argument("name")
+@click.option("--scope", "scopes", type=click.Choice(SCOPES), multiple=True, help="May be repeated; all if left out.")
+@click.option("--per-minute", type=click.IntRange(0, MOST_CALLS), default=0, help="Calls in a minute; 0 for no limit.")
+@click.option("--per-day", type=click.IntRange(0, MOST_CALLS), default=0, help="Calls in a day; 0 for no limit.")
+@click.option("--expires-in", type=click.IntRange(1, MOST_DAYS), help="Life of the key, in days; for good if left out.")
+def create(name: str, scopes: tuple[str, ...], per_minute: int, per_day: int, expires_in: int | None) -> None:
+    """Print a new key named NAME. It is shown this once."""
+    if not KEY_NAME.fullmatch(name):
+        raise click.UsageError("NAME: 1 to 64 of A-Z a-z 0-9 _ . -")
+    if name in settings().named_api_keys:
+        raise click.UsageError(f"NAME: GATEWAY_API_KEYS has a key named {name}")
+    key = Key(name, frozenset(scopes or SCOPES), per_minute, per_day)
+    prepare_database()
+    with database_faults():
+        token = services().stored_keys.create(key, expires_in)
+    if token is None:
+        raise click.UsageError(f"NAME: there is a key named {name} already, or was; see: flask --app wsgi keys list")
+    _show(token)
+
+
+@group.command("list")
+def list_() -> None:
+    """Print every key: what it may do, and when it was used. No secrets."""
+    prepare_database()
+    keys = services().stored_keys
+    with database_faults():
+        stored = keys.all()
+    configured = [(name, "configured", " ".join(SCOPES), "-", "-", "-", "-", "-") for name in settings().named_api_keys]
+    rows = [_COLUMNS, *configured, *(_row(key, keys.now_ms()) for key in stored)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        click.echo("  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+@group.command("rotate")
+@click.argument("name")
+def rotate(name: str) -> None:
+    """Print a new secret for the key NAME; the old one ends."""
+    prepare_database()
+    with database_faults():
+        token = services().stored_keys.rotate(name)
+        if token is None:
+            raise _not_there(name)
+    _show(token)
+
+
+@group.command("revoke")
+@click.argument("name")
+def revoke(name: str) -> None:
+    """End the key NAME for good."""
+    prepare_database()
+    with database_faults():
+        if not services().stored_keys.revoke(name):
+            raise _not_there(name)
+    click.echo(f"{name} is revoked.")
+
+
+def _show(token: str) -> None:
+    click.echo(token)
+    click.echo("Keep it now: only its hash is stored, and it is not shown again.", err=True)
+
+
+def _not_there(name: str) -> click.UsageError:
+    """Why nothing can be done to a key."""
+    if name in settings().named_api_keys:
+        return click.UsageError(f"NAME: {name} is set by GATEWAY_API_KEYS; change it there")
+    keys = services().stored_keys
+    key = keys.named(name)
+    if key is None:
+        return click.UsageError(f"NAME: there is no key named {name}; see: flask --app wsgi keys list")
+    return click.UsageError(f"NAME: {name} is {key.state(keys.now_ms())}; create another key")
+
+
+def _row(stored: StoredKey, now_ms: int) -> tuple[str, ...]:
+    key = stored.key
+    limits = (str(limit) if limit else "-" for limit in (key.per_minute, key.per_day))
+    times = map(_time, (stored.created_at, stored.last_used_at, stored.expires_at))
+    return (key.name, stored.state(now_ms), " ".join(sorted(key.scopes)), *limits, *times)
+
+
+def _time(at_ms: int | None) -> str:
+    return "-" if at_ms is None else datetime.fromtimestamp(at_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

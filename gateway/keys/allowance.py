@@ -1,0 +1,96 @@
+"""What a key has left: calls in this minute, and calls on this day."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import SlidingWindowCounterRateLimiter
+
+from gateway.errors import KeyRateLimited, QuotaExhausted
+from gateway.keys.key import Key
+from gateway.keys.quotas import Quotas
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What is left, of whichever of minute and day ends sooner.
+
+    Attributes:
+        limit: how many calls the key may make; 0 when it has no limit.
+        remaining: how many are left, as far as this worker knows.
+        reset_s: seconds until there are more.
+        refusal: why the call could not be spent; None when it was.
+    """
+
+    limit: int = 0
+    remaining: int = 0
+    reset_s: int = 0
+    refusal: KeyRateLimited | QuotaExhausted | None = None
+
+    def check(self) -> None:
+        """See to it that the call was spent.
+
+        Raises:
+            KeyRateLimited, QuotaExhausted: it could not be; says after how many seconds one can.
+        """
+        if self.refusal is not None:
+            raise self.refusal
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """How a client is told (draft-ietf-httpapi-ratelimit-headers-06); nothing when there is no limit."""
+        if not self.limit:
+            return {}
+        told = {"Limit": self.limit, "Remaining": self.remaining, "Reset": self.reset_s}
+        return {f"RateLimit-{name}": str(number) for name, number in told.items()}
+
+
+class Allowances:
+    """Spends the calls of keys.
+
+    Build it after the worker was forked: the library's storage has a timer.
+
+    Args:
+        quotas: the days of the keys.
+        workers: how many share the minute of a key; each has its part, and counts for itself.
+        clock: Unix seconds.
+    """
+
+    def __init__(self, quotas: Quotas, workers: int = 1, clock: Callable[[], float] = time.time) -> None:
+        self._quotas = quotas
+        self._workers = workers
+        self._clock = clock
+        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
+
+    def spend(self, key: Key) -> Allowance:
+        """Take one call from the key's minute, then one from its day; what the minute refuses costs the day nothing.
+
+        Raises:
+            DatabaseDown: the day could not be looked up.
+        """
+        allowances = []
+        for limit, spend in ((key.per_minute, self._minute), (key.per_day, self._day)):
+            if limit:
+                allowances.append(allowance := spend(key))
+                if allowance.refusal:
+                    return allowance
+        return min(allowances, key=lambda allowance: allowance.remaining, default=Allowance())
+
+    def _minute(self, key: Key) -> Allowance:
+        item = RateLimitItemPerMinute(max(1, key.per_minute // self._workers))
+        spent = self._limiter.hit(item, key.name)
+        window = self._limiter.get_window_stats(item, key.name)
+        reset_s = max(1, min(60, math.ceil(window.reset_time - self._clock())))
+        if not spent:
+            return Allowance(key.per_minute, 0, reset_s, KeyRateLimited(f"{key.name}: per minute", reset_s))
+        return Allowance(key.per_minute, window.remaining, reset_s)
+
+    def _day(self, key: Key) -> Allowance:
+        left = self._quotas.spend(key.name, key.per_day)
+        reset_s = self._quotas.reset_s()
+        if left is None:
+            return Allowance(key.per_day, 0, reset_s, QuotaExhausted(f"{key.name}: per day", reset_s))
+        return Allowance(key.per_day, left, reset_s)

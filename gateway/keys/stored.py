@@ -1,0 +1,128 @@
+"""The API keys in the database: made, found, rotated, revoked."""
+
+import hmac
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy import bindparam, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from gateway.keys.key import Key, digest_of, new_token
+from gateway.storage.database import Database
+from gateway.storage.models import api_keys
+
+DAY_MS = 86_400_000
+State = Literal["active", "expired", "revoked"]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """A key as it is kept, without its token. Times are Unix milliseconds."""
+
+    key: Key
+    created_at: int
+    expires_at: int | None
+    last_used_at: int | None
+    revoked_at: int | None
+
+    def state(self, now_ms: int) -> State:
+        """Whether the key opens anything now, and if not, why."""
+        if self.revoked_at is not None:
+            return "revoked"
+        return "expired" if self.expires_at is not None and self.expires_at <= now_ms else "active"
+
+
+class SqlKeys:
+    """Keeps keys by the digests of their tokens. A name is used once: what was logged of a key stays clear.
+
+    Args:
+        database: where they are.
+        clock: Unix seconds.
+    """
+
+    def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
+        self._database = database
+        self._clock = clock
+        self._insert = sqlite.insert if database.is_sqlite else postgresql.insert
+
+    def create(self, key: Key, days: int | None = None) -> str | None:
+        """Keep a new key for some days, or for good.
+
+        Returns:
+            Its token, which is never seen again; None when the name is taken.
+        """
+        token = new_token()
+        row = {
+            "name": key.name,
+            "digest": digest_of(token),
+            "scopes": " ".join(sorted(key.scopes)),
+            "per_minute": key.per_minute,
+            "per_day": key.per_day,
+            "created_at": self.now_ms(),
+            "expires_at": None if days is None else self.now_ms() + days * DAY_MS,
+        }
+        statement = self._insert(api_keys).values(row).on_conflict_do_nothing(index_elements=[api_keys.c.name])
+        with self._database.writing() as connection:
+            created = connection.execute(statement.returning(api_keys.c.name)).first()
+        return token if created else None
+
+    def rotate(self, name: str) -> str | None:
+        """Give an active key a new token; the old one ends.
+
+        Returns:
+            The new token, which is never seen again; None when no active key has this name.
+        """
+        token = new_token()
+        lasting = or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > self.now_ms())
+        statement = update(api_keys).where(api_keys.c.name == name, api_keys.c.revoked_at.is_(None), lasting)
+        with self._database.writing() as connection:
+            rotated = connection.execute(statement.values(digest=digest_of(token))).rowcount
+        return token if rotated else None
+
+    def revoke(self, name: str) -> bool:
+        """End a key for good; tells whether there was one that was not revoked already."""
+        statement = update(api_keys).where(api_keys.c.name == name, api_keys.c.revoked_at.is_(None))
+        with self._database.writing() as connection:
+            return connection.execute(statement.values(revoked_at=self.now_ms())).rowcount > 0
+
+    def find(self, digest: str) -> StoredKey | None:
+        """The key whose token has this digest, whatever its state; None when none has."""
+        with self._database.reading() as connection:
+            row = connection.execute(select(api_keys).where(api_keys.c.digest == digest)).one_or_none()
+        # The index has found it already, but an index makes no promise about time.
+        return _stored(row) if row is not None and hmac.compare_digest(row.digest, digest) else None
+
+    def named(self, name: str) -> StoredKey | None:
+        """The key of this name, whatever its state; None when there is none."""
+        with self._database.reading() as connection:
+            row = connection.execute(select(api_keys).where(api_keys.c.name == name)).one_or_none()
+        return None if row is None else _stored(row)
+
+    def all(self) -> list[StoredKey]:
+        """Every key, by name."""
+        with self._database.reading() as connection:
+            return [_stored(row) for row in connection.execute(select(api_keys).order_by(api_keys.c.name))]
+
+    def note_used(self, used_at: Mapping[str, int]) -> None:
+        """Note when keys were used last, by name, in Unix milliseconds; an earlier time changes nothing."""
+        later = or_(api_keys.c.last_used_at.is_(None), api_keys.c.last_used_at < bindparam("at"))
+        statement = update(api_keys).where(api_keys.c.name == bindparam("key"), later)
+        rows = [{"key": name, "at": at} for name, at in sorted(used_at.items())]  # in one order: no deadlock
+        with self._database.writing() as connection:
+            connection.execute(statement.values(last_used_at=bindparam("at")), rows)
+
+    def now_ms(self) -> int:
+        """The time by which keys expire: Unix milliseconds."""
+        return int(self._clock() * 1000)
+
+
+def _stored(row: Any) -> StoredKey:  # noqa: ANN401 (a row's type names its columns' types only)
+    return StoredKey(
+        key=Key(row.name, frozenset(row.scopes.split()), row.per_minute, row.per_day),
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        last_used_at=row.last_used_at,
+        revoked_at=row.revoked_at,
+    )

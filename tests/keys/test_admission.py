@@ -1,0 +1,204 @@
+"""Whose token it is: of the settings, of the database, of nobody, or of nobody any more."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from databases import statements
+from factories import API_KEY, Clock
+from gateway.errors import DatabaseDown, KeyInvalid, KeyMissing
+from gateway.keys.admission import KNOWN_FOR_S, Keys
+from gateway.keys.configured import ConfiguredKeys
+from gateway.keys.key import SCOPES, Key, new_token
+from gateway.keys.stored import SqlKeys
+from gateway.storage.database import Database
+
+
+@pytest.fixture
+def stored(database: Database, clock: Clock) -> SqlKeys:
+    return SqlKeys(database, clock)
+
+
+@pytest.fixture
+def keys(stored: SqlKeys, clock: Clock) -> Keys:
+    return Keys(ConfiguredKeys({"tests": API_KEY}), stored, clock)
+
+
+def made(stored: SqlKeys, key: Key | None = None, days: int | None = None) -> str:
+    token = stored.create(key or Key("shop"), days)
+    assert token is not None
+    return f"Bearer {token}"
+
+
+def last_used(stored: SqlKeys) -> int | None:
+    (key,) = stored.all()
+    return key.last_used_at
+
+
+def test_a_configured_key_has_every_scope_and_no_limit_and_asks_no_database(keys: Keys, database: Database) -> None:
+    with statements(database) as sent:
+        key = keys.authenticate(f"Bearer {API_KEY}")
+
+    assert key == Key("tests", frozenset(SCOPES), 0, 0)
+    assert sent == []
+
+
+def test_a_stored_key_is_what_was_kept(keys: Keys, stored: SqlKeys) -> None:
+    shop = Key("shop", frozenset({"links"}), 60, 1000)
+
+    assert keys.authenticate(made(stored, shop)) == shop
+
+
+@pytest.mark.parametrize("header", ["", "Bearer", "Bearer  ", "Basic abc", "gw_" + "a" * 43])
+def test_without_a_token_a_key_is_missing(keys: Keys, header: str) -> None:
+    with pytest.raises(KeyMissing):
+        keys.authenticate(header)
+
+
+@pytest.mark.parametrize(
+    "altered",
+    [
+        lambda token: token[:-1],
+        lambda token: token + "A",
+        lambda token: token.swapcase(),
+        lambda token: token.replace("gw_", ""),
+        lambda token: token + "=",
+        lambda _: new_token(),
+        lambda _: "\udcff",
+    ],
+)
+def test_an_altered_token_is_unknown(keys: Keys, stored: SqlKeys, altered: Callable[[str], str]) -> None:
+    token = made(stored).removeprefix("Bearer ")
+
+    with pytest.raises(KeyInvalid, match="unknown key"):
+        keys.authenticate(f"Bearer {altered(token)}")
+
+
+def test_what_cannot_be_a_key_of_ours_does_not_trouble_the_database(keys: Keys, database: Database) -> None:
+    with statements(database) as sent, pytest.raises(KeyInvalid):
+        keys.authenticate("Bearer an-api-key-of-somebody-else")
+
+    assert sent == []
+
+
+def test_a_key_expires_to_the_second_however_well_it_is_known(keys: Keys, stored: SqlKeys, clock: Clock) -> None:
+    clock.now = int(clock.now)
+    header = made(stored, days=1)
+    clock.now += 86_399
+    keys.authenticate(header)
+
+    clock.now += 1
+
+    with pytest.raises(KeyInvalid, match="the key shop is expired"):
+        keys.authenticate(header)
+
+
+def test_a_known_key_is_not_looked_up_again_for_ten_seconds(
+    keys: Keys, stored: SqlKeys, database: Database, clock: Clock
+) -> None:
+    header = made(stored)
+    keys.authenticate(header)
+
+    with statements(database) as sent:
+        clock.now += KNOWN_FOR_S - 0.1
+        keys.authenticate(header)
+        within = [*sent]
+        clock.now += 0.1
+        keys.authenticate(header)
+
+    assert within == []
+    assert [statement for statement in sent if "api_keys" in statement] != []
+
+
+def test_an_unknown_token_is_not_looked_up_again_for_ten_seconds(keys: Keys, database: Database) -> None:
+    token = new_token()
+
+    with statements(database) as sent:
+        for _ in range(5):
+            with pytest.raises(KeyInvalid):
+                keys.authenticate(f"Bearer {token}")
+
+    assert len([statement for statement in sent if "api_keys" in statement]) == 1
+
+
+@pytest.mark.parametrize(
+    ("end", "said"), [(SqlKeys.revoke, "the key shop is revoked"), (SqlKeys.rotate, "unknown key")]
+)
+def test_what_another_process_ends_is_over_within_ten_seconds(
+    keys: Keys,
+    stored: SqlKeys,
+    open_again: Callable[[], Database],
+    clock: Clock,
+    end: Callable[[SqlKeys, str], object],
+    said: str,
+) -> None:
+    header = made(stored)
+    keys.authenticate(header)
+
+    end(SqlKeys(open_again(), clock), "shop")
+
+    keys.authenticate(header)
+    clock.now += KNOWN_FOR_S
+    with pytest.raises(KeyInvalid, match=said):
+        keys.authenticate(header)
+
+
+def test_the_last_use_is_written_when_it_is_flushed_and_not_before(keys: Keys, stored: SqlKeys, clock: Clock) -> None:
+    header = made(stored)
+    keys.authenticate(header)
+    clock.now += 5
+    keys.authenticate(header)
+
+    assert last_used(stored) is None
+    keys.flush()
+    assert last_used(stored) == stored.now_ms()
+
+
+def test_a_refused_call_is_no_use(keys: Keys, stored: SqlKeys) -> None:
+    header = made(stored)
+    stored.revoke("shop")
+
+    with pytest.raises(KeyInvalid):
+        keys.authenticate(header)
+    keys.flush()
+
+    assert last_used(stored) is None
+
+
+def test_where_nothing_was_used_nothing_is_written(keys: Keys, stored: SqlKeys, database: Database) -> None:
+    keys.authenticate(made(stored))
+    keys.authenticate(f"Bearer {API_KEY}")
+    keys.flush()
+
+    with statements(database) as sent:
+        keys.flush()
+
+    assert sent == []
+
+
+def test_without_the_database_only_configured_and_known_keys_are_good_and_no_use_is_lost(
+    tmp_path: Path, clock: Clock
+) -> None:
+    file = tmp_path / "gateway.db"
+    database = Database(f"sqlite:///{file}")
+    database.migrate()
+    stored = SqlKeys(database, clock)
+    keys = Keys(ConfiguredKeys({"tests": API_KEY}), stored, clock)
+    header = made(stored)
+    keys.authenticate(header)
+    used_at = stored.now_ms()
+
+    database.engine.dispose()
+    file.rename(tmp_path / "away")
+    assert keys.authenticate(f"Bearer {API_KEY}").name == "tests"
+    assert keys.authenticate(header).name == "shop"
+    clock.now += KNOWN_FOR_S
+    for use in (lambda: keys.authenticate(header), keys.flush):
+        with pytest.raises(DatabaseDown):
+            use()
+
+    database.engine.dispose()
+    (tmp_path / "away").rename(file)
+    keys.flush()
+    assert last_used(stored) == used_at

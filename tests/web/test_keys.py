@@ -1,0 +1,303 @@
+"""The door to the API: what a key opens, what a call costs, and what the caller is told of it."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from databases import statements
+from factories import API_KEY, PNG, Clock, Gateway, make_settings
+from gateway.keys.admission import KNOWN_FOR_S
+from gateway.keys.key import SCOPES, Key, Scope, new_token
+from gateway.keys.quotas import DAY_S
+from gateway.records.callback import PATH as CALLBACK
+from real_logs import lines, real_logs
+from servers import ScriptedServer, envelope
+
+DOWNLOAD_URL = "/api/v1/gpt4o-image/download-url"
+RECORD_INFO = "/api/v1/gpt4o-image/record-info"
+LINKS = "/api/v1/links"
+RECORD = "/api/v1/records/<task_id>"
+FILE = RECORD + "/files/<name>"
+CALLS: dict[tuple[str, str], Scope] = {
+    ("POST", DOWNLOAD_URL): "download-url",
+    ("GET", RECORD_INFO): "download-url",
+    ("POST", LINKS): "links",
+    ("PUT", RECORD): "records",
+    ("GET", RECORD): "records",
+    ("DELETE", RECORD): "records",
+    ("PUT", FILE): "records",
+}
+HAS_A_PROOF_OF_ITS_OWN = {("POST", CALLBACK)}
+CONTRACT = {DOWNLOAD_URL, RECORD_INFO}
+NO_ACCESS = "You do not have access permissions"
+TOLD = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
+
+
+@pytest.fixture
+def gateway(origin: ScriptedServer, tmp_path: Path) -> Gateway:
+    """A gateway with every call that there is."""
+    settings = make_settings(
+        origin.address,
+        resolver="store",
+        upstream_api_key="",
+        database_url=f"sqlite:///{tmp_path}/gateway.db",
+        store=str(tmp_path / "store"),
+    )
+    gateway = Gateway(settings, clock=Clock())
+    gateway.clock.now = gateway.clock.now // DAY_S * DAY_S + 3600.0
+    gateway.services.database.migrate()
+    return gateway
+
+
+def made(gateway: Gateway, *scopes: Scope, name: str = "shop", days: int | None = None, **limits: int) -> str:
+    """The token of a new key; with every scope, when none is named."""
+    token = gateway.services.stored_keys.create(Key(name, frozenset(scopes or SCOPES), **limits), days)
+    assert token is not None
+    return token
+
+
+def call(gateway: Gateway, method: str, path: str, token: str | None, body: object = None) -> Any:
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    return gateway.client.open(
+        path.replace("<task_id>", "task1"), method=method, data=json.dumps(body), headers=headers
+    )
+
+
+def order(gateway: Gateway, token: str | None, url: str = "https://origin.example/a.png") -> Any:
+    return call(gateway, "POST", LINKS, token, {"taskId": "task1", "url": url})
+
+
+def convert(gateway: Gateway, token: str | None, url: str = "https://origin.example/a.png") -> Any:
+    return call(gateway, "POST", DOWNLOAD_URL, token, {"taskId": "task1", "url": url})
+
+
+def told(response: Any) -> dict[str, int]:
+    """What the headers say is left."""
+    names = [name for name in dict(response.headers) if name.lower().startswith("ratelimit")]
+    assert sorted(names) in ([], sorted(TOLD))
+    return {name.removeprefix("RateLimit-"): int(response.headers[name]) for name in names}
+
+
+def lose_database(gateway: Gateway, tmp_path: Path) -> None:
+    gateway.services.database.engine.dispose()
+    for path in tmp_path.glob("gateway.db*"):
+        path.unlink()
+
+
+# --- scopes
+
+
+def test_every_call_of_the_api_has_its_scope_in_this_table(gateway: Gateway) -> None:
+    rules = [rule for rule in gateway.app.url_map.iter_rules() if rule.rule.startswith("/api/")]
+
+    calls = {(method, rule.rule) for rule in rules for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}}
+
+    assert calls == set(CALLS) | HAS_A_PROOF_OF_ITS_OWN
+
+
+@pytest.mark.parametrize(("method", "path"), CALLS, ids=lambda value: value)
+def test_a_key_without_the_scope_is_refused_and_told_which_one(gateway: Gateway, method: str, path: str) -> None:
+    scope = CALLS[method, path]
+    token = made(gateway, *(other for other in SCOPES if other != scope))
+
+    response = call(gateway, method, path, token)
+
+    if path in CONTRACT:
+        assert (response.status_code, response.json) == (200, {"code": 401, "msg": NO_ACCESS, "data": None})
+    else:
+        assert (response.status_code, response.json["code"]) == (403, 403)
+        assert f"lacks the scope {scope}" in response.json["msg"]
+        assert response.headers["WWW-Authenticate"] == f'Bearer error="insufficient_scope", scope="{scope}"'
+
+
+@pytest.mark.parametrize(("method", "path"), CALLS, ids=lambda value: value)
+def test_a_key_with_nothing_but_the_scope_comes_in(gateway: Gateway, method: str, path: str) -> None:
+    token = made(gateway, CALLS[method, path])
+
+    response = call(gateway, method, path, token)
+
+    assert response.json["code"] in {404, 422}
+
+
+@pytest.mark.parametrize(("method", "path"), CALLS, ids=lambda value: value)
+def test_a_configured_key_opens_every_call_and_has_no_limit(gateway: Gateway, method: str, path: str) -> None:
+    response = call(gateway, method, path, API_KEY)
+
+    assert response.json["code"] in {404, 422}
+    assert told(response) == {}
+
+
+# --- who is no caller
+
+
+@pytest.mark.parametrize("reason", ["unknown", "expired", "revoked"])
+def test_outsiders_are_told_the_same_whatever_was_wrong_and_the_log_knows(gateway: Gateway, reason: str) -> None:
+    token = made(gateway, days=1)
+    said = {"unknown": "unknown key", "expired": "the key shop is expired", "revoked": "the key shop is revoked"}
+    if reason == "unknown":
+        token = new_token()
+    elif reason == "expired":
+        gateway.clock.now += DAY_S
+    else:
+        gateway.services.stored_keys.revoke("shop")
+
+    with real_logs() as written:
+        ours, contracts = order(gateway, token), convert(gateway, token)
+        ours.close()
+        contracts.close()
+
+    assert (ours.status_code, ours.json["msg"]) == (401, "This API key is not known here.")
+    assert contracts.json == {"code": 401, "msg": NO_ACCESS, "data": None}
+    assert (told(ours), told(contracts)) == ({}, {})
+    assert [(line["outcome"], line["reason"]) for line in lines(written)] == [("key_invalid", said[reason])] * 2
+    assert token not in written.getvalue()
+
+
+def test_a_rotated_key_goes_on_under_its_new_token(gateway: Gateway) -> None:
+    old = made(gateway)
+    assert order(gateway, old).status_code == 422
+
+    new = gateway.services.stored_keys.rotate("shop")
+    gateway.clock.now += KNOWN_FOR_S
+
+    assert (order(gateway, old).status_code, order(gateway, new).status_code) == (401, 422)
+
+
+def test_without_the_database_configured_keys_go_on_and_others_are_told_that_it_is_our_fault(
+    gateway: Gateway, tmp_path: Path
+) -> None:
+    token = made(gateway)
+    lose_database(gateway, tmp_path)
+
+    ours, contracts = order(gateway, token), convert(gateway, token)
+
+    assert order(gateway, API_KEY).status_code == 422
+    assert (ours.status_code, ours.json["code"]) == (503, 503)
+    assert (contracts.status_code, contracts.json["code"]) == (500, 500)
+
+
+# --- what a call costs
+
+
+def test_every_answer_to_a_caller_says_what_is_left(gateway: Gateway, origin: ScriptedServer) -> None:
+    token = made(gateway, "links", "download-url", per_day=100)
+    url = origin.serve("/v/a.png", PNG)
+
+    answers = [
+        order(gateway, token, url),
+        order(gateway, token, "https://elsewhere.example/"),
+        convert(gateway, token, url),
+        call(gateway, "GET", RECORD_INFO, token),
+        call(gateway, "GET", RECORD, token),
+    ]
+
+    assert [answer.json["code"] for answer in answers] == [200, 422, 422, 422, 403]
+    assert [told(answer) for answer in answers] == [
+        {"Limit": 100, "Remaining": 100 - number, "Reset": DAY_S - 3600} for number in range(1, 6)
+    ]
+
+
+def test_a_key_without_limits_is_told_of_none(gateway: Gateway) -> None:
+    assert told(order(gateway, made(gateway))) == {}
+
+
+@pytest.mark.parametrize("token", [None, "wrong", "gw_" + "a" * 43], ids=["none", "malformed", "unknown"])
+def test_who_is_no_caller_spends_nothing(gateway: Gateway, token: str | None) -> None:
+    shop = made(gateway, per_day=2)
+
+    for _ in range(5):
+        assert order(gateway, token).status_code == 401
+
+    assert told(order(gateway, shop))["Remaining"] == 1
+
+
+def test_a_call_that_is_no_call_spends_nothing(gateway: Gateway) -> None:
+    token = made(gateway, per_day=2)
+
+    assert call(gateway, "GET", LINKS, token).status_code == 405
+    assert call(gateway, "GET", "/api/v1/nothing", token).status_code == 404
+
+    assert told(order(gateway, token))["Remaining"] == 1
+
+
+def test_a_key_that_was_too_fast_is_told_when_to_come_again(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "time", gateway.clock)  # the minute must not end in the middle
+    token = made(gateway, per_minute=2)
+
+    ours = [order(gateway, token) for _ in range(3)][-1]
+    contracts = convert(gateway, token)
+
+    assert (ours.status_code, ours.json["code"]) == (429, 429)
+    assert ours.json["msg"] == "This API key made too many calls in a short time. Please wait a moment."
+    assert contracts.status_code == 429
+    assert contracts.json == {"code": 429, "msg": "Too many requests, please try again later", "data": None}
+    for response in (ours, contracts):
+        assert 1 <= int(response.headers["Retry-After"]) <= 60
+        assert told(response) == {"Limit": 2, "Remaining": 0, "Reset": int(response.headers["Retry-After"])}
+
+
+def test_a_key_whose_day_is_used_up_is_told_when_the_next_begins(gateway: Gateway) -> None:
+    token = made(gateway, per_day=2)
+
+    ours = [order(gateway, token) for _ in range(3)][-1]
+    contracts = convert(gateway, token)
+
+    assert ours.status_code == 429
+    assert "no calls left today" in ours.json["msg"]
+    assert (contracts.status_code, contracts.json["code"]) == (429, 429)
+    for response in (ours, contracts):
+        assert response.headers["Retry-After"] == str(DAY_S - 3600)
+        assert told(response) == {"Limit": 2, "Remaining": 0, "Reset": DAY_S - 3600}
+    gateway.clock.now += DAY_S - 3600
+    assert order(gateway, token).status_code == 422
+
+
+def test_rotation_gives_no_second_day(gateway: Gateway) -> None:
+    old = made(gateway, per_day=1)
+    order(gateway, old)
+
+    new = gateway.services.stored_keys.rotate("shop")
+
+    assert order(gateway, new).status_code == 429
+
+
+# --- what the database notices
+
+
+def test_a_known_conversion_asks_the_database_nothing(
+    provider: ScriptedServer, origin: ScriptedServer, tmp_path: Path
+) -> None:
+    settings = make_settings(
+        origin.address,
+        resolver="upstream",
+        upstream_url=provider.url(""),
+        database_url=f"sqlite:///{tmp_path}/gateway.db",
+    )
+    gateway = Gateway(settings)
+    gateway.services.database.migrate()
+    provider.route(DOWNLOAD_URL, envelope(data=origin.url("/d/a.png")))
+    token = made(gateway, per_minute=60, per_day=1000)
+    assert convert(gateway, token).json["code"] == 200
+
+    with statements(gateway.services.database) as sent:
+        answers = [convert(gateway, token) for _ in range(10)]
+
+    assert {answer.json["code"] for answer in answers} == {200}
+    assert sent == []
+
+
+def test_a_conversion_from_the_store_writes_nothing_to_the_database(gateway: Gateway, origin: ScriptedServer) -> None:
+    url = origin.serve("/v/a.png", PNG)
+    token = made(gateway, per_day=1000)
+    call(gateway, "PUT", RECORD, API_KEY, {"status": "SUCCESS", "resultUrls": [url]})
+    assert convert(gateway, token, url).json["code"] == 200
+
+    with statements(gateway.services.database) as sent:
+        answers = [convert(gateway, token, url) for _ in range(10)]
+
+    assert {answer.json["code"] for answer in answers} == {200}
+    assert {statement.split(maxsplit=1)[0] for statement in sent} <= {"BEGIN", "SELECT"}
+    assert "BEGIN IMMEDIATE" not in sent
