@@ -206,6 +206,7 @@ def test_a_method_that_the_contract_does_not_have_is_a_real_405(store: Gateway) 
     response: Any = store.client.get(PATH)
 
     assert response.status_code == 405
+    assert response.json == {"code": 405, "msg": "Request method is not supported", "data": None}
     assert "POST" in response.headers["Allow"]
 
 
