@@ -3,6 +3,7 @@
 from flask import Blueprint, Response, jsonify
 
 from gateway.web.responses import private
+from gateway.web.schemas import Readiness
 from gateway.web.state import services, settings
 
 blueprint = Blueprint("ops", __name__)
@@ -24,6 +25,6 @@ def readyz() -> Response:
         "maintenance": "on" if settings().maintenance else "off",
     }
     ready = not {"down", "paused after failures", "on"} & set(checks.values())
-    response = jsonify(status="ready" if ready else "not ready", checks=checks)
+    response = jsonify(Readiness(status="ready" if ready else "not ready", checks=checks).model_dump())
     response.status_code = 200 if ready else 503
     return private(response)
