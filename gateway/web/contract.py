@@ -6,7 +6,7 @@ from flask import Blueprint, Response, request
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.errors import InvalidBody, RecordNotFound
-from gateway.links.link import FieldFault, Link
+from gateway.links.link import TASK_ID, FieldFault, Link
 from gateway.resolving.upstream import DIRECT_URL_LIFE_S
 from gateway.web.api import told
 from gateway.web.responses import contract_envelope
@@ -55,8 +55,8 @@ def record_info() -> Response:
     gateway = services()
     gateway.keys.authenticate(request.headers.get("Authorization", ""))
     task_id = request.args.get("taskId") or request.args.get("task_id") or ""
-    if not task_id:
-        raise InvalidBody("taskId: is missing")
+    if not TASK_ID.fullmatch(task_id):
+        raise InvalidBody("taskId: is missing, or none that a task can have")
     record = gateway.own.records.find(task_id) if gateway.own else None
     if record is None:
         raise RecordNotFound("no record")

@@ -26,6 +26,7 @@ for people, `application/problem+json` for `fetch()` and for whoever asks for JS
 `X-Gateway-Delivery` tells how a file came and why, for example `stream; reason=no-attachment`."""
 
 _DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+_NAME = {"type": "string", "minLength": 1, "maxLength": LONGEST_FILENAME}
 _EXPIRES = Parameter(
     "expires",
     "query",
@@ -58,7 +59,7 @@ _QUERY = (
         "filename",
         "query",
         "The name to save the file under.",
-        {"type": "string", "minLength": 1, "maxLength": LONGEST_FILENAME},
+        _NAME,
     ),
     Parameter("id", "query", "The link's own name.", {"type": "string", "pattern": f"^{LINK_ID.pattern}$"}),
 )
@@ -88,6 +89,7 @@ _REDIRECT = Answer(
     Content({"text/plain": {"type": "string"}}),
     {"Location": "The direct URL.", "X-Gateway-Delivery": _HEADERS["X-Gateway-Delivery"]},
 )
+_TOO_LONG = Answer(414, "The address is longer than the server reads", Content({"text/html": {"type": "string"}}))
 _ERRORS = (RangeNotSatisfiable, PrefetchRefused, LoopDetected, GatewayBusy, Maintenance)
 
 OPERATIONS = (
@@ -109,6 +111,7 @@ OPERATIONS = (
             ),
             *_STREAMED[1:],
             _REDIRECT,
+            _TOO_LONG,
         ],
         errors=(BadParameter, *family(LinkError), RateLimited, *RESOLVING_ERRORS, *_ERRORS),
         public=True,
@@ -123,7 +126,7 @@ OPERATIONS = (
         description="The direct URLs that the `store` resolver gives out; each is good for 20 minutes.",
         parameters=[
             Parameter("digest", "path", "Which object.", {"type": "string", "pattern": "^[0-9a-f]{64}$"}, _DIGEST),
-            Parameter("name", "path", "The name to save it under.", {"type": "string", "minLength": 1}, "cat.png"),
+            Parameter("name", "path", "The name to save it under.", _NAME, "cat.png"),
             _EXPIRES,
             _SIG,
             *_CONDITIONS,
