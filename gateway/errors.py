@@ -137,6 +137,7 @@ class NotFound(RequestError):
 class MethodNotAllowed(RequestError):
     """The address exists, but not for this method."""
 
+    contract = (405, "Request method is not supported")
     code = "method_not_allowed"
     status = HTTPStatus.METHOD_NOT_ALLOWED
     public = "This address does not take this method."

@@ -8,9 +8,10 @@ from flask import Blueprint, Response, request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.errors import InvalidBody, OriginNotAllowed
-from gateway.links.link import FieldFault, Link
+from gateway.links.link import FieldFault, Link, Mode
 from gateway.web.auth import admitted
 from gateway.web.responses import envelope
+from gateway.web.schemas import FileName, ImageUrl, LinkMinted, TaskId
 from gateway.web.state import services
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
@@ -23,12 +24,14 @@ class LinkOrder(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
-    task_id: str = Field(alias="taskId")
-    url: str
-    kind: Literal["page"] = "page"
-    filename: str | None = None
-    mode: Literal["auto", "redirect", "stream"] | None = None
-    expires_in: Annotated[int, Field(ge=SHORTEST_LIFE_S, le=LONGEST_LIFE_S)] | None = Field(None, alias="expiresIn")
+    task_id: TaskId = Field(alias="taskId")
+    url: ImageUrl = Field(description="The image to download, on a host that the gateway serves from.")
+    kind: Literal["page"] = Field("page", description="Where the link will be: in a page.")
+    filename: FileName | None = Field(None, description="The name of the saved file. Null: the name in the URL.")
+    mode: Mode | None = Field(None, description="How the file is delivered. Null: as the operator has set it.")
+    expires_in: Annotated[int, Field(ge=SHORTEST_LIFE_S, le=LONGEST_LIFE_S)] | None = Field(
+        None, alias="expiresIn", description="How long the link works, in seconds. Null: as the operator has set it."
+    )
 
 
 @blueprint.post("/links")
@@ -52,8 +55,8 @@ def mint_link() -> Response:
         raise InvalidBody(f"{_WIRE_NAMES.get(fault.field, fault.field)}: {fault.remedy}") from None
     except OriginNotAllowed as refused:
         raise InvalidBody(f"url: {refused.reason}") from None
-    expires_at = datetime.fromtimestamp(expires, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return envelope({"id": link_id, "link": href, "expiresAt": expires_at})
+    minted = LinkMinted(id=link_id, link=href, expires_at=datetime.fromtimestamp(expires, UTC))
+    return envelope(minted.model_dump(mode="json", by_alias=True))
 
 
 _WIRE_NAMES = {"task_id": "taskId"}

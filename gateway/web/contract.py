@@ -1,21 +1,35 @@
 """The provider's contract, served by us. Errors travel as HTTP 200, with the code in the body."""
 
 import json
-from typing import Any
 
 from flask import Blueprint, Response, request
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.errors import InvalidBody, RecordNotFound
 from gateway.links.link import TASK_ID, FieldFault, Link
 from gateway.resolving.provider import DOWNLOAD_URL, RECORD_INFO
 from gateway.resolving.upstream import DIRECT_URL_LIFE_S
+from gateway.web.api import told
 from gateway.web.auth import admitted
 from gateway.web.responses import contract_envelope
+from gateway.web.schemas import ImageUrl, TaskId
 from gateway.web.state import services
 
 blueprint = Blueprint("contract", __name__)
 # The contract promises twenty minutes; what is known already is given again only while it is nearly new.
 LEAST_LIFE_S = 0.9 * DIRECT_URL_LIFE_S
+
+
+class DownloadUrlOrder(BaseModel):
+    """The body of ``POST /api/v1/gpt4o-image/download-url``. Callers in the wild send other names, too."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    task_id: TaskId = Field(validation_alias=AliasChoices("taskId", "task_id"))
+    url: ImageUrl = Field(
+        validation_alias=AliasChoices("url", "imageUrl"),
+        description="The original image URL that needs to be converted to a direct download URL",
+    )
 
 
 @blueprint.post(DOWNLOAD_URL)
@@ -42,7 +56,7 @@ def record_info() -> Response:
     admitted("download-url")
     task_id = request.args.get("taskId") or request.args.get("task_id") or ""
     if not TASK_ID.fullmatch(task_id):
-        raise InvalidBody("taskId: is missing, or no task id")
+        raise InvalidBody("taskId: is missing, or none that a task can have")
     gateway = services()
     if gateway.infos is not None:
         return contract_envelope(gateway.infos.find(task_id))
@@ -53,16 +67,13 @@ def record_info() -> Response:
 
 
 def _asked(body: bytes) -> Link:
-    """Read ``{taskId, url}``, and what callers in the wild send in their place."""
     try:
-        fields: Any = json.loads(body)
-    except (ValueError, RecursionError):
-        raise InvalidBody("the body is not JSON") from None
-    fields = fields if isinstance(fields, dict) else {}
-    task_id, url = fields.get("taskId", fields.get("task_id")), fields.get("url", fields.get("imageUrl"))
-    if not isinstance(task_id, str) or not isinstance(url, str):
-        raise InvalidBody("taskId and url: are needed, as text")
-    try:
-        return Link(task_id, url)
+        # json takes more than pydantic's parser does (UTF-16, for one), and callers may count on it.
+        order = DownloadUrlOrder.model_validate(json.loads(body))
+        return Link(order.task_id, order.url)
     except FieldFault as fault:
         raise InvalidBody(str(fault)) from None
+    except ValidationError as invalid:
+        raise InvalidBody(told(invalid)) from None
+    except (ValueError, RecursionError):
+        raise InvalidBody("the body is not JSON") from None

@@ -1,7 +1,6 @@
 """Errors become answers here, and nowhere else: a page, a problem, a line of text, or the API's envelope."""
 
 import traceback
-from http import HTTPStatus
 
 import structlog
 from flask import Flask, Response, g, jsonify
@@ -95,10 +94,7 @@ def _as_envelope(error: GatewayError) -> Response:
 
 
 def _as_contract(error: GatewayError) -> Response:
-    """HTTP 200 with the code in the body, but for 429 and 500; a method that is not there is a real 405."""
-    code, msg = error.contract
-    http_status = 405 if error.status == HTTPStatus.METHOD_NOT_ALLOWED else code if code in {429, 500} else 200
-    return contract_envelope(None, code, msg, http_status)
+    return contract_envelope(None, *error.contract)
 
 
 _FORMS = {

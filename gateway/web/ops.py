@@ -3,6 +3,7 @@
 from flask import Blueprint, Response, jsonify
 
 from gateway.web.responses import private
+from gateway.web.schemas import Readiness
 from gateway.web.state import services, settings
 
 blueprint = Blueprint("ops", __name__)
@@ -28,6 +29,7 @@ def readyz() -> Response:
     }
     bad = {"down", "paused after failures", "on"} & set(checks.values())
     ready = not bad or (bad == {"down"} and gateway.own is None)
-    response = jsonify(status="not ready" if not ready else "degraded" if bad else "ready", checks=checks)
+    status = "not ready" if not ready else "degraded" if bad else "ready"
+    response = jsonify(Readiness(status=status, checks=checks).model_dump())
     response.status_code = 200 if ready else 503
     return private(response)

@@ -30,9 +30,15 @@ class RecordBody(BaseModel):
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
-    status: Status
-    result_urls: Annotated[list[StrictStr], Field(max_length=MOST_RESULTS)] | None = Field(None, alias="resultUrls")
-    created_at: Annotated[StrictInt, Field(ge=0, lt=2**53)] | None = Field(None, alias="createdAt")
+    status: Status = Field(description="How the task stands.")
+    result_urls: Annotated[list[StrictStr], Field(max_length=MOST_RESULTS)] | None = Field(
+        None,
+        alias="resultUrls",
+        description="Where its images were published, on hosts that the gateway serves from. Null: it has no result.",
+    )
+    created_at: Annotated[StrictInt, Field(ge=0, lt=2**53)] | None = Field(
+        None, alias="createdAt", description="When it was created, in Unix milliseconds. Null: now."
+    )
 
 
 @blueprint.put("/<task_id>")

@@ -53,12 +53,17 @@ def envelope(data: Any, code: int = 200, msg: str = "success") -> Response:  # n
     return private(response)
 
 
-def contract_envelope(data: Any, code: int = 200, msg: str = "success", http_status: int = 200) -> Response:  # noqa: ANN401
+def contract_envelope(data: Any, code: int = 200, msg: str = "success") -> Response:  # noqa: ANN401 (any JSON)
     """The envelope as the provider's contract has it: the code in the body, the HTTP status mostly 200."""
     response = envelope(data, code, msg)
-    response.status_code = http_status
+    response.status_code = contract_status(code)
     response.headers["Content-Type"] = "application/json;charset=UTF-8"
     return response
+
+
+def contract_status(code: int) -> int:
+    """The HTTP status that goes with a code of the contract: 200, but for a few that are real statuses."""
+    return code if code in {405, 429, 500} else 200
 
 
 def private(response: Response) -> Response:

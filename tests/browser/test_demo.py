@@ -13,28 +13,17 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
-from playwright.sync_api import Browser, BrowserContext, Page, Response, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Response
 
+from browsers import NARROW, assert_fits, assert_keeps_nobody_out, complaints_of
 from gateway.demo.catalogue import IMAGES, SAMPLES, Sample
 from live import ROOT, bare_environment, free_port, happens
-from machine import needs
 
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 LOOPBACK = "0100007F"  # 127.0.0.1 as /proc/net/tcp writes it
 LISTENING = "0A"
 STARTS_WITHIN_S = 30
 STOPS_WITHIN_S = 15
 PATIENCE_MS = 10_000
-NARROW = 320
 
 every_sample = pytest.mark.parametrize("sample", [pytest.param(sample, id=sample.name) for sample in SAMPLES])
 
@@ -84,15 +73,6 @@ def running_demo(folder: Path) -> Iterator[Demo]:
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     with running_demo(tmp_path_factory.mktemp("demo")) as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    path = needs("chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -205,12 +185,8 @@ def test_a_bad_link_shows_what_happened_in_the_visitors_language(
 
 
 def test_the_demo_page_loads_without_a_complaint_of_the_browsers(visitor: BrowserContext, demo: Demo) -> None:
-    complaints: list[str] = []
     with visitor.new_page() as page:
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("requestfailed", lambda request: complaints.append(request.url))
-        page.on("response", lambda response: complaints.extend([response.url] if response.status >= 400 else []))
+        complaints = complaints_of(page)
 
         page.goto(demo.url, wait_until="networkidle")
         widths = page.eval_on_selector_all("img", "images => images.map(image => image.naturalWidth)")
@@ -226,26 +202,13 @@ def test_axe_finds_nothing_that_keeps_people_out(
     chromium: Browser, demo: Demo, case: str, scheme: Literal["light", "dark"]
 ) -> None:
     with chromium.new_context(color_scheme=scheme) as context:
-        page = open_case(context.new_page(), demo, case)
-
-        found = Axe().run(page)
-
-        assert found.violations_count == 0, found.generate_report()
+        assert_keeps_nobody_out(open_case(context.new_page(), demo, case))
 
 
 @pytest.mark.parametrize("case", ["the demo page", "expired", "forged"])
 def test_a_narrow_phone_shows_everything_without_scrolling_sideways(chromium: Browser, demo: Demo, case: str) -> None:
     with chromium.new_context(viewport={"width": NARROW, "height": 640}, is_mobile=True) as context:
-        page = open_case(context.new_page(), demo, case)
-
-        wide, seen = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
-        right_edges = page.eval_on_selector_all(
-            "body *", "elements => elements.map(element => element.getBoundingClientRect().right)"
-        )
-
-        assert seen == NARROW
-        assert wide <= seen
-        assert max(right_edges) <= NARROW
+        assert_fits(open_case(context.new_page(), demo, case), NARROW)
 
 
 def open_case(page: Page, demo: Demo, case: str) -> Page:

@@ -197,6 +197,7 @@ def test_a_method_that_the_contract_does_not_have_is_a_real_405(store: Gateway) 
     response: Any = store.client.get(PATH)
 
     assert response.status_code == 405
+    assert response.json == {"code": 405, "msg": "Request method is not supported", "data": None}
     assert "POST" in response.headers["Allow"]
 
 
@@ -206,12 +207,19 @@ def test_a_record_is_told_in_wire_form(store: Gateway) -> None:
 
     known: Any = store.client.get(INFO + "?taskId=task12345", headers=headers)
     unknown = store.client.get(INFO + "?taskId=other", headers=headers)
-    nothing = store.client.get(INFO, headers=headers)
 
     assert known.json["data"]["response"] == {"resultUrls": ["https://origin.example/v/cat.png"]}
     refusal(unknown, 422, "record is null")
-    refusal(nothing, 422, VALIDATION)
     refusal(store.client.get(INFO + "?taskId=task12345"), 401, "You do not have access permissions")
+
+
+@pytest.mark.parametrize(
+    "query", ["", "?taskId=", "?taskId=%00", "?taskId=a%20b", "?taskId=%FF", "?taskId=" + "a" * 129]
+)
+def test_a_task_id_that_no_task_can_have_is_a_validation_failure(store: Gateway, query: str) -> None:
+    response = store.client.get(INFO + query, headers={"Authorization": f"Bearer {API_KEY}"})
+
+    refusal(response, 422, VALIDATION)
 
 
 def test_a_providers_direct_url_is_relayed_and_its_key_never_leaves(

@@ -1,0 +1,83 @@
+"""How the OpenAPI document tells errors: in the forms of ``gateway.web.faults``, with their own codes and words."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+from gateway.errors import GatewayError, Hasty
+from gateway.web.responses import contract_status
+from gateway.web.schemas import ContractRefusal, Problem, Refusal, reference
+from gateway.web.visitor import CONTRACT_PATHS
+
+Json = dict[str, Any]
+Errors = Sequence[type[GatewayError]]
+_REQUEST_EXAMPLE = "3f1c0a9be2d47c58"
+_HEADERS = {
+    401: ("WWW-Authenticate", "The scheme of the key: `Bearer`."),
+    405: ("Allow", "The methods that this address takes."),
+    416: ("Content-Range", "The length of the file: `bytes */<length>`."),
+}
+_RETRY_AFTER = ("Retry-After", "After how many seconds to come again.")
+
+
+def refusals(path: str, errors: Errors) -> dict[int, Json]:
+    """The responses of the errors that a call at ``path`` may answer with, by HTTP status."""
+    in_contract = path in CONTRACT_PATHS
+    tell = _as_contract if in_contract else _as_envelope if path.startswith("/api/") else _as_negotiated
+    by_status: dict[int, list[type[GatewayError]]] = {}
+    for error in errors:
+        status = contract_status(error.contract[0]) if in_contract else int(error.status)
+        by_status.setdefault(status, []).append(error)
+    return {
+        status: {"description": HTTPStatus(status).phrase, "content": tell(told)} | _headers(status, told)
+        for status, told in by_status.items()
+    }
+
+
+def _headers(status: int, errors: Errors) -> Json:
+    headers = [_HEADERS[status]] if status in _HEADERS else []
+    headers += [_RETRY_AFTER] if any(issubclass(error, Hasty) for error in errors) else []
+    made = {name: {"description": says, "schema": {"type": "string"}} for name, says in headers}
+    return {"headers": made} if made else {}
+
+
+def _as_contract(errors: Errors) -> Json:
+    """Each pair of code and message once: the contract has fewer of them than we have errors."""
+    examples: dict[tuple[int, str], tuple[str, Json]] = {}
+    for error in sorted(errors, key=lambda error: error.contract[0]):
+        code, msg = error.contract
+        value = {"code": code, "msg": msg, "data": None}
+        examples.setdefault(error.contract, (error.code, {"summary": msg, "value": value}))
+    return {"application/json": {"schema": reference(ContractRefusal), "examples": dict(examples.values())}}
+
+
+def _as_envelope(errors: Errors) -> Json:
+    examples = {
+        error.code: _example(error, {"code": int(error.status), "msg": error.public, "data": None}) for error in errors
+    }
+    return {"application/json": {"schema": reference(Refusal), "examples": examples}}
+
+
+def _as_negotiated(errors: Errors) -> Json:
+    return {
+        "application/problem+json": {
+            "schema": reference(Problem),
+            "examples": {error.code: _example(error, _problem(error)) for error in errors},
+        },
+        "text/html": {"schema": {"type": "string"}},
+        "text/plain": {"schema": {"type": "string"}},
+    }
+
+
+def _problem(error: type[GatewayError]) -> Json:
+    return {
+        "type": f"/problems/{error.code}",
+        "title": error.status.phrase,
+        "status": int(error.status),
+        "detail": error.public,
+        "requestId": _REQUEST_EXAMPLE,
+    }
+
+
+def _example(error: type[GatewayError], value: Json) -> Json:
+    return {"summary": error.public, "value": value}

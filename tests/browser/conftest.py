@@ -1,0 +1,16 @@
+"""One browser for the tests of a module."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser
+
+from browsers import running_chromium
+from machine import needs
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Chromium, which the machine must have."""
+    with running_chromium(needs("chromium")) as browser:
+        yield browser

@@ -1,0 +1,111 @@
+"""Every operation of the document under generated requests, good ones and bad ones: nothing answers otherwise."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+import requests
+import schemathesis
+from hypothesis import HealthCheck, Phase, settings
+from schemathesis import Case, CheckFunction
+from schemathesis.specs.openapi.checks import (
+    ignored_auth,
+    missing_required_header,
+    negative_data_rejection,
+    positive_data_acceptance,
+)
+
+from factories import API_KEY, PNG
+from gateway.links.link import FieldFault
+from gateway.resolving.provider import DOWNLOAD_URL
+from gateway.web.reference.table import described
+from gateway.web.schemas import TASK_EXAMPLE, URL_EXAMPLE
+from gateway.web.visitor import CONTRACT_PATHS
+from live import LiveGateway, live_gateway
+from servers import ScriptedServer
+
+AUTHORIZED = {"Authorization": f"Bearer {API_KEY}"}
+IMAGE_PATH = urlsplit(URL_EXAMPLE).path
+SIGNED = {"mode": "mode", "filename": "filename", "id": "link_id"}
+
+schema = schemathesis.openapi.from_dict(described(""))
+bounded = settings(
+    max_examples=30,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.fixture(scope="module")
+def live(files: ScriptedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveGateway]:
+    """A gateway without a provider."""
+    folder = tmp_path_factory.mktemp("gateway")
+    with live_gateway(folder, files.address, resolver="store", upstream_api_key="") as gateway:
+        yield gateway
+
+
+@pytest.fixture
+def image(live: LiveGateway, files: ScriptedServer) -> str:
+    """The image of the document's examples, on an origin of ours; the gateway has a record of it."""
+    url = files.serve(IMAGE_PATH, PNG)
+    record = {"status": "SUCCESS", "resultUrls": [url]}
+    kept = requests.put(f"{live.url}/api/v1/records/{TASK_EXAMPLE}", json=record, headers=AUTHORIZED, timeout=10)
+    assert kept.status_code == 200
+    return url
+
+
+@pytest.fixture
+def direct_url(live: LiveGateway, image: str) -> str:
+    """A direct URL of the image."""
+    order = {"taskId": TASK_EXAMPLE, "url": image}
+    return str(requests.post(live.url + DOWNLOAD_URL, json=order, headers=AUTHORIZED, timeout=10).json()["data"])
+
+
+def test_the_document_is_the_one_that_a_gateway_gives(live: LiveGateway) -> None:
+    assert requests.get(f"{live.url}/openapi.json", timeout=10).json() == described("")
+
+
+@schema.parametrize()
+@bounded
+def test_whatever_is_sent_is_answered_as_the_document_says(live: LiveGateway, image: str, case: Case[Any]) -> None:
+    excluded: list[CheckFunction] = [positive_data_acceptance]  # which hosts a url may name is no matter of the schema
+    if case.path in CONTRACT_PATHS:
+        excluded += [ignored_auth, missing_required_header, negative_data_rejection]  # refusals are HTTP 200
+    if case.path.startswith("/download/"):
+        excluded.append(negative_data_rejection)  # without any parameter it is a help page
+
+    body = json.dumps(case.body, default=str)
+    if URL_EXAMPLE in body:
+        case.body = json.loads(body.replace(URL_EXAMPLE, image))
+    case.call_and_validate(base_url=live.url, headers=AUTHORIZED, excluded_checks=excluded)
+
+
+@schema.include(tag="Downloads").parametrize()
+@bounded
+def test_what_is_signed_is_given_as_the_document_says(
+    live: LiveGateway, image: str, direct_url: str, case: Case[Any]
+) -> None:
+    permitted = urlsplit(link_to(live, image, case) if case.path.startswith("/download/") else direct_url)
+    parts = permitted.path.split("/")[2:]
+    case.path_parameters = dict(zip(("task_id",) if len(parts) == 1 else ("digest", "name"), parts, strict=True))
+    case.query = dict(parse_qsl(permitted.query))
+
+    response = case.call_and_validate(
+        base_url=live.url, excluded_checks=[positive_data_acceptance, negative_data_rejection]
+    )
+
+    assert response.status_code in {200, 206, 304, 416} or case.method not in {"GET", "HEAD"}
+
+
+def link_to(live: LiveGateway, image: str, case: Case[Any]) -> str:
+    """A signed link, with what the case has for it where that can be signed."""
+    fields = {argument: case.query[name] for name, argument in SIGNED.items() if name in case.query}
+    try:
+        return live.link(image, TASK_EXAMPLE, **fields)
+    except FieldFault:
+        return live.link(image, TASK_EXAMPLE)

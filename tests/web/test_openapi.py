@@ -1,0 +1,367 @@
+"""``/openapi.json`` says what the gateway does: every route, body and answer, in the contract's own words."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openapi_spec_validator import validate
+
+from documented import Documented, Json
+from factories import API_KEY, PNG, PROVIDER_KEY, SECRET, Clock, Gateway, make_settings
+from servers import ScriptedServer, answer
+
+AUTHORIZED = {"Authorization": f"Bearer {API_KEY}"}
+CONTRACT = "/api/v1/gpt4o-image/download-url"
+# Routes that are no calls of anybody's program, each with its reason.
+UNDOCUMENTED = {
+    "/": "a page for whoever comes by",
+    "/static/<path:filename>": "what pages are made of",
+    "/docs": "the document as a page",
+    "/docs/<name>.md": "guides, told in llms.txt",
+    "/llms.txt": "the index for language models",
+    "/openapi.json": "the document itself",
+}
+
+
+@pytest.fixture
+def store(origin: ScriptedServer, tmp_path: Path) -> Gateway:
+    settings = make_settings(
+        origin.address,
+        resolver="store",
+        upstream_api_key="",
+        database_url=f"sqlite:///{tmp_path}/gateway.db",
+        store=str(tmp_path / "store"),
+    )
+    gateway = Gateway(settings, clock=Clock())
+    assert gateway.services.own is not None
+    gateway.services.database.migrate()
+    return gateway
+
+
+@pytest.fixture
+def documented(gateway: Gateway) -> Documented:
+    return Documented(document_of(gateway))
+
+
+def document_of(gateway: Gateway, prefix: str = "") -> Json:
+    response = gateway.client.get(f"{prefix}/openapi.json")
+    assert response.status_code == 200
+    return dict(json.loads(response.data))
+
+
+def operations(document: Json) -> Iterator[tuple[str, str, Json]]:
+    """The path, the method and the object of every operation."""
+    for path, methods in document["paths"].items():
+        yield from ((path, method, made) for method, made in methods.items())
+
+
+# --- the document itself
+
+
+def test_the_document_is_valid_openapi(gateway: Gateway) -> None:
+    validate(document_of(gateway))
+
+
+def test_every_example_is_what_its_schema_says(documented: Documented) -> None:
+    wrong = [
+        (path, method, name)
+        for path, method, made in operations(documented.document)
+        for body in (made.get("requestBody", {}), *made["responses"].values())
+        for media in body.get("content", {}).values()
+        for name, example in media.get("examples", {}).items()
+        if not documented.fits(media["schema"], example["value"])
+    ]
+
+    assert wrong == []
+
+
+def test_every_operation_has_an_id_of_its_own_and_says_what_it_does(gateway: Gateway) -> None:
+    made = [operation for _, _, operation in operations(document_of(gateway))]
+
+    assert len({operation["operationId"] for operation in made}) == len(made)
+    assert all(operation["summary"] and operation["description"] for operation in made)
+
+
+def test_the_servers_are_where_the_gateway_is_told_to_be(gateway: Gateway) -> None:
+    public = Gateway(make_settings(public_url="https://files.example/get"))
+
+    assert document_of(public, "/get")["servers"][0]["url"] == "https://files.example/get"
+    assert document_of(gateway)["servers"][0]["url"] == "/"
+
+
+def test_everybody_may_have_it_for_some_minutes(gateway: Gateway) -> None:
+    headers = gateway.client.get("/openapi.json", headers={"Origin": "https://anywhere.example"}).headers
+
+    assert headers["Access-Control-Allow-Origin"] == "*"
+    assert headers["Cache-Control"] == "public, max-age=300"
+    assert headers["Content-Type"] == "application/json"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_there_is_nothing_secret_in_it(gateway: Gateway) -> None:
+    text = gateway.client.get("/openapi.json").text
+
+    assert [secret for secret in (SECRET, API_KEY, PROVIDER_KEY) if secret in text] == []
+
+
+# --- every route
+
+
+def test_every_route_is_in_the_document_and_every_operation_is_a_route(gateway: Gateway) -> None:
+    told = {(path, method.upper()) for path, method, _ in operations(document_of(gateway)) if method != "head"}
+    served = {
+        (re.sub(r"<([a-z_]+)>", r"{\1}", rule.rule), method)
+        for rule in gateway.app.url_map.iter_rules()
+        if rule.rule not in UNDOCUMENTED
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+
+    assert told == served
+
+
+def test_a_head_in_the_document_is_the_head_of_a_get(gateway: Gateway) -> None:
+    heads = [path for path, method, _ in operations(document_of(gateway)) if method == "head"]
+
+    assert heads == ["/download/{task_id}", "/files/{digest}/{name}"]
+
+
+def test_no_reason_is_given_for_a_route_that_is_not_there(gateway: Gateway) -> None:
+    assert set(UNDOCUMENTED) <= {rule.rule for rule in gateway.app.url_map.iter_rules()}
+
+
+def test_only_calls_below_api_need_a_key(gateway: Gateway) -> None:
+    document = document_of(gateway)
+
+    for path, _, made in operations(document):
+        assert made.get("security", document["security"]) == ([{"BearerAuth": []}] if path.startswith("/api/") else [])
+
+
+# --- the contract, in its own words
+
+MESSAGES = [
+    (401, "You do not have access permissions"),
+    (404, "The requested resource or endpoint does not exist"),
+    (422, "The request parameters failed validation checks"),
+    (422, "record is null"),
+    (422, "Temporarily supports records within 14 days"),
+    (422, "record result data is blank"),
+    (422, "record status is not success"),
+    (422, "record result data not exist"),
+    (422, "record result data is empty"),
+    (
+        451,
+        "Failed to fetch the image. Kindly verify any access limits set by you or your service provider",
+    ),
+    (455, "System is currently undergoing maintenance"),
+]
+
+
+def test_the_contracts_call_has_the_contracts_name_and_words(documented: Documented) -> None:
+    made = documented.document["paths"][CONTRACT]["post"]
+
+    assert made["operationId"] == "get-4o-image-download-url"
+    assert made["summary"] == "Get Direct Download URL"
+    assert made["description"] == (
+        "Convert an image URL to a direct download URL. This helps solve cross-domain issues when downloading images "
+        "directly. The returned URL is valid for 20 minutes."
+    )
+
+
+def test_the_contracts_body_has_the_contracts_fields_and_examples(documented: Documented) -> None:
+    media = documented.document["paths"][CONTRACT]["post"]["requestBody"]["content"]["application/json"]
+    schema = documented.document["components"]["schemas"]["DownloadUrlOrder"]
+
+    assert schema["required"] == ["taskId", "url"]
+    assert schema["properties"]["taskId"]["description"] == "The task ID associated with the image generation"
+    assert schema["properties"]["url"]["description"] == (
+        "The original image URL that needs to be converted to a direct download URL"
+    )
+    assert schema["properties"]["url"]["format"] == "uri"
+    assert media["examples"]["order"]["value"] == {
+        "taskId": "task12345",
+        "url": "https://tempfile.aiquickdraw.com/v/xxxxxxx.png",
+    }
+
+
+def test_the_contracts_answer_has_the_contracts_codes_and_messages(documented: Documented) -> None:
+    responses = documented.document["paths"][CONTRACT]["post"]["responses"]
+    examples = responses["200"]["content"]["application/json"]["examples"]
+    told = sorted((example["value"]["code"], example["value"]["msg"]) for example in examples.values())
+    schema = documented.document["components"]["schemas"]["DirectUrlAnswer"]
+
+    assert set(responses) == {"200", "405", "429", "500"}
+    assert responses["200"]["description"] == "Request successful"
+    assert told == sorted([(200, "success"), *MESSAGES])
+    assert schema["properties"]["code"]["enum"] == [200, 401, 404, 422, 451, 455, 500]
+    assert schema["properties"]["msg"]["description"] == "Error message when code != 200"
+    assert schema["properties"]["data"]["description"].startswith("Direct download URL valid for 20 minutes")
+
+
+# --- every answer
+
+Call = Callable[[Gateway, ScriptedServer], Any]
+
+
+def put(gateway: Gateway, body: object, task_id: str = "task12345") -> Any:
+    return gateway.client.put(f"/api/v1/records/{task_id}", data=json.dumps(body), headers=AUTHORIZED)
+
+
+def kept(gateway: Gateway, origin: ScriptedServer) -> str:
+    """Tell the gateway of a task with an image; give the image's URL."""
+    url = origin.serve("/v/cat.png", PNG)
+    assert put(gateway, {"status": "SUCCESS", "resultUrls": [url]}).status_code == 200
+    return url
+
+
+def follow(
+    gateway: Gateway, url: str, method: str = "GET", headers: dict[str, str] | None = None, **fields: Any
+) -> Any:
+    return gateway.client.open(gateway.link(url, **fields), method=method, headers=headers, buffered=True)
+
+
+def convert(gateway: Gateway, body: object, headers: dict[str, str] | None = None) -> Any:
+    return gateway.client.post(CONTRACT, data=json.dumps(body), headers=AUTHORIZED if headers is None else headers)
+
+
+def info(gateway: Gateway, task_id: str) -> Any:
+    return gateway.client.get(f"/api/v1/gpt4o-image/record-info?taskId={task_id}", headers=AUTHORIZED)
+
+
+def order(gateway: Gateway, body: object, headers: dict[str, str] | None = None) -> Any:
+    return gateway.client.post("/api/v1/links", json=body, headers=AUTHORIZED if headers is None else headers)
+
+
+def converted(gateway: Gateway, origin: ScriptedServer) -> str:
+    """A direct URL of an image that is kept."""
+    return str(convert(gateway, {"taskId": "task12345", "url": kept(gateway, origin)}).json["data"])
+
+
+def redirected(origin: ScriptedServer) -> Any:
+    """What a gateway without a store answers where it need not look at the file."""
+    return follow(Gateway(make_settings(origin.address)), origin.url("/v/cat.png"), mode="redirect")
+
+
+def without_database(gateway: Gateway) -> Gateway:
+    """The same gateway, its database gone."""
+    assert gateway.services.own is not None
+    engine = gateway.services.database.engine
+    engine.dispose()
+    Path(str(engine.url.database)).unlink()
+    Path(str(engine.url.database)).mkdir()
+    return gateway
+
+
+ANSWERS: dict[str, tuple[str, int, Call]] = {
+    "a link": ("mint-link", 200, lambda g, o: order(g, {"taskId": "task12345", "url": o.url("/v/cat.png")})),
+    "a link without a key": ("mint-link", 401, lambda g, _: order(g, {}, headers={})),
+    "a link with a wrong key": ("mint-link", 401, lambda g, _: order(g, {}, {"Authorization": "Bearer x"})),
+    "a link to nowhere": ("mint-link", 422, lambda g, _: order(g, {"taskId": "a", "url": "https://else.example/"})),
+    "a link too large": ("mint-link", 413, lambda g, _: order(g, {"url": "x" * 70_000})),
+    "a record kept": ("put-record", 200, lambda g, _: put(g, {"status": "GENERATING"})),
+    "a record with results": (
+        "put-record",
+        200,
+        lambda g, o: put(g, {"status": "SUCCESS", "resultUrls": [o.url("/")], "createdAt": 1}),
+    ),
+    "a record that is none": ("put-record", 422, lambda g, _: put(g, {"status": "LOST"})),
+    "a record of no task": ("put-record", 404, lambda g, _: put(g, {"status": "SUCCESS"}, ".hidden")),
+    "a record got": (
+        "get-record",
+        200,
+        lambda g, o: kept(g, o) and g.client.get("/api/v1/records/task12345", headers=AUTHORIZED),
+    ),
+    "a record not there": ("get-record", 404, lambda g, _: g.client.get("/api/v1/records/none", headers=AUTHORIZED)),
+    "a record forgotten": (
+        "delete-record",
+        200,
+        lambda g, o: kept(g, o) and g.client.delete("/api/v1/records/task12345", headers=AUTHORIZED),
+    ),
+    "a record without a key": ("delete-record", 401, lambda g, _: g.client.delete("/api/v1/records/none")),
+    "a record without a database": (
+        "get-record",
+        503,
+        lambda g, _: without_database(g).client.get("/api/v1/records/none", headers=AUTHORIZED),
+    ),
+    "a direct URL": (
+        "get-4o-image-download-url",
+        200,
+        lambda g, o: convert(g, {"taskId": "task12345", "url": kept(g, o)}),
+    ),
+    "no such task": ("get-4o-image-download-url", 200, lambda g, _: convert(g, {"taskId": "none", "url": "x"})),
+    "not understood": ("get-4o-image-download-url", 200, lambda g, _: convert(g, [])),
+    "no access": ("get-4o-image-download-url", 200, lambda g, _: convert(g, {}, headers={})),
+    "no image": (
+        "get-4o-image-download-url",
+        200,
+        lambda g, o: (
+            (url := kept(g, o))
+            and o.route("/v/cat.png", answer(404))
+            and convert(g, {"taskId": "task12345", "url": url})
+        ),
+    ),
+    "the wrong method": ("get-4o-image-download-url", 405, lambda g, _: g.client.get(CONTRACT)),
+    "no database": (
+        "get-4o-image-download-url",
+        500,
+        lambda g, _: convert(without_database(g), {"taskId": "none", "url": "x"}),
+    ),
+    "a record in wire form": ("get-4o-image-record-info", 200, lambda g, o: kept(g, o) and info(g, "task12345")),
+    "no record": ("get-4o-image-record-info", 200, lambda g, _: info(g, "none")),
+    "no task": ("get-4o-image-record-info", 200, lambda g, _: info(g, "")),
+    "a file": ("download", 200, lambda g, o: follow(g, kept(g, o))),
+    "a file's headers": ("download-head", 200, lambda g, o: follow(g, kept(g, o), "HEAD")),
+    "a part": ("download", 206, lambda g, o: follow(g, kept(g, o), headers={"Range": "bytes=1-2"})),
+    "a part beyond": ("download", 416, lambda g, o: follow(g, kept(g, o), headers={"Range": "bytes=99999-"})),
+    "a file that is there": (
+        "download",
+        304,
+        lambda g, o: (url := kept(g, o)) and follow(g, url, headers={"If-None-Match": follow(g, url).headers["ETag"]}),
+    ),
+    "a redirect": ("download", 302, lambda _, o: redirected(o)),
+    "a help page": ("download", 200, lambda g, _: g.client.get("/download/task12345")),
+    "a forged link": ("download", 403, lambda g, _: g.client.get("/download/a?sig=x")),
+    "a forged link, headers": ("download-head", 403, lambda g, _: g.client.head("/download/a?sig=x")),
+    "an expired link": ("download", 410, lambda g, o: follow(g, o.url("/"), lifetime_s=-60)),
+    "an expired link, for a script": (
+        "download",
+        410,
+        lambda g, o: follow(g, o.url("/"), lifetime_s=-60, headers={"Accept": "application/json"}),
+    ),
+    "an expired link, for people": (
+        "download",
+        410,
+        lambda g, o: follow(g, o.url("/"), lifetime_s=-60, headers={"Accept": "text/html"}),
+    ),
+    "a link to no record": (
+        "download",
+        404,
+        lambda g, o: follow(g, o.url("/"), headers={"Accept": "application/problem+json"}),
+    ),
+    "an object": ("file", 200, lambda g, o: g.client.get(converted(g, o), buffered=True)),
+    "an object's headers": ("file-head", 200, lambda g, o: g.client.head(converted(g, o))),
+    "an object, forged": ("file", 403, lambda g, o: g.client.get(converted(g, o) + "x")),
+    "alive": ("healthz", 200, lambda g, _: g.client.get("/healthz")),
+    "ready": ("readyz", 200, lambda g, _: g.client.get("/readyz")),
+    "not ready": ("readyz", 503, lambda g, _: without_database(g).client.get("/readyz")),
+}
+
+
+@pytest.mark.parametrize(("operation_id", "status", "call"), ANSWERS.values(), ids=ANSWERS)
+def test_what_is_answered_is_documented(
+    store: Gateway, origin: ScriptedServer, operation_id: str, status: int, call: Call
+) -> None:
+    documented = Documented(document_of(store))
+
+    response = call(store, origin)
+
+    assert response.status_code == status
+    documented.hold(operation_id, response)
+
+
+def test_every_operation_was_asked(documented: Documented) -> None:
+    told = {made["operationId"] for _, _, made in operations(documented.document)}
+
+    assert {operation_id for operation_id, _, _ in ANSWERS.values()} == told
