@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, Connection, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.records.record import Record
@@ -88,14 +88,8 @@ class SqlRecords:
 
     def sweep(self, created_before: int, now_ms: int, most: int) -> "list[Swept]":
         """Turn records older than a time into tombstones, oldest first, at most so many at once."""
-        old = (
-            select(records.c.task_id)
-            .where(records.c.swept_at.is_(None), records.c.created_at < created_before)
-            .order_by(records.c.created_at)
-            .limit(most)
-        )
         with self._database.writing() as connection:
-            task_ids = list(connection.scalars(old))
+            task_ids = _oldest(connection, most, records.c.swept_at.is_(None), records.c.created_at < created_before)
             held = objects.c.task_id.in_(task_ids)
             digests: dict[str, list[str]] = {task_id: [] for task_id in task_ids}
             for task_id, digest in connection.execute(select(objects.c.task_id, objects.c.digest).where(held)):
@@ -107,10 +101,10 @@ class SqlRecords:
         return [Swept(task_id, tuple(found)) for task_id, found in digests.items()]
 
     def bury(self, swept_before: int, most: int) -> int:
-        """Forget tombstones older than a time, at most so many at once; tells how many."""
-        old = select(records.c.task_id).where(records.c.swept_at < swept_before).limit(most)
+        """Forget tombstones older than a time, oldest first, at most so many at once; tells how many."""
         with self._database.writing() as connection:
-            return connection.execute(delete(records).where(records.c.task_id.in_(old))).rowcount
+            task_ids = _oldest(connection, most, records.c.swept_at < swept_before)
+            return connection.execute(delete(records).where(records.c.task_id.in_(task_ids))).rowcount
 
 
 def _record(row: Any) -> Record:  # noqa: ANN401 (a row's type names its columns' types only)
@@ -138,3 +132,9 @@ def _values(record: Record) -> dict[str, Any]:
         "error_message": record.error_message,
         "swept_at": None,
     }
+
+
+def _oldest(connection: Connection, most: int, *conditions: ColumnElement[bool]) -> list[str]:
+    """The tasks of the oldest records, in the order of the index: PostgreSQL would sort all of them for each batch."""
+    oldest = select(records.c.task_id).where(*conditions).order_by(records.c.swept_at, records.c.created_at).limit(most)
+    return list(connection.scalars(oldest))
