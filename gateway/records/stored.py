@@ -82,9 +82,10 @@ class SqlRecords:
 
     def delete(self, task_id: str) -> bool:
         """Forget a record and which objects hold its images; tells whether there was one."""
-        with self._database.writing() as connection:
+        with self._database.writing() as connection:  # the record first, as the sweep does: neither waits for the other
+            deleted = connection.execute(delete(records).where(records.c.task_id == task_id))
             connection.execute(delete(objects).where(objects.c.task_id == task_id))
-            return connection.execute(delete(records).where(records.c.task_id == task_id)).rowcount > 0
+        return deleted.rowcount > 0
 
     def sweep(self, created_before: int, now_ms: int, most: int) -> "list[Swept]":
         """Turn records older than a time into tombstones, oldest first, at most so many at once."""
@@ -135,6 +136,10 @@ def _values(record: Record) -> dict[str, Any]:
 
 
 def _oldest(connection: Connection, most: int, *conditions: ColumnElement[bool]) -> list[str]:
-    """The tasks of the oldest records, in the order of the index: PostgreSQL would sort all of them for each batch."""
+    """The tasks of the oldest records, in the order of the index: PostgreSQL would sort all of them for each batch.
+
+    A record that somebody is writing at this moment is none of them, and nobody writes the others until the end of the
+    transaction; SQLite has one writer anyhow.
+    """
     oldest = select(records.c.task_id).where(*conditions).order_by(records.c.swept_at, records.c.created_at).limit(most)
-    return list(connection.scalars(oldest))
+    return list(connection.scalars(oldest.with_for_update(skip_locked=True)))

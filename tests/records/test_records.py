@@ -1,5 +1,7 @@
 """Records: what the contract says of them, and that they are kept, on every engine alike."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from gateway.errors import (
@@ -14,6 +16,7 @@ from gateway.errors import (
 )
 from gateway.records.record import DAY_MS, Record, Status, check_result
 from gateway.records.stored import SqlRecords
+from gateway.storage import models
 from gateway.storage.database import Database
 from gateway.storage.index import ObjectIndex
 from gateway.storage.objects import Stored
@@ -134,6 +137,29 @@ class TestSqlRecords:
         assert records.bury(swept_before=100, most=10) == 0
         assert records.bury(swept_before=101, most=10) == 1
         assert records.find("task1") is None
+
+
+@pytest.fixture
+def impatient(postgresql: str) -> Iterator[Database]:
+    """PostgreSQL for one who gives up when somebody else holds a row for two seconds."""
+    database = Database(f"{postgresql}&options=-clock_timeout%3D2000")
+    yield database
+    database.engine.dispose()
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)  # SQLite has one writer at a time
+def test_what_somebody_is_just_renewing_is_neither_swept_nor_buried(database: Database, impatient: Database) -> None:
+    records = SqlRecords(impatient)
+    records.put(record("tombstone", created_at=1))
+    records.sweep(created_before=2, now_ms=2, most=10)
+    records.put(record("old", created_at=1))
+
+    with database.writing() as renewing:
+        renewing.execute(models.records.update().values(created_at=NOW, swept_at=None))
+        swept, buried = records.sweep(created_before=2, now_ms=NOW, most=10), records.bury(swept_before=3, most=10)
+
+    assert (swept, buried) == ([], 0)
+    assert [found.swept for name in ("tombstone", "old") if (found := records.find(name))] == [False, False]
 
 
 class TestObjectIndex:
