@@ -3,10 +3,10 @@
 import signal
 import sys
 
-from bench import links
+from bench import links, memory
 from bench.table import heading
 
-BENCHMARKS = {"links": links.run}
+BENCHMARKS = {"links": links.run, "memory": memory.run}
 
 
 def main(names: list[str]) -> None:
