@@ -3,10 +3,10 @@
 import signal
 import sys
 
-from bench import links, memory
+from bench import links, memory, records
 from bench.table import heading
 
-BENCHMARKS = {"links": links.run, "memory": memory.run}
+BENCHMARKS = {"links": links.run, "memory": memory.run, "records": records.run}
 
 
 def main(names: list[str]) -> None:
