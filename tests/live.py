@@ -52,6 +52,11 @@ class LiveGateway:
             connection.sendall(request)
             return b"".join(iter(lambda: connection.recv(65536), b""))
 
+    def workers(self) -> list[int]:
+        """The process ids of its workers. Linux only."""
+        pid = self.process.pid
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()]
+
     def log_text(self) -> str:
         """Everything it wrote so far."""
         return self.log.read_text(encoding="utf-8")

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, Select, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.records.record import Record
@@ -92,35 +92,32 @@ class SqlRecords:
 
     def delete(self, task_id: str) -> bool:
         """Forget a record, and which objects hold its images; tells whether there was one."""
-        with self._database.writing() as connection:
+        with self._database.writing() as connection:  # the record first, as the sweep does: neither waits for the other
+            deleted = connection.execute(delete(records).where(records.c.task_id == task_id))
             connection.execute(delete(objects).where(objects.c.task_id == task_id))
-            return connection.execute(delete(records).where(records.c.task_id == task_id)).rowcount > 0
+        return deleted.rowcount > 0
 
     def old(self, created_before: int, most: int) -> list[str]:
         """The tasks whose records are older than a time and no tombstones yet, oldest first, at most so many."""
-        old = (
-            select(records.c.task_id)
-            .where(records.c.swept_at.is_(None), records.c.created_at < created_before)
-            .order_by(records.c.created_at)
-            .limit(most)
-        )
         with self._database.reading() as connection:
+            old = _oldest(most, records.c.swept_at.is_(None), records.c.created_at < created_before)
             return list(connection.scalars(old))
 
     def entomb(self, task_ids: Collection[str], created_before: int, now_ms: int) -> None:
         """Turn those of the records into tombstones that are still older than a time, and forget their objects."""
-        still_old = (records.c.task_id.in_(task_ids), records.c.created_at < created_before)
+        these = select(records.c.task_id).where(records.c.task_id.in_(task_ids), records.c.created_at < created_before)
         with self._database.writing() as connection:
-            entombed = connection.scalars(
-                update(records).where(*still_old).values(swept_at=now_ms, result_urls=None).returning(records.c.task_id)
-            ).all()
-            connection.execute(delete(objects).where(objects.c.task_id.in_(entombed)))
+            found = connection.scalars(these.with_for_update(skip_locked=True)).all()
+            connection.execute(
+                update(records).where(records.c.task_id.in_(found)).values(swept_at=now_ms, result_urls=None)
+            )
+            connection.execute(delete(objects).where(objects.c.task_id.in_(found)))
 
     def bury(self, swept_before: int, most: int) -> int:
-        """Forget tombstones older than a time, at most so many at once; tells how many."""
-        old = select(records.c.task_id).where(records.c.swept_at < swept_before).limit(most)
+        """Forget tombstones older than a time, oldest first, at most so many at once; tells how many."""
         with self._database.writing() as connection:
-            return connection.execute(delete(records).where(records.c.task_id.in_(old))).rowcount
+            task_ids = connection.scalars(_oldest(most, records.c.swept_at < swept_before)).all()
+            return connection.execute(delete(records).where(records.c.task_id.in_(task_ids))).rowcount
 
 
 def _with_result(known: Record, url: str, now_ms: int) -> Record:
@@ -158,3 +155,13 @@ def _values(record: Record) -> dict[str, Any]:
         "error_message": record.error_message,
         "swept_at": None,
     }
+
+
+def _oldest(most: int, *conditions: ColumnElement[bool]) -> Select[tuple[str]]:
+    """The tasks of the oldest records, in the order of the index: PostgreSQL would sort all of them for each batch.
+
+    A record that somebody is writing at this moment is none of them, and nobody writes the others until the end of the
+    transaction; SQLite has one writer anyhow.
+    """
+    oldest = select(records.c.task_id).where(*conditions).order_by(records.c.swept_at, records.c.created_at).limit(most)
+    return oldest.with_for_update(skip_locked=True)

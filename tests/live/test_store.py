@@ -35,9 +35,7 @@ def download(gateway: LiveGateway, task_id: str, url: str) -> tuple[int, bytes]:
 
 def kill_all(gateway: LiveGateway) -> None:
     """Kill the master and its workers at once, as a machine that loses its power would."""
-    pid = gateway.process.pid
-    workers = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
-    for each in (pid, *map(int, workers)):
+    for each in (gateway.process.pid, *gateway.workers()):
         os.kill(each, signal.SIGKILL)
     gateway.process.wait()
 

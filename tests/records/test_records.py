@@ -1,5 +1,6 @@
 """Records: what the contract says of them, and that they are kept, on every engine alike."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -17,6 +18,7 @@ from gateway.errors import (
 )
 from gateway.records.record import DAY_MS, Record, Status, check_result
 from gateway.records.stored import SqlRecords
+from gateway.storage import models
 from gateway.storage.database import Database
 from gateway.storage.index import ObjectIndex
 from gateway.storage.objects import Stored
@@ -186,6 +188,30 @@ class TestSqlRecords:
         assert records.bury(swept_before=100, most=10) == 0
         assert records.bury(swept_before=101, most=10) == 1
         assert records.find("task1") is None
+
+
+@pytest.fixture
+def impatient(postgresql: str) -> Iterator[Database]:
+    """PostgreSQL for one who gives up when somebody else holds a row for two seconds."""
+    database = Database(f"{postgresql}&options=-clock_timeout%3D2000")
+    yield database
+    database.engine.dispose()
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)  # SQLite has one writer at a time
+def test_what_somebody_is_just_renewing_is_neither_swept_nor_buried(database: Database, impatient: Database) -> None:
+    records = SqlRecords(impatient)
+    records.put(record("tombstone", created_at=1))
+    records.entomb(["tombstone"], created_before=2, now_ms=2)
+    records.put(record("old", created_at=1))
+
+    with database.writing() as renewing:
+        renewing.execute(models.records.update().values(created_at=NOW, swept_at=None))
+        old, buried = records.old(created_before=2, most=10), records.bury(swept_before=3, most=10)
+        records.entomb(["old"], created_before=2, now_ms=NOW)
+
+    assert (old, buried) == ([], 0)
+    assert [found.swept for name in ("tombstone", "old") if (found := records.find(name))] == [False, False]
 
 
 class TestObjectIndex:

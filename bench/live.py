@@ -1,0 +1,112 @@
+"""The real thing for a benchmark: the Procfile's own command, with the ``store`` resolver, in a folder of its own."""
+
+import json
+import os
+import shlex
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+
+from gateway.links import LinkSigner
+
+ROOT = Path(__file__).parents[1]
+SECRET = API_KEY = "a-secret-for-the-benchmark-of-32-bytes"  # noqa: S105 (opens nothing real)
+STARTS_WITHIN_S = STOPS_WITHIN_S = 30.0
+PATIENCE_S = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A gateway that answers."""
+
+    port: int
+    pid: int
+
+    def put_record(self, task_id: str, url: str) -> None:
+        """Tell it of a task whose only image is at ``url``."""
+        body = json.dumps({"status": "SUCCESS", "resultUrls": [url]})
+        with closing(self._connection()) as connection:
+            connection.request("PUT", f"/api/v1/records/{task_id}", body, {"Authorization": f"Bearer {API_KEY}"})
+            status = connection.getresponse().status
+        if status != 200:
+            raise RuntimeError(f"the record was answered with {status}")
+
+    def download(self, task_id: str, url: str) -> int:
+        """Download an image, throw its bytes away, and tell how many they were."""
+        taken, part = 0, bytearray(2**20)
+        with closing(self._connection()) as connection:
+            connection.request("GET", LinkSigner([SECRET]).mint(task_id, url))
+            response = connection.getresponse()
+            while response.status == 200 and (count := response.readinto(part)):
+                taken += count
+        return taken
+
+    def peak_bytes(self) -> int:
+        """The most memory that the worker ever had resident (``VmHWM``). Linux only."""
+        worker = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text(encoding="ascii").split()[0]
+        status = Path(f"/proc/{worker}/status").read_text(encoding="ascii")
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+
+    def _connection(self) -> HTTPConnection:
+        return HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
+
+
+@contextmanager
+def running_gateway(folder: Path, origin: str) -> Iterator[Running]:
+    """Run one worker that fetches from ``origin`` (``host:port``) and keeps all in ``folder``; stop it at the end."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    command = shlex.split((ROOT / "Procfile").read_text(encoding="utf-8").partition("web:")[2])
+    with (folder / "log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", *command, "-c", str(ROOT / "gunicorn.conf.py"), "--chdir", str(folder)],
+            env=_environment(origin, port),
+            cwd=folder,
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        _wait_until_healthy(process, port, folder / "log")
+        yield Running(port, process.pid)
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOPS_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _environment(origin: str, port: int) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return kept | {
+        "PYTHONPATH": str(ROOT),
+        "PORT": str(port),
+        "GATEWAY_SECRET_KEYS": SECRET,
+        "GATEWAY_API_KEYS": f"bench:{API_KEY}",
+        "GATEWAY_RESOLVER": "store",
+        "GATEWAY_ORIGIN_HOSTS": origin,
+        "GATEWAY_PRIVATE_NETWORKS": "127.0.0.0/8",
+        "GATEWAY_ALLOW_HTTP": "true",
+        "GATEWAY_DOWNLOADS_PER_MINUTE": "0",
+    }
+
+
+def _wait_until_healthy(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+    until = time.monotonic() + STARTS_WITHIN_S
+    while process.poll() is None and time.monotonic() < until:
+        with closing(HTTPConnection("127.0.0.1", port, timeout=2)) as connection:
+            try:
+                connection.request("GET", "/healthz")
+                if connection.getresponse().status == 200:
+                    return
+            except OSError:
+                time.sleep(0.05)
+    raise RuntimeError("the gateway does not answer:\n" + log.read_text(encoding="utf-8"))
