@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from buckets import CREDENTIALS, S3Server, swift
 from factories import Clock, Gateway, make_settings
+from gateway.settings import Bucket
 from servers import ScriptedServer
 
 CORPORA = Path(__file__).parents[2] / "shared" / "corpora"
@@ -43,6 +45,21 @@ def upstream_gateway(origin: ScriptedServer, provider: ScriptedServer, clock: Cl
     """A gateway that asks ``provider`` for direct URLs, which lie on ``origin``."""
     settings = make_settings(origin.address, resolver="upstream", upstream_url=provider.url(""))
     return Gateway(settings, clock=clock)
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """A server that speaks S3."""
+    with swift() as server:
+        yield server
+
+
+@pytest.fixture
+def bucket(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    """An empty bucket, and the keys to its server where the gateway looks for them."""
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    return s3.make_bucket()
 
 
 @pytest.fixture(scope="session")

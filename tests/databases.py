@@ -1,13 +1,11 @@
 """Real databases for tests: SQLite in a file, and PostgreSQL from a wheel."""
 
-import os
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 from gateway.storage.database import Database
+from machine import missing
 
 ENGINES = ("sqlite", "postgresql")
 
@@ -18,9 +16,7 @@ def postgresql_url(folder: Path) -> Iterator[str]:
         with warnings.catch_warnings(action="ignore"):  # it tells where it keeps its files
             import pgserver
     except ImportError:
-        if os.environ.get("GATEWAY_TEST_REQUIRE") == "all":
-            pytest.fail("pgserver is not installed")
-        pytest.skip("pgserver is not installed")
+        missing("pgserver is not installed")
     with warnings.catch_warnings(action="ignore"), pgserver.get_server(folder) as server:  # type: ignore[attr-defined]
         yield server.get_uri()
 
