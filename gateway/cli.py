@@ -1,5 +1,7 @@
 """The command line: ``flask --app wsgi links sign|verify`` and ``check``."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, cast
 from urllib.parse import unquote
 
@@ -93,15 +95,32 @@ def _own() -> OwnStore:
 @click.command("check")
 @with_appcontext
 def check() -> None:
-    """Print the effective settings, secrets masked, and try the provider."""
+    """Print the effective settings, secrets masked, and try the provider and the store."""
     for name, value in cast("Settings", current_app.extensions["gateway.settings"]).masked().items():
         click.echo(f"{name}={value}")
-    upstream = _services().upstream
-    if upstream is None:
-        click.echo("provider: not used by this resolver")
-        return
+    click.echo(f"provider: {_check_provider(_services())}")
+    if own := _services().own:
+        click.echo(f"store: {_check_store(own)}")
+
+
+def _check_provider(services: Services) -> str:
+    if services.upstream is None:
+        return "not used by this resolver"
+    with _failing("provider"):
+        services.upstream.probe()
+    return "answers, and takes the key"
+
+
+def _check_store(own: OwnStore) -> str:
+    with _failing("store"):
+        reason = own.resolver.probe()
+    return f"keeps, gives and drops; browsers are {f'not sent there ({reason})' if reason else 'sent there'}"
+
+
+@contextmanager
+def _failing(part: str) -> Iterator[None]:
+    """Say which part stands against it, and the remedy where it is known."""
     try:
-        upstream.probe()
+        yield
     except GatewayError as error:
-        raise click.ClickException(f"provider: {error.code}: {error.public} ({error})") from None
-    click.echo("provider: answers, and takes the key")
+        raise click.ClickException(f"{part}: {error.code}: {error.public} ({error})") from None

@@ -25,16 +25,17 @@ from gateway.resolving.breaker import Breaker
 from gateway.resolving.origin import OriginResolver
 from gateway.resolving.resolver import Resolver
 from gateway.resolving.upstream import UpstreamResolver
-from gateway.settings import Settings
+from gateway.settings import Bucket, Settings
 from gateway.storage.memory import MemoryLedger
 
 if TYPE_CHECKING:
     from gateway.records.stored import SqlRecords
     from gateway.records.sweep import Sweep
+    from gateway.resolving.doors import Door
     from gateway.resolving.store import StoreResolver
     from gateway.storage.database import Database
-    from gateway.storage.folder import FolderObjects
     from gateway.storage.index import ObjectIndex
+    from gateway.storage.objects import Objects
 
 _VIA_SALT = b"gateway.via.v1"
 
@@ -46,7 +47,8 @@ class OwnStore:
     database: "Database"
     records: "SqlRecords"
     index: "ObjectIndex"
-    objects: "FolderObjects"
+    objects: "Objects"
+    door: "Door"
     files: FileLinks
     sweep: "Sweep"
     resolver: "StoreResolver"
@@ -129,24 +131,39 @@ def _own_store(settings: Settings, client: Client, guard: Guard, clock: Callable
     from gateway.records.sweep import Sweep  # noqa: PLC0415
     from gateway.resolving.store import StoreResolver  # noqa: PLC0415
     from gateway.storage.database import Database  # noqa: PLC0415
-    from gateway.storage.folder import FolderObjects  # noqa: PLC0415
     from gateway.storage.index import ObjectIndex  # noqa: PLC0415
 
     database = Database(settings.database_url)
     records = SqlRecords(database)
     index = ObjectIndex(database, clock)
-    objects = FolderObjects(settings.store, settings.store_max_bytes or None, clock)
     file_links = FileLinks(KeyRing.derive(settings.secret_keys, files.SALT), settings.public_url, clock)
+    objects, door = _objects(settings, file_links, client, guard, clock)
     resolver = StoreResolver(
         records,
         index,
         objects,
+        door,
         client,
         guard,
         days=settings.record_days,
         max_bytes=settings.max_bytes,
-        sign=file_links.mint,
         clock=clock,
     )
     sweep = Sweep(records, index, objects, settings.record_days, clock)
-    return OwnStore(database, records, index, objects, file_links, sweep, resolver)
+    return OwnStore(database, records, index, objects, door, file_links, sweep, resolver)
+
+
+def _objects(
+    settings: Settings, file_links: FileLinks, client: Client, guard: Guard, clock: Callable[[], float]
+) -> "tuple[Objects, Door]":
+    """Where the objects are, and how others get at them. What speaks S3 is imported only where it is used."""
+    from gateway.resolving.doors import BucketDoor, OwnDoor  # noqa: PLC0415
+
+    if not isinstance(settings.store, Bucket):
+        from gateway.storage.folder import FolderObjects  # noqa: PLC0415
+
+        return FolderObjects(settings.store, settings.store_max_bytes or None, clock), OwnDoor(file_links.mint)
+    from gateway.storage.s3 import S3Objects  # noqa: PLC0415
+
+    bucket = S3Objects(settings.store, settings.s3_endpoint_url)
+    return bucket, BucketDoor(bucket.presign, OwnDoor(file_links.mint), client, guard)

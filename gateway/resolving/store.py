@@ -1,15 +1,17 @@
 """The ``store`` resolver: the provider's own job. Check the record, fetch the image, keep it, and hand it out."""
 
+import secrets
 import time
 from collections.abc import Callable
 from contextlib import closing
 
 from gateway.egress.client import Client
 from gateway.egress.guard import Guard
-from gateway.errors import FileTooLarge, ImageUnavailable, NotAnImage, OriginError, OriginNotAllowed
+from gateway.errors import FileTooLarge, ImageUnavailable, NotAnImage, OriginError, OriginNotAllowed, StorageDown
 from gateway.media import IMAGES, media_of
 from gateway.records.record import check_result
 from gateway.records.stored import SqlRecords
+from gateway.resolving.doors import Door
 from gateway.resolving.kept import KeptSource
 from gateway.resolving.remote import RemoteSource
 from gateway.storage.index import ObjectIndex
@@ -17,6 +19,7 @@ from gateway.storage.objects import Incoming, Objects, Stored
 
 LIFE_S = 1200
 _CHUNK = 256 * 1024
+_PROBE_BYTES = 16
 
 
 class StoreResolver:
@@ -25,11 +28,10 @@ class StoreResolver:
     Args:
         records: what is known of tasks.
         index: which object holds which image.
-        objects: where the bytes are kept.
+        objects, door: where the bytes are kept, and how others get at them.
         client, guard: the way to the images' origins.
         days: how old a record may be.
         max_bytes: the largest image that is kept.
-        sign: makes the URL of an object for others.
     """
 
     def __init__(  # noqa: PLR0913 (the collaborators of one conversion)
@@ -37,22 +39,22 @@ class StoreResolver:
         records: SqlRecords,
         index: ObjectIndex,
         objects: Objects,
+        door: Door,
         client: Client,
         guard: Guard,
         *,
         days: int,
         max_bytes: int,
-        sign: Callable[[str, str], str],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._records = records
         self._index = index
         self._objects = objects
+        self._door = door
         self._client = client
         self._guard = guard
         self._days = days
         self._max_bytes = max_bytes
-        self._sign = sign
         self._clock = clock
 
     def resolve(self, task_id: str, url: str) -> KeptSource:
@@ -67,7 +69,29 @@ class StoreResolver:
         if stored is None or not self._objects.has(stored):
             stored = self._fetch(url)
             self._index.put(task_id, url, stored)
-        return KeptSource(self._objects, stored, self._clock() + LIFE_S, self._sign)
+        return KeptSource(self._objects, stored, self._door, self._clock() + LIFE_S)
+
+    def probe(self) -> str:
+        """Keep, read and drop an object of sixteen bytes.
+
+        Returns:
+            Why no browser would be sent to the store, in one word; empty when it would be.
+
+        Raises:
+            StorageFull, StorageDown: what stands against it, and the remedy.
+        """
+        with self._objects.receiving() as incoming:
+            incoming.write(secrets.token_bytes(_PROBE_BYTES))
+            stored = self._objects.keep(incoming)
+        try:
+            with closing(self._objects.open(stored, 0, stored.length - 1)) as reading:
+                whole = reading.read(stored.length) == stored.head
+            reason = self._door.held_back(stored)
+        finally:
+            self._objects.delete(stored.digest)
+        if not whole or self._objects.has(stored):
+            raise StorageDown("it does not give what it was given, or does not drop it")
+        return reason
 
     def _fetch(self, url: str) -> Stored:
         try:

@@ -20,6 +20,7 @@ def readyz() -> Response:
     own = services().own
     checks = {
         "database": "not used" if own is None else "ok" if own.database.answers() else "down",
+        "store": "not used" if own is None else "ok" if own.objects.answers() else "down",
         "provider": "paused after failures" if services().breaker.is_open else "ok",
         "maintenance": "on" if settings().maintenance else "off",
     }

@@ -17,7 +17,7 @@ HEX = re.compile(r"[0-9a-f]{16}")
 ALICE, BOB, CAROL = "198.51.100.1", "198.51.100.2", "198.51.100.3"
 PROXY, OUTER_PROXY = "10.0.0.1", "203.0.113.9"
 
-UNUSED = {"database": "not used"}
+UNUSED = {"database": "not used", "store": "not used"}
 
 
 def take(gateway: Gateway, link: str, method: str = "GET", **headers: str) -> TestResponse:
