@@ -8,10 +8,12 @@ import os  # noqa: E402
 import sys  # noqa: E402
 from typing import Any  # noqa: E402
 
+import structlog  # noqa: E402
+
 from gateway.capacity import raise_file_limit, worker_connections as connections  # noqa: E402
-from gateway.environment import load_settings  # noqa: E402
+from gateway.environment import load_settings, lost_at_each_deploy  # noqa: E402
 from gateway.errors import ConfigError  # noqa: E402
-from gateway.logs import LOGGING  # noqa: E402
+from gateway.logs import LOGGING, set_up_logs  # noqa: E402
 
 raise_file_limit()
 try:
@@ -37,8 +39,17 @@ def on_starting(_server: Any) -> None:  # noqa: ANN401 (gunicorn's arbiter)
     """Refuse faulty settings in the master: a worker that exits would be started again for ever."""
     if _settings is None:
         sys.exit(str(_faults))
+    if lost := lost_at_each_deploy(_settings):
+        _warn_of(lost)
     if _settings.resolver == "store":
         _prepare_database(_settings.database_url)
+
+
+def _warn_of(lost: list[str]) -> None:
+    set_up_logs()
+    structlog.get_logger("gateway.boot").warning(
+        "ephemeral_disk", settings=lost, remedy="use PostgreSQL and an s3:// store, or a volume that outlives a deploy"
+    )
 
 
 def _prepare_database(url: str) -> None:
