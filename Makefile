@@ -54,7 +54,7 @@ clean:
 # Where it cannot be installed, the tests that need it say so, and are skipped.
 .venv/swift.ready: tests/swift-requirements.txt | .venv/made
 	@echo "Installing the S3 server that the tests use …"
-	@rm -rf .venv/swift
+	@rm -rf .venv/swift $@
 	@if $(BIN)/python -m venv .venv/swift && .venv/swift/bin/python -m pip install --quiet --disable-pip-version-check \
 	    --only-binary :all: --require-hashes -r tests/swift-requirements.txt; \
 	then touch $@; else echo "It cannot be installed here." >&2; rm -rf .venv/swift; fi

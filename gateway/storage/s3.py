@@ -37,6 +37,7 @@ _REMEDIES = {
     "SignatureDoesNotMatch": _WRONG_KEY,
     "NoCredentialsError": _NO_KEY,
     "PartialCredentialsError": _NO_KEY,
+    "SSLError": "TLS failed; AWS_CA_BUNDLE names a certificate authority of your own",
     "RequestTimeTooSkewed": "the clock of this machine is wrong",
     "PermanentRedirect": _OTHER_REGION,
     "AuthorizationHeaderMalformed": _OTHER_REGION,

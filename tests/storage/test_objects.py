@@ -2,12 +2,14 @@
 
 import hashlib
 import os
+import socket
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from random import Random
 from typing import Protocol
@@ -17,6 +19,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from buckets import SECRET, Cable, S3Server
+from certificates import make_certificate, server_context
 from factories import PNG
 from gateway.errors import StorageDown
 from gateway.settings import Bucket
@@ -316,6 +319,45 @@ def test_a_server_that_breaks_off_is_told_in_the_middle_of_reading(s3: S3Server,
 
             with pytest.raises(StorageDown):
                 b"".join(iter(lambda: reading.read(65536), b""))
+
+
+def test_tls_that_breaks_in_the_middle_of_reading_is_told_like_any_outage(
+    bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = make_certificate(tmp_path)
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as other:
+        other.submit(send_half_and_garbage, listener, server_context(certificate))
+        objects = S3Objects(bucket, f"https://127.0.0.1:{listener.getsockname()[1]}")
+        with closing(objects.open(Stored("0" * 64, 10, b""), 0, 9)) as reading, pytest.raises(StorageDown):
+            reading.read(10)
+
+
+def send_half_and_garbage(listener: socket.socket, tls: ssl.SSLContext) -> None:
+    plain, _ = listener.accept()
+    with plain.dup() as below, tls.wrap_socket(plain, server_side=True) as connection:
+        connection.recv(65536)
+        head = {"Content-Range": "bytes 0-9/10", "Content-Length": "10"}
+        connection.sendall(answer(206, b"01234", head))
+        below.sendall(b"no record of TLS")
+
+
+def test_a_certificate_that_is_not_trusted_is_told_with_the_remedy(bucket: Bucket, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as other:
+        other.submit(shake_hands_twice, listener, server_context(make_certificate(tmp_path)))
+        objects = S3Objects(bucket, f"https://127.0.0.1:{listener.getsockname()[1]}")
+
+        with pytest.raises(StorageDown, match="AWS_CA_BUNDLE names a certificate authority of your own"):
+            objects.delete("0" * 64)
+
+
+def shake_hands_twice(listener: socket.socket, tls: ssl.SSLContext) -> None:
+    """Once for each attempt of the client."""
+    listener.settimeout(5)
+    for _ in range(2):
+        with suppress(OSError), tls.wrap_socket(listener.accept()[0], server_side=True):
+            pass
 
 
 def test_an_upload_that_breaks_off_leaves_nothing(s3: S3Server, bucket: Bucket) -> None:
