@@ -9,7 +9,7 @@ BIN := .venv/bin
 run: .venv/run.ready
 	@$(BIN)/python -m gateway
 
-test: .venv/dev.ready
+test: .venv/dev.ready .venv/swift.ready
 	@$(BIN)/python -m pytest $(PYTEST)
 
 lint: .venv/dev.ready
@@ -32,6 +32,8 @@ lock: .venv/dev.ready
 	    requirements.in --output-file requirements.txt
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header $(LOCK) \
 	    tests/requirements.in --output-file tests/requirements.txt
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header $(LOCK) \
+	    tests/swift-requirements.in --output-file tests/swift-requirements.txt
 
 images: .venv/dev.ready
 	@$(BIN)/python -m gateway.demo.paint
@@ -48,6 +50,14 @@ clean:
 	@echo "Installing what the tests need …"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/requirements.txt
 	@touch $@
+
+# Where it cannot be installed, the tests that need it say so, and are skipped.
+.venv/swift.ready: tests/swift-requirements.txt | .venv/made
+	@echo "Installing the S3 server that the tests use …"
+	@rm -rf .venv/swift $@
+	@if $(BIN)/python -m venv .venv/swift && .venv/swift/bin/python -m pip install --quiet --disable-pip-version-check \
+	    --only-binary :all: --require-hashes -r tests/swift-requirements.txt; \
+	then touch $@; else echo "It cannot be installed here." >&2; rm -rf .venv/swift; fi
 
 # macOS has no wheels of gevent for 3.11, so it wants 3.12.
 .venv/made:

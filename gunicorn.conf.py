@@ -9,10 +9,12 @@ import sys  # noqa: E402
 from contextlib import suppress  # noqa: E402
 from typing import Any  # noqa: E402
 
+import structlog  # noqa: E402
+
 from gateway.capacity import raise_file_limit, worker_connections as connections  # noqa: E402
-from gateway.environment import load_settings  # noqa: E402
+from gateway.environment import load_settings, lost_at_each_deploy  # noqa: E402
 from gateway.errors import ConfigError, DatabaseDown  # noqa: E402
-from gateway.logs import LOGGING  # noqa: E402
+from gateway.logs import LOGGING, set_up_logs  # noqa: E402
 
 raise_file_limit()
 try:
@@ -38,6 +40,8 @@ def on_starting(server: Any) -> None:  # noqa: ANN401 (gunicorn's arbiter)
     """Refuse faulty settings in the master: a worker that exits would be started again for ever."""
     if _settings is None:
         sys.exit(str(_faults))
+    if lost := lost_at_each_deploy(_settings):
+        _warn_of(lost)
     _prepare_database(_settings.database_url, server.log)
 
 
@@ -57,6 +61,13 @@ def worker_exit(_server: Any, worker: Any) -> None:  # noqa: ANN401 (gunicorn's 
 def _services(worker: Any) -> Any:  # noqa: ANN401 (gunicorn's worker)
     """The services of a worker's application; None for the demo's sample origin, and before it was loaded."""
     return getattr(getattr(worker, "wsgi", None), "extensions", {}).get("gateway")
+
+
+def _warn_of(lost: list[str]) -> None:
+    set_up_logs()
+    structlog.get_logger("gateway.boot").warning(
+        "ephemeral_disk", settings=lost, remedy="use PostgreSQL and an s3:// store, or a volume that outlives a deploy"
+    )
 
 
 def _prepare_database(url: str, log: Any) -> None:  # noqa: ANN401 (gunicorn's logger)

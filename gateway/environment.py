@@ -2,6 +2,7 @@
 
 import os
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,12 +11,13 @@ from pydantic import ValidationError
 
 from gateway.errors import ConfigError
 from gateway.hosts import origin_of
-from gateway.settings import PREFIX, SECRET_REMEDY, SHORTEST_SECRET, Settings, variable
+from gateway.settings import PREFIX, SECRET_REMEDY, SHORTEST_SECRET, Bucket, Settings, variable
 
 # A prefix that begins like a route could not be told from it.
 _OWN_PATHS = frozenset("api d docs download files healthz llms.txt metrics openapi.json readyz static".split())  # noqa: SIM905
 # Platforms that set one of these have exactly one proxy of their own before the process.
 _PLATFORM_MARKS = ("DYNO", "RENDER", "FLY_APP_NAME", "RAILWAY_ENVIRONMENT_NAME", "K_SERVICE", "CF_INSTANCE_GUID")
+_MOST_BUCKET_BYTES = 5 * 2**30  # the most that S3 takes in one request
 
 
 def load_settings() -> Settings:
@@ -35,7 +37,27 @@ def load_settings() -> Settings:
     faults += [text for fields, text in _contradictions(settings) if not bad & fields]
     if faults := faults + _unknown():
         raise ConfigError(faults)
+    if isinstance(settings.store, Bucket):
+        _hand_on_keys()
     return settings
+
+
+def lost_at_each_deploy(settings: Settings) -> list[str]:
+    """The settings that keep something on the disk of a platform that gives an empty one to each deploy."""
+    if _given().isdisjoint(_PLATFORM_MARKS):
+        return []
+    on_disk = {
+        "DATABASE_URL": settings.database_url.startswith("sqlite:"),
+        PREFIX + "STORE": settings.resolver == "store" and isinstance(settings.store, Path),
+    }
+    return [name for name, is_there in on_disk.items() if is_there]
+
+
+def _hand_on_keys() -> None:
+    """Put what ``.env`` says for boto3 where boto3 looks; the environment wins."""
+    for name, value in read_dotenv().items():
+        if name.startswith("AWS_") and value:
+            os.environ.setdefault(name, value)
 
 
 _STAND_INS: dict[str, Any] = {"secret_keys": ["-" * SHORTEST_SECRET], "upstream_api_key": "-", "resolver": "origin"}
@@ -86,13 +108,17 @@ def read_dotenv() -> dict[str, str | None]:
 
 def _platform_defaults() -> dict[str, Any]:
     """What the platform tells about itself, where the operator set nothing."""
-    given = {name for name, value in (*read_dotenv().items(), *os.environ.items()) if value}
+    given = _given()
     defaults: dict[str, Any] = {}
-    if PREFIX + "TRUSTED_PROXIES" not in given and any(mark in given for mark in _PLATFORM_MARKS):
+    if PREFIX + "TRUSTED_PROXIES" not in given and not given.isdisjoint(_PLATFORM_MARKS):
         defaults["trusted_proxies"] = 1
     if PREFIX + "PUBLIC_URL" not in given and (url := _platform_url()):
         defaults["public_url"] = url
     return defaults
+
+
+def _given() -> set[str]:
+    return {name for name, value in (*read_dotenv().items(), *os.environ.items()) if value}
 
 
 def _platform_url() -> str:
@@ -126,18 +152,41 @@ def _contradictions(settings: Settings) -> list[tuple[set[str], str]]:
         text = "GATEWAY_PUBLIC_URL: its path begins like one of the gateway's own; choose another prefix"
         found.append(({"public_url"}, text))
     found += [({"origin_hosts", "private_networks", "allow_http"}, text) for text in _port_faults(settings)]
-    if (
-        (upstream := origin_of(settings.upstream_url)).scheme == "http"
-        and not settings.allow_http
-        and not _inside(upstream.host)
-    ):
+    if _is_exposed(settings.upstream_url, settings):
         found.append(
             (
                 {"upstream_url", "allow_http"},
                 "GATEWAY_UPSTREAM_URL: is plain http, which would show the key to the network; use https",
             )
         )
-    return found
+    return found + _bucket_faults(settings)
+
+
+def _bucket_faults(settings: Settings) -> list[tuple[set[str], str]]:
+    endpoint, in_bucket = settings.s3_endpoint_url, isinstance(settings.store, Bucket)
+    faults = (
+        (
+            endpoint and not in_bucket,
+            {"store", "s3_endpoint_url"},
+            "GATEWAY_S3_ENDPOINT_URL: is set for a store in a folder; set GATEWAY_STORE=s3://bucket or leave this out",
+        ),
+        (
+            endpoint and _is_exposed(endpoint, settings),
+            {"s3_endpoint_url", "allow_http"},
+            "GATEWAY_S3_ENDPOINT_URL: is plain http, which would show the images to the network; use https",
+        ),
+        (
+            in_bucket and settings.store_max_bytes > 0,
+            {"store", "store_max_bytes"},
+            "GATEWAY_STORE_MAX_BYTES: bounds a folder only; for a bucket leave this out and use a lifecycle rule",
+        ),
+        (
+            in_bucket and settings.max_bytes > _MOST_BUCKET_BYTES,
+            {"store", "max_bytes"},
+            f"GATEWAY_MAX_BYTES: a bucket takes an image in one piece, of at most {_MOST_BUCKET_BYTES} bytes",
+        ),
+    )
+    return [(fields, text) for holds, fields, text in faults if holds]
 
 
 def _port_faults(settings: Settings) -> list[str]:
@@ -158,8 +207,15 @@ def _port_faults(settings: Settings) -> list[str]:
     return faults
 
 
+def _is_exposed(url: str, settings: Settings) -> bool:
+    """Whether anybody on the way could read what is sent there, and the operator did not say that this is all right."""
+    origin = origin_of(url)
+    return origin.scheme == "http" and not settings.allow_http and not _inside(origin.host)
+
+
 def _inside(host: str) -> bool:
+    """Whether a host is near: a private address, or a name of one label, as containers have."""
     try:
         return ip_address(host).is_private
     except ValueError:
-        return False
+        return "." not in host

@@ -656,6 +656,15 @@ class DatabaseDown(GatewayError):
     ours = True
 
 
+class StorageDown(GatewayError):
+    """The place where the objects are kept does not answer, does not let us in, or broke off."""
+
+    code = "storage_down"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    public = "The gateway cannot reach its store of images right now. Please try again in a moment."
+    ours = True
+
+
 class StorageFull(GatewayError):
     """The disk that holds the objects is full."""
 

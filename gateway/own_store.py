@@ -13,8 +13,9 @@ from gateway.records.callback import Callbacks
 from gateway.records.holdings import Holdings
 from gateway.records.stored import SqlRecords
 from gateway.records.sweep import Sweep
+from gateway.resolving.doors import BucketDoor, Door, OwnDoor
 from gateway.resolving.store import StoreResolver
-from gateway.settings import Settings
+from gateway.settings import Bucket, Settings
 from gateway.storage.database import Database
 from gateway.storage.folder import FolderObjects
 from gateway.storage.index import ObjectIndex
@@ -29,6 +30,7 @@ class OwnStore:
     records: SqlRecords
     index: ObjectIndex
     objects: Objects
+    door: Door
     holdings: Holdings
     callbacks: Callbacks
     files: FileLinks
@@ -42,13 +44,13 @@ def build_own_store(
     """Build the store that the settings ask for."""
     records = SqlRecords(database)
     index = ObjectIndex(database, clock)
-    objects = FolderObjects(settings.store, settings.store_max_bytes or None, clock, index.irreplaceable)
+    file_links = FileLinks(KeyRing.derive(settings.secret_keys, files.SALT), settings.public_url, clock)
+    objects, door = _objects(settings, index, OwnDoor(file_links.mint), client, guard, clock)
     intake = Intake(objects, settings.max_bytes)
     holdings = Holdings(records, index, objects, intake, settings.record_days, clock)
     sweep = Sweep(records, holdings, settings.record_days, clock)
-    file_links = FileLinks(KeyRing.derive(settings.secret_keys, files.SALT), settings.public_url, clock)
     resolver = StoreResolver(
-        records, index, objects, intake, client, guard, days=settings.record_days, sign=file_links.mint, clock=clock
+        records, index, objects, door, intake, client=client, guard=guard, days=settings.record_days, clock=clock
     )
     callbacks = Callbacks(
         records,
@@ -62,9 +64,28 @@ def build_own_store(
         records=records,
         index=index,
         objects=objects,
+        door=door,
         holdings=holdings,
         callbacks=callbacks,
         files=file_links,
         sweep=sweep,
         resolver=resolver,
     )
+
+
+def _objects(
+    settings: Settings,
+    index: ObjectIndex,
+    own_door: OwnDoor,
+    client: Client,
+    guard: Guard,
+    clock: Callable[[], float],
+) -> tuple[Objects, Door]:
+    """Where the objects are, and how others get at them."""
+    if not isinstance(settings.store, Bucket):
+        folder = FolderObjects(settings.store, settings.store_max_bytes or None, clock, index.irreplaceable)
+        return folder, own_door
+    from gateway.storage.s3 import S3Objects  # noqa: PLC0415 (boto3 takes a moment, and few need it)
+
+    bucket = S3Objects(settings.store, settings.s3_endpoint_url)
+    return bucket, BucketDoor(bucket.presign, own_door, client, guard)

@@ -1,6 +1,7 @@
 """The settings: their names, types, defaults and rules."""
 
 import re
+from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,6 +19,18 @@ KEY_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _PROVIDER_HOSTS = "tempfile.aiquickdraw.com,tempfile.redpandaai.co,cdn.kie.ai,static.aiquickdraw.com"
 _SURROGATE = re.compile(r"[\ud800-\udfff]")  # what stands for bytes that are not UTF-8
 _HEADER_TOKEN = re.compile(r"[\x21-\x7e]+")
+_BUCKET = re.compile(r"s3://([A-Za-z0-9][A-Za-z0-9._-]{2,62})(?:/([A-Za-z0-9._/-]*))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """A bucket of a server that speaks S3, and what the names of our objects in it begin with; empty for nothing."""
+
+    name: str
+    prefix: str = ""
+
+    def __str__(self) -> str:
+        return f"s3://{self.name}/{self.prefix}".rstrip("/")
 
 
 def _comma_list(value: object) -> object:
@@ -96,10 +109,12 @@ def _database_url(value: str) -> str:
     return value
 
 
-def _folder(value: object) -> object:
-    if isinstance(value, str) and "://" in value:
-        raise ValueError("must be a folder")
-    return value
+def _store(value: object) -> object:
+    if not isinstance(value, str) or "://" not in value:
+        return value
+    if not (match := _BUCKET.fullmatch(value)):
+        raise ValueError("must be a folder, or s3://bucket or s3://bucket/prefix in letters, digits and . _ - /")
+    return Bucket(match[1], (match[2] or "").strip("/"))
 
 
 CommaList = NoDecode, BeforeValidator(_comma_list)
@@ -176,11 +191,15 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("GATEWAY_DATABASE_URL", "DATABASE_URL"),
         description="Where API keys, and the records of the `store` resolver, are: SQLite, or `postgres://…`.",
     )
-    store: Annotated[Path, BeforeValidator(_folder)] = Field(
-        Path("instance/store"), description="The folder in which the `store` resolver keeps images."
+    store: Annotated[Path | Bucket, NoDecode, BeforeValidator(_store)] = Field(
+        Path("instance/store"),
+        description="Where the `store` resolver keeps images: a folder, or `s3://bucket/prefix`.",
     )
     store_max_bytes: int = Field(
-        0, ge=0, description="Beyond it the least recently used images are dropped from the store; 0 for no limit."
+        0, ge=0, description="Beyond it the least recently used images are dropped from the folder; 0 for no limit."
+    )
+    s3_endpoint_url: BaseUrl = Field(
+        "", description="Where the bucket's server is: R2, MinIO, Swift. Without it, AWS. Keys come from `AWS_…`."
     )
     record_days: int = Field(
         14, ge=1, le=365, description="How old a record may be, in days, for its images to be downloaded."

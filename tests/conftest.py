@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from buckets import CREDENTIALS, S3Server, swift
 from databases import ENGINES, emptied, postgresql_url
 from factories import Clock, Gateway, make_settings
+from gateway.settings import Bucket
 from gateway.storage.database import Database
 from servers import ScriptedServer
 
@@ -74,6 +76,21 @@ def open_again(database: Database) -> Iterator[Callable[[], Database]]:
     yield open_again
     for each in opened:
         each.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3Server]:
+    """A server that speaks S3."""
+    with swift() as server:
+        yield server
+
+
+@pytest.fixture
+def bucket(s3: S3Server, monkeypatch: pytest.MonkeyPatch) -> Bucket:
+    """An empty bucket, and the keys to its server where the gateway looks for them."""
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
+    return s3.make_bucket()
 
 
 @pytest.fixture(scope="session")

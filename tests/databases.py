@@ -1,6 +1,5 @@
 """Real databases for tests: SQLite in a file, and PostgreSQL from a wheel."""
 
-import os
 import subprocess
 import warnings
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ import pytest
 from sqlalchemy import event
 
 from gateway.storage.database import Database
+from machine import missing
 
 STARTS = 3
 ENGINES = ("sqlite", "postgresql")
@@ -23,9 +23,7 @@ def postgresql_url(folder: Path) -> Iterator[str]:
         with warnings.catch_warnings(action="ignore"):  # it tells where it keeps its files
             import pgserver
     except ImportError:
-        if os.environ.get("GATEWAY_TEST_REQUIRE") == "all":
-            pytest.fail("pgserver is not installed")
-        pytest.skip("pgserver is not installed")
+        missing("pgserver is not installed")
     with warnings.catch_warnings(action="ignore"), _started(pgserver, folder) as server:
         yield server.get_uri()
 

@@ -1,7 +1,9 @@
 """The real thing: the Procfile's own command, on a port of its own."""
 
+import json
 import os
 import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -120,6 +122,30 @@ def bare_environment() -> dict[str, str]:
     """What any process of ours needs to run, and no setting."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     return {**kept, "PYTHONPATH": str(ROOT)}
+
+
+def put_record(gateway: LiveGateway, task_id: str, url: str) -> bool:
+    """Tell the gateway of a task; whether it said that it kept it."""
+    body = json.dumps({"status": "SUCCESS", "resultUrls": [url]})
+    with gateway.visit() as visitor:
+        visitor.request("PUT", f"/api/v1/records/{task_id}", body, {"Authorization": f"Bearer {API_KEY}"})
+        return visitor.getresponse().status == 200
+
+
+def download(gateway: LiveGateway, task_id: str, url: str) -> tuple[int, bytes]:
+    with gateway.visit() as visitor:
+        visitor.request("GET", gateway.path(url, task_id))
+        response = visitor.getresponse()
+        return response.status, response.read()
+
+
+def kill_all(gateway: LiveGateway) -> None:
+    """Kill the master and its workers at once, as a machine that loses its power would."""
+    pid = gateway.process.pid
+    workers = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    for each in (pid, *map(int, workers)):
+        os.kill(each, signal.SIGKILL)
+    gateway.process.wait()
 
 
 def wait_until_healthy(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:

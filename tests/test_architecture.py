@@ -53,12 +53,14 @@ RESERVED: dict[tuple[str, ...], set[str]] = {
     FRAMEWORK: {"web", "app", "cli", "demo"},
     ("click",): {"cli"},
     ("itsdangerous",): {"links"},
+    ("boto3", "botocore"): {"storage"},
     ("gevent",): {"egress"},  # its timers make deadlines; gunicorn.conf.py patches, and what is patched does not know
 }
 EXCEPTIONS: dict[tuple[str, str], str] = {
     ("gateway.web.sockets", "socket"): "sets options on the visitor's own socket, and opens none",
     ("gateway.processes", "http.client"): "asks the processes it started, on loopback, whether they answer",
     ("gateway.processes", "socket"): "looks whether its ports are free, on loopback",
+    ("gateway.storage.s3", "urllib3"): "knows the errors that boto3 lets through, and opens nothing",
     ("gateway.demo.run", "socket"): "looks for free ports on loopback",
 }
 ENVIRONMENT = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
@@ -245,6 +247,8 @@ def test_an_exception_that_nobody_needs_is_taken_out(name: str, package: str) ->
         (imports_reserved, "gateway.delivery.made_up", "from flask import request"),
         (imports_reserved, "gateway.web.visitor", "import requests"),
         (imports_reserved, "gateway.web.made_up", "import gevent"),
+        (imports_reserved, "gateway.resolving.made_up", "def f():\n    import boto3"),
+        (imports_reserved, "gateway.web.made_up", "from botocore.exceptions import ClientError"),
         (reads_the_environment, "gateway.settings", "import os\nos.environ['A']"),
         (reads_the_environment, "gateway.settings", "from os import environ"),
         (reads_the_environment, "gateway.settings", "import os\nos.getenv('A')"),

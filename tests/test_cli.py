@@ -295,7 +295,7 @@ def test_check_is_content_with_a_provider_that_takes_the_key(provider: ScriptedS
     result = run(checking(provider.url("")), "check")
 
     assert result.exit_code == 0
-    assert last_line(result.output) == "provider: answers, and takes the key"
+    assert "provider: answers, and takes the key\n" in result.output
     assert [request.headers["authorization"] for request in provider.seen] == [f"Bearer {PROVIDER_KEY}"]
 
 
@@ -336,7 +336,7 @@ def test_check_asks_nobody_where_no_provider_is_used(gateway: Gateway) -> None:
     result = run(gateway, "check")
 
     assert result.exit_code == 0
-    assert last_line(result.output) == "provider: not used by this resolver"
+    assert result.output.endswith("provider: not used by this resolver\nstore: not used by this resolver\n")
 
 
 # --- as a process of its own

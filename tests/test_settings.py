@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from factories import make_settings
-from gateway.environment import load_settings
+from gateway.environment import load_settings, lost_at_each_deploy
 from gateway.errors import ConfigError
-from gateway.settings import Settings, variable
+from gateway.settings import Bucket, Settings, variable
 
 SECRET = "a-secret-of-at-least-32-bytes-for-these-tests"
 MARK = "zq7marker"  # stands in every bad value, and must stand in no message
@@ -38,8 +38,9 @@ BAD = {
     "GATEWAY_DOWNLOADS_PER_MINUTE": MARK,
     "GATEWAY_TRUSTED_PROXIES": MARK,
     "DATABASE_URL": f"mysql://{MARK}",
-    "GATEWAY_STORE": f"s3://{MARK}",
+    "GATEWAY_STORE": f"gs://{MARK}",
     "GATEWAY_STORE_MAX_BYTES": MARK,
+    "GATEWAY_S3_ENDPOINT_URL": f"{MARK}.example",
     "GATEWAY_RECORD_DAYS": MARK,
     "GATEWAY_CALLBACK_KEY": f"{MARK} with blanks",
     "GATEWAY_MAINTENANCE": MARK,
@@ -51,7 +52,7 @@ BAD = {
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Set:
     """An environment that sets nothing of ours, in a folder without ``.env``; sets what a test gives it."""
-    ours = (*PLATFORMS, *PLATFORM_URLS, "PORT", "WEB_CONCURRENCY")
+    ours = (*PLATFORMS, *PLATFORM_URLS, "PORT", "WEB_CONCURRENCY", "DATABASE_URL")
     for name in [name for name in os.environ if name.upper().startswith("GATEWAY_") or name in ours]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
@@ -118,6 +119,36 @@ def test_lists_are_separated_by_commas_and_blanks_are_cut(enough: Set) -> None:
     assert settings.cors_origins == ("https://a.example", "https://b.example:8443")
     assert [str(network) for network in settings.private_networks] == ["10.0.0.0/8", "fd00::/8"]
     assert settings.named_api_keys == {"shop": SECRET, "mail": f"{SECRET}:with-a-colon"}
+
+
+def test_the_keys_to_a_bucket_may_be_in_the_env_file_and_the_environment_wins(
+    enough: Set, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enough(GATEWAY_STORE="s3://images", AWS_DEFAULT_REGION="auto", AWS_ACCESS_KEY_ID="to be restored")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    Path(".env").write_text("AWS_ACCESS_KEY_ID=from-the-file\nAWS_DEFAULT_REGION=eu-west-1\n")
+
+    load_settings()
+
+    assert (os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_DEFAULT_REGION"]) == ("from-the-file", "auto")
+
+
+@pytest.mark.parametrize(
+    ("written", "store", "shown"),
+    [
+        ("s3://images", Bucket("images"), "s3://images"),
+        ("s3://images/", Bucket("images"), "s3://images"),
+        ("s3://my.images-1/kept/here/", Bucket("my.images-1", "kept/here"), "s3://my.images-1/kept/here"),
+        ("/var/lib/images", Path("/var/lib/images"), "/var/lib/images"),
+    ],
+)
+def test_the_store_is_a_folder_or_a_bucket(enough: Set, written: str, store: Path | Bucket, shown: str) -> None:
+    enough(GATEWAY_STORE=written)
+
+    settings = load_settings()
+
+    assert settings.store == store
+    assert settings.masked()["GATEWAY_STORE"] == shown
 
 
 def test_a_public_url_loses_its_last_slash(enough: Set) -> None:
@@ -251,6 +282,12 @@ def test_a_fault_speaks_to_an_operator_and_not_to_a_programmer(enough: Set, name
         ("GATEWAY_MAX_BYTES", "5GiB", "integer"),
         ("GATEWAY_DOWNLOADS_PER_MINUTE", "-1", "greater than or equal to 0"),
         ("GATEWAY_TRUSTED_PROXIES", "6", "less than or equal to 5"),
+        ("GATEWAY_STORE", "gs://bucket", "a folder, or s3://bucket"),
+        ("GATEWAY_STORE", "s3://", "s3://bucket/prefix"),
+        ("GATEWAY_STORE", "s3://b", "s3://bucket/prefix"),
+        ("GATEWAY_STORE", "s3://bucket/a b", "s3://bucket/prefix"),
+        ("GATEWAY_STORE", "s3://key:secret@bucket", "s3://bucket/prefix"),
+        ("GATEWAY_S3_ENDPOINT_URL", "minio:9000", "https:// or http://"),
         ("GATEWAY_MAINTENANCE", "maybe", "boolean"),
         ("PORT", "0", "greater than or equal to 1"),
         ("PORT", "65536", "less than or equal to 65535"),
@@ -316,8 +353,33 @@ def test_names_in_the_env_file_that_no_setting_has_are_faults(enough: Set) -> No
         ),
         ({"GATEWAY_UPSTREAM_URL": "http://api.example"}, "GATEWAY_UPSTREAM_URL: is plain http"),
         ({"GATEWAY_UPSTREAM_URL": "http://8.8.8.8"}, "GATEWAY_UPSTREAM_URL: is plain http"),
+        ({"GATEWAY_S3_ENDPOINT_URL": "https://s3.example"}, "GATEWAY_S3_ENDPOINT_URL: is set for a store in a folder"),
+        (
+            {"GATEWAY_STORE": "s3://images", "GATEWAY_S3_ENDPOINT_URL": "http://s3.example"},
+            "GATEWAY_S3_ENDPOINT_URL: is plain http",
+        ),
+        (
+            {"GATEWAY_STORE": "s3://images", "GATEWAY_STORE_MAX_BYTES": "1"},
+            "GATEWAY_STORE_MAX_BYTES: bounds a folder only; for a bucket leave this out and use a lifecycle rule",
+        ),
+        (
+            {"GATEWAY_STORE": "s3://images", "GATEWAY_MAX_BYTES": "5368709121"},
+            "GATEWAY_MAX_BYTES: a bucket takes an image in one piece, of at most 5368709120 bytes",
+        ),
     ],
-    ids=["no-key", "open-proxy", "private-port", "port-80", "wildcard-port", "plain-http", "plain-http-to-an-address"],
+    ids=[
+        "no-key",
+        "open-proxy",
+        "private-port",
+        "port-80",
+        "wildcard-port",
+        "plain-http",
+        "plain-http-to-an-address",
+        "endpoint-without-bucket",
+        "plain-http-to-a-bucket",
+        "bounded-bucket",
+        "more-than-a-bucket-takes",
+    ],
 )
 def test_settings_that_contradict_each_other_are_a_fault(enough: Set, values: dict[str, str], told: str) -> None:
     enough(**values)
@@ -339,6 +401,15 @@ def test_settings_that_contradict_each_other_are_a_fault(enough: Set, values: di
         {"GATEWAY_UPSTREAM_URL": "http://api.example", "GATEWAY_ALLOW_HTTP": "true"},
         {"GATEWAY_UPSTREAM_URL": "http://127.0.0.1:8002"},
         {"GATEWAY_UPSTREAM_URL": "http://[::1]:8002/api"},
+        {"GATEWAY_STORE": "s3://images"},
+        {"GATEWAY_STORE": "s3://images", "GATEWAY_S3_ENDPOINT_URL": "https://id.r2.cloudflarestorage.com"},
+        {"GATEWAY_STORE": "s3://images/kept", "GATEWAY_S3_ENDPOINT_URL": "http://minio:9000"},
+        {
+            "GATEWAY_STORE": "s3://images",
+            "GATEWAY_S3_ENDPOINT_URL": "http://s3.example",
+            "GATEWAY_ALLOW_HTTP": "true",
+        },
+        {"GATEWAY_MAX_BYTES": "5368709121"},
     ],
     ids=[
         "no-key-needed",
@@ -350,6 +421,11 @@ def test_settings_that_contradict_each_other_are_a_fault(enough: Set, values: di
         "http-allowed",
         "http-on-loopback",
         "http-on-ipv6-loopback",
+        "bucket-at-aws",
+        "bucket-elsewhere",
+        "bucket-in-a-container",
+        "http-to-a-bucket-allowed",
+        "large-images-in-a-folder",
     ],
 )
 def test_settings_that_agree_are_taken(enough: Set, values: dict[str, str]) -> None:
@@ -448,6 +524,30 @@ def test_a_platforms_bad_url_is_told_by_the_name_of_the_setting(enough: Set) -> 
 
     assert names(told) == ["GATEWAY_PUBLIC_URL"]
     assert MARK not in told[0]
+
+
+@pytest.mark.parametrize("mark", PLATFORMS)
+def test_on_a_platform_the_operator_is_told_what_each_deploy_loses(enough: Set, mark: str) -> None:
+    enough(GATEWAY_RESOLVER="store", **{mark: "something"})
+
+    assert lost_at_each_deploy(load_settings()) == ["DATABASE_URL", "GATEWAY_STORE"]
+
+
+@pytest.mark.parametrize(
+    ("values", "lost"),
+    [
+        ({"RENDER": "true", "DATABASE_URL": "postgres://db/x"}, ["GATEWAY_STORE"]),
+        ({"RENDER": "true", "GATEWAY_STORE": "s3://images"}, ["DATABASE_URL"]),
+        ({"RENDER": "true", "DATABASE_URL": "postgres://db/x", "GATEWAY_STORE": "s3://images"}, []),
+        ({"RENDER": "true", "GATEWAY_RESOLVER": "upstream"}, ["DATABASE_URL"]),
+        ({"RENDER": ""}, []),
+    ],
+    ids=["postgresql", "bucket", "both", "keys-alone", "no-platform"],
+)
+def test_what_outlives_a_deploy_is_not_told_as_lost(enough: Set, values: dict[str, str], lost: list[str]) -> None:
+    enough(**{"GATEWAY_RESOLVER": "store"} | values)
+
+    assert lost_at_each_deploy(load_settings()) == lost
 
 
 # --- what is shown

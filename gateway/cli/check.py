@@ -1,5 +1,8 @@
 """``check``."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import click
 from flask.cli import with_appcontext
 
@@ -10,11 +13,11 @@ from gateway.errors import GatewayError
 @click.command("check")
 @with_appcontext
 def check() -> None:
-    """Print the effective settings, secrets masked; count the keys, and try the provider."""
+    """Print the effective settings, secrets masked; count the keys, and try the provider and the store."""
     for name, value in settings().masked().items():
         click.echo(f"{name}={value}")
     faults = []
-    for look in (_keys, _provider):
+    for look in (_keys, _provider, _store):
         try:
             click.echo(look())
         except click.ClickException as fault:
@@ -35,8 +38,24 @@ def _provider() -> str:
     provider = services().provider
     if provider is None:
         return "provider: not used by this resolver"
-    try:
+    with _failing("provider"):
         provider.probe()
-    except GatewayError as error:
-        raise click.ClickException(f"provider: {error.code}: {error.public} ({error})") from None
     return "provider: answers, and takes the key"
+
+
+def _store() -> str:
+    own = services().own
+    if own is None:
+        return "store: not used by this resolver"
+    with _failing("store"):
+        reason = own.resolver.probe()
+    return f"store: keeps, gives and drops; browsers are {f'not sent there ({reason})' if reason else 'sent there'}"
+
+
+@contextmanager
+def _failing(part: str) -> Iterator[None]:
+    """Say which part stands against it, and the remedy where it is known."""
+    try:
+        yield
+    except GatewayError as error:
+        raise click.ClickException(f"{part}: {error.code}: {error.public} ({error})") from None

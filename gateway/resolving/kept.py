@@ -1,10 +1,9 @@
 """A source in our own keeping: an object of the store."""
 
 import time
-from collections.abc import Callable
-from urllib.parse import unquote
 
 from gateway.errors import OriginNotFound
+from gateway.resolving.doors import Door
 from gateway.resolving.source import Facts, Opened, Span
 from gateway.storage.objects import Objects, Stored
 
@@ -15,27 +14,29 @@ class KeptSource:
     Args:
         objects: where it is.
         stored: which it is.
+        door: how others get at it.
         expires_at: Unix seconds until which it is handed out without asking again whether it is still there.
-        sign: makes the URL of an object, from its digest and a file name.
     """
 
-    def __init__(
-        self, objects: Objects, stored: Stored, expires_at: float, sign: Callable[[str, str], str] | None = None
-    ) -> None:
+    def __init__(self, objects: Objects, stored: Stored, door: Door, expires_at: float) -> None:
         self._objects = objects
-        self._sign = sign
+        self._door = door
         self.stored = stored
         self.made_at = time.monotonic()
         self.expires_at = expires_at
-        self.held_back = "own-bytes"
-        self.names_itself = False
+        self.names_itself = True
         self.facts: Facts | None = Facts(
             length=stored.length,
             head=stored.head,
             validator=f'"{stored.digest}"',
             ranges=True,
-            attachment=False,
+            attachment=True,  # every door says so
         )
+
+    @property
+    def held_back(self) -> str:
+        """Why a browser is not sent to it."""
+        return self._door.held_back(self.stored)
 
     def look(self) -> Facts:
         """Say what is known."""
@@ -60,8 +61,10 @@ class KeptSource:
     def forget(self, seen: Facts | None) -> None:
         """Nothing to forget: an object never changes."""
 
-    def direct_url(self, disposition: str, content_type: str) -> str:  # noqa: ARG002 (the name is all that is signed)
-        """Our own signed URL, for others: we never send a visitor of ours from one of our URLs to another."""
-        if self._sign is None:
-            raise NotImplementedError("held back")
-        return self._sign(self.stored.digest, unquote(disposition.rpartition("''")[2]))
+    def direct_url(self, disposition: str, content_type: str) -> str:
+        """A fresh URL under this name, good for 1200 s; it is remembered nowhere.
+
+        Raises:
+            StorageDown: there is no key to sign it with.
+        """
+        return self._door.url(self.stored, disposition, content_type)

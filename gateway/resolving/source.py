@@ -95,15 +95,17 @@ class Source(Protocol):
         made_at: monotonic seconds.
         expires_at: Unix seconds until which the source is good.
         facts: what is known of the file; None before anybody looked.
-        held_back: why a browser cannot be sent there, in one word; empty when it can.
         names_itself: whether a browser that is sent there gets the name that was asked for.
     """
 
     made_at: float
     expires_at: float
     facts: Facts | None
-    held_back: str
     names_itself: bool
+
+    @property
+    def held_back(self) -> str:
+        """Why a browser cannot be sent there, in one word; empty when it can."""
 
     def look(self) -> Facts:
         """Learn what the file is without fetching it, and remember.

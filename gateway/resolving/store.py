@@ -1,5 +1,6 @@
 """The ``store`` resolver: the provider's own job. Check the record, fetch the image, keep it, and hand it out."""
 
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -8,10 +9,11 @@ from functools import partial
 
 from gateway.egress.client import Client
 from gateway.egress.guard import Guard
-from gateway.errors import ImageUnavailable, OriginError, OriginNotAllowed
+from gateway.errors import ImageUnavailable, OriginError, OriginNotAllowed, StorageDown
 from gateway.own_urls import is_own
 from gateway.records.record import check_result
 from gateway.records.stored import SqlRecords
+from gateway.resolving.doors import Door
 from gateway.resolving.kept import KeptSource
 from gateway.resolving.pace import Paced
 from gateway.resolving.remote import RemoteSource
@@ -21,6 +23,7 @@ from gateway.storage.objects import Objects, Stored
 
 LIFE_S = 1200
 MOST_AT_ONCE = 64  # fetches in this worker; more wait, so that slow origins fill neither the disk nor the files
+_PROBE_BYTES = 16
 
 
 class StoreResolver:
@@ -29,11 +32,10 @@ class StoreResolver:
     Args:
         records: what is known of tasks.
         index: which object holds which image.
-        objects: where the bytes are kept.
+        objects, door: where the bytes are kept, and how others get at them.
         intake: the way in.
         client, guard: the way to the images' origins.
         days: how old a record may be.
-        sign: makes the URL of an object for others.
     """
 
     def __init__(  # noqa: PLR0913 (the collaborators of one conversion)
@@ -41,23 +43,23 @@ class StoreResolver:
         records: SqlRecords,
         index: ObjectIndex,
         objects: Objects,
+        door: Door,
         intake: Intake,
+        *,
         client: Client,
         guard: Guard,
-        *,
         days: int,
-        sign: Callable[[str, str], str],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._records = records
         self._index = index
         self._objects = objects
+        self._door = door
         self._intake = intake
         self._client = client
         self._guard = guard
         self._days = days
         self._places = threading.BoundedSemaphore(MOST_AT_ONCE)
-        self._sign = sign
         self._clock = clock
 
     def resolve(self, task_id: str, url: str) -> KeptSource:
@@ -71,7 +73,29 @@ class StoreResolver:
         stored = self._index.find(task_id, url)
         if stored is None or not self._objects.has(stored):
             stored = self._fetch(task_id, url)
-        return KeptSource(self._objects, stored, self._clock() + LIFE_S, self._sign)
+        return KeptSource(self._objects, stored, self._door, self._clock() + LIFE_S)
+
+    def probe(self) -> str:
+        """Keep, read and drop an object of sixteen bytes.
+
+        Returns:
+            Why no browser would be sent to the store, in one word; empty when it would be.
+
+        Raises:
+            StorageFull, StorageDown: what stands against it, and the remedy.
+        """
+        with self._objects.receiving() as incoming:
+            incoming.write(secrets.token_bytes(_PROBE_BYTES))
+            stored = self._objects.keep(incoming)
+        try:
+            with closing(self._objects.open(stored, 0, stored.length - 1)) as reading:
+                whole = reading.read(stored.length) == stored.head
+            reason = self._door.held_back(stored)
+        finally:
+            self._objects.delete(stored.digest)
+        if not whole or self._objects.has(stored):
+            raise StorageDown("it does not give what it was given, or does not drop it")
+        return reason
 
     def _fetch(self, task_id: str, url: str) -> Stored:
         if is_own(url):

@@ -76,12 +76,13 @@ class FolderObjects:
     def has(self, stored: Stored) -> bool:
         """Tell whether the file is there; its time is its last use, to within ten minutes."""
         path = self._path(stored.digest)
-        try:
-            used_at = path.stat().st_mtime
-        except FileNotFoundError:
-            return False
-        if self._clock() - used_at > _NOTE_USE_EVERY_S:
-            os.utime(path, (self._clock(), self._clock()))
+        with disk_errors():
+            try:
+                used_at = path.stat().st_mtime
+            except FileNotFoundError:
+                return False
+            if self._clock() - used_at > _NOTE_USE_EVERY_S:
+                os.utime(path, (self._clock(), self._clock()))
         return True
 
     def open(self, stored: Stored, first: int, last: int) -> "FileSpan":
@@ -90,11 +91,17 @@ class FolderObjects:
         Raises:
             FileNotFoundError: it was evicted or deleted meanwhile.
         """
-        return FileSpan(self._path(stored.digest), first, last)
+        with disk_errors(FileNotFoundError):
+            return FileSpan(self._path(stored.digest), first, last)
 
     def delete(self, digest: str) -> None:
         """Drop the file. Who has it open reads it to its end."""
-        self._path(digest).unlink(missing_ok=True)
+        with disk_errors():
+            self._path(digest).unlink(missing_ok=True)
+
+    def answers(self) -> bool:
+        """Tell whether files can be made in the folder."""
+        return os.access(self._incoming, os.W_OK | os.X_OK)
 
     def _path(self, digest: str) -> Path:
         return self._root / digest[:2] / digest[2:]
@@ -154,7 +161,8 @@ class FileSpan:
 
     def read(self, amount: int, /) -> bytes:
         """Read at most ``amount`` bytes; empty at the end of the span."""
-        part = self._file.read(min(amount, self._left))
+        with disk_errors():
+            part = self._file.read(min(amount, self._left))
         self._left -= len(part)
         return part
 

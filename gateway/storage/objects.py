@@ -1,4 +1,4 @@
-"""Where the bytes of images are kept: the contract of the stores, and what both share."""
+"""Where the bytes of images are kept: the contract of the stores, and what they share."""
 
 import errno
 import hashlib
@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
-from gateway.errors import StorageFull
+from gateway.errors import StorageDown, StorageFull
 
 HEAD_BYTES = 64
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -27,33 +27,47 @@ class Reading(Protocol):
     """An open object."""
 
     def read(self, amount: int, /) -> bytes:
-        """Read at most ``amount`` bytes; empty at the end."""
+        """Read at most ``amount`` bytes; empty at the end.
+
+        Raises:
+            StorageDown: the store broke off.
+        """
 
     def close(self) -> None:
         """Let go of it."""
 
 
 class Objects(Protocol):
-    """Keeps objects by their digest. An object is there whole, or not at all."""
+    """Keeps objects of at least one byte by their digest. An object is there whole, or not at all.
+
+    Every method but ``answers`` raises StorageDown when the store does not answer or does not let us in.
+    """
 
     def receiving(self) -> AbstractContextManager["Incoming"]:
-        """A place to write bytes to; what is not kept when the block ends is dropped."""
+        """A place on this machine to write bytes to; what is not kept when the block ends is dropped."""
 
     def keep(self, incoming: "Incoming") -> Stored:
-        """Make an object of what was written.
+        """Make an object of what was written; the same bytes again are the same object.
 
         Raises:
             StorageFull, StorageDown: it was not kept.
         """
 
     def has(self, stored: Stored) -> bool:
-        """Tell whether the object is there, and note that it is used."""
+        """Tell whether the object is there, and note that it is used where that is counted."""
 
     def open(self, stored: Stored, first: int, last: int) -> Reading:
-        """Open a span of an object, both positions inclusive."""
+        """Open a span of an object; both positions are inclusive, and lie in it.
+
+        Raises:
+            FileNotFoundError: the object is not there.
+        """
 
     def delete(self, digest: str) -> None:
         """Drop an object; one that is not there is no fault."""
+
+    def answers(self) -> bool:
+        """Tell whether the store can be used, at the price of nothing: it is asked again and again."""
 
 
 class Incoming:
@@ -74,6 +88,7 @@ class Incoming:
 
         Raises:
             StorageFull: the disk is.
+            StorageDown: the disk fails.
         """
         with disk_errors():
             self.file.write(part)
@@ -95,11 +110,13 @@ class Incoming:
 
 
 @contextmanager
-def disk_errors() -> Iterator[None]:
-    """Tell a full disk by its name."""
+def disk_errors(*but: type[OSError]) -> Iterator[None]:
+    """Turn what the system raises into our errors, ``but`` these, which mean something to the caller."""
     try:
         yield
+    except but:
+        raise
     except OSError as error:
         if error.errno in _NO_ROOM:
             raise StorageFull("no room on the disk") from error
-        raise
+        raise StorageDown(errno.errorcode.get(error.errno or 0, "the disk fails")) from error

@@ -28,6 +28,6 @@ def file(digest: str, name: str) -> Response:
     stored = own.index.by_digest(digest)
     if stored is None:
         raise OriginGone("no image has this object any more")
-    source = KeptSource(own.objects, stored, 0)
+    source = KeptSource(own.objects, stored, own.door, 0)
     link = Link(digest, f"file:{digest}", filename=name, mode="stream")
     return respond(gateway.deliveries.deliver(link, source, asked()))

@@ -24,6 +24,7 @@ def readyz() -> Response:
     gateway = services()
     checks = {
         "database": "ok" if gateway.database.answers() else "down",
+        "store": "not used" if gateway.own is None else "ok" if gateway.own.objects.answers() else "down",
         "provider": "paused after failures" if gateway.breaker.is_open else "ok",
         "maintenance": "on" if settings().maintenance else "off",
     }

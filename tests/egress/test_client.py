@@ -17,6 +17,7 @@ from typing import Any, Self
 
 import pytest
 
+from certificates import make_certificate, server_context
 from factories import PNG
 from gateway.egress.client import Answer, Client, tls_roots
 from gateway.egress.guard import Guard
@@ -24,7 +25,6 @@ from gateway.egress.names import Lookup
 from gateway.errors import OriginError, OriginFailed, OriginTimeout, OriginUnreachable, OriginUnsafe
 from gateway.hosts import HostPattern
 from live import ROOT, free_port
-from machine import needs
 from servers import Request, ScriptedServer, answer, read_request
 
 Script = Callable[[socket.socket], None]
@@ -875,22 +875,7 @@ def test_no_error_tells_the_url(server: Callable[[], Wire]) -> None:
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate for 127.0.0.1 and its key, that nobody signed."""
-    return make_certificate(tmp_path_factory.mktemp("tls"), "IP:127.0.0.1")
-
-
-def make_certificate(folder: Path, name: str) -> Path:
-    made = folder / "certificate.pem"
-    command = [needs("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    command += ["-days", "2", "-subj", "/CN=tests", "-addext", f"subjectAltName={name}"]
-    subprocess.run([*command, "-keyout", made, "-out", folder / "only.pem"], check=True, capture_output=True)
-    made.write_text(made.read_text() + (folder / "only.pem").read_text())
-    return made
-
-
-def server_context(certificate: Path) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    return context
+    return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
 def over_tls(certificate: Path, *parts: bytes) -> Wire:

@@ -1,43 +1,21 @@
 """A gateway without a provider, under gunicorn: from an empty folder, and through a crash."""
 
 import json
-import os
 import random
-import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
 
-from factories import API_KEY, PNG
-from live import LiveGateway, live_gateway
+import pytest
+
+from factories import PNG
+from live import download, environment_for, kill_all, live_gateway, put_record, started_gateway, wait_until_healthy
 from servers import ScriptedServer
 
 CONVERSIONS = 200
 IMAGE = PNG[:8] + random.Random(11).randbytes(300_000)  # noqa: S311 (bytes, not a secret)
-
-
-def put_record(gateway: LiveGateway, task_id: str, url: str) -> bool:
-    """Tell the gateway of a task; whether it said that it kept it."""
-    body = json.dumps({"status": "SUCCESS", "resultUrls": [url]})
-    with gateway.visit() as visitor:
-        visitor.request("PUT", f"/api/v1/records/{task_id}", body, {"Authorization": f"Bearer {API_KEY}"})
-        return visitor.getresponse().status == 200
-
-
-def download(gateway: LiveGateway, task_id: str, url: str) -> tuple[int, bytes]:
-    with gateway.visit() as visitor:
-        visitor.request("GET", gateway.path(url, task_id))
-        response = visitor.getresponse()
-        return response.status, response.read()
-
-
-def kill_all(gateway: LiveGateway) -> None:
-    """Kill the master and its workers at once, as a machine that loses its power would."""
-    for each in (gateway.process.pid, *gateway.workers()):
-        os.kill(each, signal.SIGKILL)
-    gateway.process.wait()
 
 
 def test_from_an_empty_folder_two_workers_serve_what_they_are_told_of(tmp_path: Path, origin: ScriptedServer) -> None:
@@ -78,3 +56,18 @@ def test_a_crash_loses_no_record_and_serves_no_half_image(tmp_path: Path, origin
 
     assert CONVERSIONS // 2 <= len(acknowledged) < CONVERSIONS
     assert got == {task_id: (200, IMAGE + int(task_id[4:]).to_bytes(2, "big")) for task_id in acknowledged}
+
+
+@pytest.mark.parametrize("mark", [{"DYNO": "web.1"}, {}], ids=["platform", "elsewhere"])
+def test_on_a_platform_whose_disk_does_not_last_the_start_says_what_will_be_lost(
+    tmp_path: Path, mark: dict[str, str]
+) -> None:
+    environment = environment_for("origin.example", resolver="store", upstream_api_key="") | mark
+
+    with started_gateway(tmp_path, environment) as gateway:
+        wait_until_healthy(gateway.port, gateway.process, gateway.log)
+        told = [line for line in map(json.loads, gateway.log_text().splitlines()) if line["event"] == "ephemeral_disk"]
+
+    assert [(line["level"], line["settings"]) for line in told] == (
+        [("warning", ["DATABASE_URL", "GATEWAY_STORE"])] if mark else []
+    )

@@ -1,13 +1,13 @@
-"""Objects in a folder: whole or not there."""
+"""What only a folder promises; its contract is in test_objects.py."""
 
-import hashlib
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from factories import Clock
-from gateway.errors import StorageFull
+from gateway.errors import StorageDown, StorageFull
 from gateway.storage.folder import FolderObjects
 from gateway.storage.objects import Stored
 
@@ -26,37 +26,8 @@ def kept(objects: FolderObjects, content: bytes = BYTES) -> Stored:
         return objects.keep(incoming)
 
 
-def everything(objects: FolderObjects, stored: Stored, first: int, last: int) -> bytes:
-    reading = objects.open(stored, first, last)
-    parts = list(iter(lambda: reading.read(777), b""))
-    reading.close()
-    return b"".join(parts)
-
-
 def files(tmp_path: Path) -> list[Path]:
     return [path for path in (tmp_path / "store").rglob("*") if path.is_file()]
-
-
-def test_an_object_comes_back_as_it_was(objects: FolderObjects) -> None:
-    stored = kept(objects)
-
-    assert stored == Stored(hashlib.sha256(BYTES).hexdigest(), len(BYTES), BYTES[:64])
-    assert objects.has(stored)
-    assert everything(objects, stored, 0, len(BYTES) - 1) == BYTES
-    assert everything(objects, stored, 1000, 1999) == BYTES[1000:2000]
-
-
-def test_the_same_bytes_are_kept_once(objects: FolderObjects, tmp_path: Path) -> None:
-    assert kept(objects) == kept(objects)
-
-    assert len(files(tmp_path)) == 1
-
-
-def test_what_was_not_kept_leaves_nothing_behind(objects: FolderObjects, tmp_path: Path) -> None:
-    with objects.receiving() as incoming:
-        incoming.write(BYTES)
-
-    assert files(tmp_path) == []
 
 
 def test_a_leftover_of_a_crash_is_cleared_at_the_next_start(tmp_path: Path) -> None:
@@ -70,18 +41,22 @@ def test_a_leftover_of_a_crash_is_cleared_at_the_next_start(tmp_path: Path) -> N
     assert files(tmp_path) == []
 
 
-def test_a_deleted_object_is_gone_but_for_who_is_reading_it(objects: FolderObjects) -> None:
+def test_who_reads_a_deleted_object_reads_it_to_its_end(objects: FolderObjects) -> None:
     stored = kept(objects)
     reading = objects.open(stored, 0, len(BYTES) - 1)
 
     objects.delete(stored.digest)
-    objects.delete(stored.digest)
 
-    assert not objects.has(stored)
-    assert reading.read(10) == BYTES[:10]
+    assert reading.read(len(BYTES)) == BYTES
     reading.close()
-    with pytest.raises(FileNotFoundError):
-        objects.open(stored, 0, 1)
+
+
+def test_a_folder_that_is_gone_does_not_answer(objects: FolderObjects, tmp_path: Path) -> None:
+    shutil.rmtree(tmp_path / "store")
+
+    assert not objects.answers()
+    with pytest.raises(StorageDown), objects.receiving():
+        pass
 
 
 def test_beyond_its_size_the_store_drops_what_was_used_longest_ago(tmp_path: Path) -> None:

@@ -442,7 +442,7 @@ def test_a_gateway_that_can_serve_is_ready(upstream_gateway: Gateway, provider: 
     assert response.status_code == 200
     assert response.json == {
         "status": "ready",
-        "checks": {"database": "ok", "provider": "ok", "maintenance": "off"},
+        "checks": {"database": "ok", "store": "not used", "provider": "ok", "maintenance": "off"},
     }
     assert response.headers["Cache-Control"] == "no-store"
     assert provider.seen == []
@@ -460,7 +460,7 @@ def test_a_gateway_whose_provider_keeps_failing_is_not_ready(
     assert ready.status_code == 503
     assert ready.json == {
         "status": "not ready",
-        "checks": {"database": "ok", "provider": "paused after failures", "maintenance": "off"},
+        "checks": {"database": "ok", "store": "not used", "provider": "paused after failures", "maintenance": "off"},
     }
     assert upstream_gateway.client.get("/healthz").status_code == 200
     assert download.status_code == 503
@@ -523,5 +523,5 @@ def test_in_maintenance_the_gateway_is_not_ready(closed: Gateway) -> None:
     assert response.status_code == 503
     assert response.json == {
         "status": "not ready",
-        "checks": {"database": "ok", "provider": "ok", "maintenance": "on"},
+        "checks": {"database": "ok", "store": "not used", "provider": "ok", "maintenance": "on"},
     }

@@ -1,0 +1,129 @@
+"""When a browser is sent to the bucket's server, and when the bytes pass through us instead."""
+
+from ipaddress import ip_network
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pytest
+
+from factories import Clock
+from gateway.egress.client import Client
+from gateway.egress.guard import Guard
+from gateway.egress.names import Lookup
+from gateway.errors import StorageDown
+from gateway.hosts import HostPattern
+from gateway.resolving.doors import BucketDoor, OwnDoor
+from gateway.storage.objects import Stored
+from servers import Request, ScriptedServer, answer
+
+OBJECT = Stored("5" * 64, 10, b"")
+NAMED = "attachment; filename=\"cat.png\"; filename*=UTF-8''cat.png"
+OURS = f"{OBJECT.digest}/cat.png"
+PATH = "/bucket/key"
+
+
+def honest(request: Request) -> bytes:
+    """Say the name that was signed."""
+    return part({"Content-Disposition": request.query["say"][0]})
+
+
+def part(headers: dict[str, str]) -> bytes:
+    return answer(206, b"0", {"Content-Range": "bytes 0-0/10", **headers})
+
+
+class Bucket:
+    """A server that a test scripts, and what presigns URLs for it: what the URL is to say is in its query."""
+
+    def __init__(self, server: ScriptedServer) -> None:
+        self.server = server
+        self.has_key = True
+        server.route(PATH, honest)
+
+    def presign(self, stored: Stored, disposition: str, content_type: str) -> str:
+        if not self.has_key:
+            raise StorageDown("NoCredentialsError")
+        query = urlencode({"say": disposition, "type": content_type, "key": stored.digest})
+        return self.server.url(f"{PATH}?{query}")
+
+    def door(self, clock: Clock, *, listed: bool = True, allow_http: bool = True) -> BucketDoor:
+        hosts = [HostPattern.parse(self.server.address)] if listed else []
+        guard = Guard(hosts, [ip_network("127.0.0.0/8")], allow_http=allow_http)
+        return BucketDoor(self.presign, OwnDoor("{}/{}".format), Client(guard, Lookup()), guard, clock)
+
+
+@pytest.fixture
+def bucket(origin: ScriptedServer) -> Bucket:
+    return Bucket(origin)
+
+
+def test_our_own_door_gives_the_signed_name_and_sends_no_browser() -> None:
+    door = OwnDoor("{}/{}".format)
+
+    assert door.held_back(OBJECT) == "own-bytes"
+    url = door.url(OBJECT, "attachment; filename=\"_ b.png\"; filename*=UTF-8''%D1%8F%20b.png", "image/png")
+    assert url == f"{OBJECT.digest}/я b.png"
+
+
+def test_where_the_server_says_the_name_browsers_are_sent(bucket: Bucket, clock: Clock) -> None:
+    door = bucket.door(clock)
+
+    assert door.held_back(OBJECT) == ""
+    url = door.url(OBJECT, NAMED, "image/png")
+    assert parse_qs(urlsplit(url).query) == {"say": [NAMED], "type": ["image/png"], "key": [OBJECT.digest]}
+
+
+def test_the_server_is_tried_once_and_with_one_byte(bucket: Bucket, clock: Clock) -> None:
+    door = bucket.door(clock)
+    for _ in range(3):
+        door.held_back(OBJECT)
+        door.url(OBJECT, NAMED, "image/png")
+        clock.now += 86_400
+
+    assert [request.headers["range"] for request in bucket.server.seen] == ["bytes=0-0"]
+
+
+@pytest.mark.parametrize("said", ["", "attachment", "inline", "attachment; filename=key"])
+def test_where_the_server_ignores_the_name_no_browser_is_sent(bucket: Bucket, clock: Clock, said: str) -> None:
+    bucket.server.route(PATH, part({"Content-Disposition": said} if said else {}))
+    door = bucket.door(clock)
+
+    assert door.held_back(OBJECT) == "name-ignored"
+    assert door.url(OBJECT, NAMED, "image/png") == OURS
+    assert len(bucket.server.seen) == 1
+
+
+def test_to_a_private_server_no_browser_is_sent_and_it_is_not_even_asked(bucket: Bucket, clock: Clock) -> None:
+    door = bucket.door(clock, listed=False)
+
+    assert door.held_back(OBJECT) == "private-endpoint"
+    assert door.url(OBJECT, NAMED, "image/png") == OURS
+    assert bucket.server.seen == []
+
+
+def test_to_plain_http_no_browser_is_sent_unless_it_is_allowed(bucket: Bucket, clock: Clock) -> None:
+    assert bucket.door(clock, allow_http=False).held_back(OBJECT) == "private-endpoint"
+
+
+@pytest.mark.parametrize("said", [answer(503), answer(403), answer(404), b""], ids=["503", "403", "404", "hang-up"])
+def test_a_server_that_fails_is_tried_again_after_a_minute(bucket: Bucket, clock: Clock, said: bytes) -> None:
+    bucket.server.route(PATH, said)
+    door = bucket.door(clock)
+    assert door.held_back(OBJECT) == "endpoint-failed"
+    bucket.server.route(PATH, honest)
+
+    clock.now += 59
+    assert door.held_back(OBJECT) == "endpoint-failed"
+    assert door.url(OBJECT, NAMED, "image/png") == OURS
+
+    clock.now += 2
+    assert door.held_back(OBJECT) == ""
+
+
+def test_a_key_that_is_missing_is_told_and_settles_nothing(bucket: Bucket, clock: Clock) -> None:
+    door, bucket.has_key = bucket.door(clock), False
+    for _ in range(2):
+        with pytest.raises(StorageDown):
+            door.held_back(OBJECT)
+
+    bucket.has_key = True
+
+    assert door.held_back(OBJECT) == ""
