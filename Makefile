@@ -1,6 +1,6 @@
 # `make run` and `make test` work from nothing: they find a Python, make .venv, and install the locked dependencies.
 
-.PHONY: run test lint types fmt bench lock images clean
+.PHONY: run test lint types fmt bench bench-reliability lock images clean
 .DEFAULT_GOAL := run
 
 PYTEST ?=
@@ -25,6 +25,9 @@ fmt: .venv/dev.ready
 
 bench: .venv/dev.ready
 	@$(BIN)/python -m bench
+
+bench-reliability: .venv/dev.ready
+	@$(BIN)/python -m bench.reliability
 
 # Exact versions with hashes, for every platform.
 lock: .venv/dev.ready

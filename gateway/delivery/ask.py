@@ -45,11 +45,13 @@ class Progress:
         outcome: one word; a code of ``gateway.errors`` when the origin failed on the way.
         sent: bytes that the visitor took.
         broke_off: whether bytes were out when the origin failed.
+        heals: how often the origin broke off and the stream went on all the same.
     """
 
     outcome: str = "begun"
     sent: int = 0
     broke_off: bool = False
+    heals: int = 0
 
 
 @dataclass(frozen=True, slots=True)
