@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "gateway"
 
 # Each room, top to bottom, and the rooms it may import from: only ones that stand below it.
-#   web → (links, resolving, delivery, records, keys, limits) → (egress, storage) → (errors, settings, hosts, media)
+#   web → (links, resolving, delivery, records, keys, limits) → (egress, storage) → (errors, settings, hosts, media, own_urls)
 # `app`, `cli` and `services` are the composition; `demo` sits on top of everything.
 GROUND = {"errors", "settings", "hosts", "media", "own_urls"}
 OUTSIDE = {"egress", "storage"}
