@@ -7,9 +7,11 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from gateway.storage.disk import apart
 from gateway.storage.objects import Incoming, Stored, disk_errors
 
 _LEFTOVER_AGE_S = 3600
@@ -114,7 +116,7 @@ class FolderObjects:
         if self._taken_in < _LOOK_AFTER * self._most_bytes:
             return
         self._taken_in = 0
-        files = sorted(self._files(), key=lambda file: file.used_at)
+        files = apart(self._files)
         excess = sum(file.size for file in files) - self._most_bytes
         if excess > 0:
             self._drop(files, excess + _ROOM_MADE * self._most_bytes, newest.digest)
@@ -130,12 +132,15 @@ class FolderObjects:
                     self.delete(file.digest)
                     wanted -= file.size
 
-    def _files(self) -> Iterator["_File"]:
+    def _files(self) -> list["_File"]:
+        """Every object, the one used longest ago first."""
+        files = []
         for folder in self._root.glob("??"):
             for entry in os.scandir(folder):
                 with suppress(FileNotFoundError):
                     stat = entry.stat()
-                    yield _File(folder.name + entry.name, stat.st_size, stat.st_mtime)
+                    files.append(_File(folder.name + entry.name, stat.st_size, stat.st_mtime))
+        return sorted(files, key=lambda file: file.used_at)
 
     def _clear_leftovers(self) -> None:
         for path in self._incoming.iterdir():
@@ -175,6 +180,6 @@ def _sync_folder(folder: Path) -> None:
     """Make a rename last (the file's own sync does not bring its name to the disk)."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        apart(partial(os.fsync, descriptor))
     finally:
         os.close(descriptor)

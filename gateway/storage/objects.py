@@ -6,9 +6,11 @@ import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import BinaryIO, Protocol
 
 from gateway.errors import StorageDown, StorageFull
+from gateway.storage.disk import apart
 
 HEAD_BYTES = 64
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -101,7 +103,7 @@ class Incoming:
         """Bring everything to the disk."""
         with disk_errors():
             self.file.flush()
-            os.fsync(self.file.fileno())
+            apart(partial(os.fsync, self.file.fileno()))
 
     @property
     def stored(self) -> Stored:
