@@ -127,6 +127,8 @@ def _with_result(known: Record, url: str, now_ms: int) -> Record:
         status="SUCCESS",
         result_urls=urls if url in urls else (*urls, url),
         completed_at=known.completed_at or now_ms,
+        error_code=None,
+        error_message=None,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -170,6 +171,13 @@ class TestSqlRecords:
         assert records.find("task1") == added
         assert (added.status, added.result_urls) == ("SUCCESS", results)
         assert added.created_at in {NOW, NOW + 5}
+
+    def test_a_failure_that_a_result_makes_good_is_told_no_more(self, records: SqlRecords) -> None:
+        records.put(replace(record(status="GENERATE_FAILED", urls=None), error_code=400, error_message="flagged"))
+
+        records.add_result("task1", URL, now_ms=NOW, oldest_ms=0)
+
+        assert records.find("task1") == replace(record(), completed_at=NOW)
 
     def test_of_many_results_added_at_once_none_is_lost(self, records: SqlRecords) -> None:
         urls = [f"gateway:{number}.png" for number in range(40)]
