@@ -46,8 +46,9 @@ class FolderObjects:
         self._clock = clock
         self._irreplaceable = irreplaceable
         self._taken_in: float = math.inf  # nobody has looked yet
-        self._incoming.mkdir(parents=True, exist_ok=True)
-        self._clear_leftovers()
+        with suppress(OSError):  # a folder that cannot be used is told by whoever uses it, and by ``answers``
+            self._incoming.mkdir(parents=True, exist_ok=True)
+            self._clear_leftovers()
 
     @contextmanager
     def receiving(self) -> Iterator[Incoming]:
@@ -78,11 +79,10 @@ class FolderObjects:
         path = self._path(stored.digest)
         with disk_errors():
             try:
-                used_at = path.stat().st_mtime
+                if self._clock() - path.stat().st_mtime > _NOTE_USE_EVERY_S:
+                    os.utime(path, (self._clock(), self._clock()))
             except FileNotFoundError:
                 return False
-            if self._clock() - used_at > _NOTE_USE_EVERY_S:
-                os.utime(path, (self._clock(), self._clock()))
         return True
 
     def open(self, stored: Stored, first: int, last: int) -> "FileSpan":
@@ -114,7 +114,8 @@ class FolderObjects:
         if self._taken_in < _LOOK_AFTER * self._most_bytes:
             return
         self._taken_in = 0
-        files = sorted(self._files(), key=lambda file: file.used_at)
+        with disk_errors():
+            files = sorted(self._files(), key=lambda file: file.used_at)
         excess = sum(file.size for file in files) - self._most_bytes
         if excess > 0:
             self._drop(files, excess + _ROOM_MADE * self._most_bytes, newest.digest)
@@ -131,7 +132,7 @@ class FolderObjects:
                     wanted -= file.size
 
     def _files(self) -> Iterator["_File"]:
-        for folder in self._root.glob("??"):
+        for folder in filter(Path.is_dir, self._root.glob("??")):
             for entry in os.scandir(folder):
                 with suppress(FileNotFoundError):
                     stat = entry.stat()
