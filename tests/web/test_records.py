@@ -156,6 +156,37 @@ def test_a_record_comes_back_in_the_providers_form_and_can_be_forgotten(
     assert call(gateway, "GET").status_code == call(gateway, "DELETE").status_code == 404
 
 
+def test_what_is_told_of_a_task_holds_at_once(gateway: Gateway, origin: ScriptedServer) -> None:
+    url = origin.serve("/v/cat.png", PNG)
+    told_of(gateway, url, status="GENERATING")
+    statuses = [fetched(gateway, url).status_code]
+
+    told_of(gateway, url)
+    statuses.append(fetched(gateway, url).status_code)
+    told_of(gateway)
+    statuses.append(fetched(gateway, url).status_code)
+    told_of(gateway, url)
+    statuses.append(fetched(gateway, url).status_code)
+    call(gateway, "DELETE")
+    statuses.append(fetched(gateway, url).status_code)
+
+    assert statuses == [404, 200, 404, 200, 404]
+
+
+def test_what_another_worker_is_told_of_a_task_holds_within_a_minute(
+    gateway: Gateway, origin: ScriptedServer, tmp_path: Path
+) -> None:
+    url, other = origin.serve("/v/cat.png", PNG), store_gateway(tmp_path, origin.address)
+    for task_id in ("task12345", "another"):  # which keeps the same image
+        call(other, "PUT", task_id, {"status": "SUCCESS", "resultUrls": [url]})
+        assert gateway.client.get(gateway.link(url, task_id), buffered=True).status_code == 200
+
+    call(other, "DELETE")
+    gateway.clock.now += 61
+
+    assert fetched(gateway, url).status_code == 404
+
+
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 @pytest.mark.parametrize("key", ["", "wrong-wrong-wrong-wrong-wrong-wrong-wrong"])
 def test_records_open_to_keys_alone(gateway: Gateway, method: str, key: str) -> None:
