@@ -106,6 +106,6 @@ class StoreResolver:
             source = RemoteSource(self._client, url, 0, sendable=False, listed_only=True)
             with self._places, closing(source.open()) as opened:
                 note = partial(self._index.put, task_id, url)
-                return self._intake.take(Paced(opened.read).read, opened.facts.length, note)
+                return self._intake.take(Paced(opened.read).read, opened.facts.length, note)[0]
         except (OriginError, OriginNotAllowed) as error:
             raise ImageUnavailable(error.code) from error
