@@ -82,6 +82,13 @@ class Holdings:
         self.drop_images([task_id])
         return self._records.delete(task_id)
 
+    def let_go_if_gone(self, task_id: str) -> None:
+        """Drop what was kept for a task whose record went meanwhile: no sweep would come by again."""
+        record = self._records.find(task_id)
+        if record is None or record.swept:
+            self.drop_images([task_id])
+            self._index.forget(task_id)
+
     def _note(self, task_id: str, url: str, stored: Stored) -> Record:
         now_ms = int(self._clock() * 1000)
         noting = self._index.noting(task_id, url, stored)

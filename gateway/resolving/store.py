@@ -36,6 +36,7 @@ class StoreResolver:
         objects, door: where the bytes are kept, and how others get at them.
         intake: the way in.
         client, guard: the way to the images' origins.
+        kept: is told, with its task, of every image that was fetched.
         days: how old a record may be.
     """
 
@@ -49,6 +50,7 @@ class StoreResolver:
         *,
         client: Client,
         guard: Guard,
+        kept: Callable[[str], None],
         days: int,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -59,6 +61,7 @@ class StoreResolver:
         self._intake = intake
         self._client = client
         self._guard = guard
+        self._kept = kept
         self._days = days
         self._places = threading.BoundedSemaphore(MOST_AT_ONCE)
         self._clock = clock
@@ -74,6 +77,7 @@ class StoreResolver:
         stored = self._index.find(task_id, url)
         if stored is None or not self._objects.has(stored):
             stored = self._fetch(task_id, url)
+            self._kept(task_id)
         return KeptSource(self._objects, stored, self._door, self._clock() + LIFE_S)
 
     def probe(self) -> str:

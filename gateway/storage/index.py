@@ -4,7 +4,7 @@ import hashlib
 import time
 from collections.abc import Callable, Collection
 
-from sqlalchemy import Executable, select
+from sqlalchemy import Executable, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.own_urls import is_own
@@ -63,6 +63,11 @@ class ObjectIndex:
             index_elements=[objects.c.task_id, objects.c.url_hash],
             set_={name: statement.excluded[name] for name in ("digest", "length", "head", "stored_at", "own")},
         )
+
+    def forget(self, task_id: str) -> None:
+        """Forget which objects hold the images of a task."""
+        with self._database.writing() as connection:
+            connection.execute(delete(objects).where(objects.c.task_id == task_id))
 
     def unheld(self, digests: Collection[str]) -> set[str]:
         """Those of the digests that no image has any more."""

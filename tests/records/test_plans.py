@@ -49,6 +49,7 @@ ASKED: dict[Callable[..., object], tuple[object, ...]] = {
     ObjectIndex.by_digest: ("digest2",),
     ObjectIndex.put: ("task2", URL, Stored("digest2", 1, b"x")),
     ObjectIndex.noting: ("task2", URL, Stored("digest2", 1, b"x")),
+    ObjectIndex.forget: ("task2",),
     ObjectIndex.unheld: (("digest2", "digest3"),),
     ObjectIndex.only_of: (("task2", "task3"),),
     ObjectIndex.irreplaceable: (("digest2", "digest3"),),

@@ -9,7 +9,7 @@ import pytest
 
 from factories import API_KEY, PNG, Gateway, make_settings, store_gateway
 from gateway.records.record import DAY_MS
-from servers import ScriptedServer, answer
+from servers import Request, ScriptedServer, answer
 
 
 @pytest.fixture
@@ -185,6 +185,23 @@ def test_what_another_worker_is_told_of_a_task_holds_within_a_minute(
     gateway.clock.now += 61
 
     assert fetched(gateway, url).status_code == 404
+
+
+def test_of_a_task_that_is_deleted_while_its_image_is_fetched_nothing_stays(
+    gateway: Gateway, origin: ScriptedServer, tmp_path: Path
+) -> None:
+    def deleted_meanwhile(_request: Request) -> bytes:
+        assert gateway.services.own is not None
+        assert gateway.services.own.holdings.forget("task12345")
+        return answer(200, PNG)
+
+    url = origin.route("/v/cat.png", deleted_meanwhile)
+    told_of(gateway, url)
+    fetched(gateway, url)
+
+    assert gateway.services.own is not None
+    assert gateway.services.own.index.find("task12345", url) is None
+    assert [path for path in (tmp_path / "store").rglob("*") if path.is_file()] == []
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
