@@ -22,7 +22,7 @@ from gateway.storage.intake import Intake
 from gateway.storage.objects import Objects, Stored
 
 LIFE_S = 1200
-KNOWN_FOR_S = 60  # and then it is looked up again: other workers replace and delete, and so does the command line
+KNOWN_FOR_S = 10  # and then it is looked up again: other workers replace and delete, and so does the command line
 MOST_AT_ONCE = 64  # fetches in this worker; more wait, so that slow origins fill neither the disk nor the files
 _PROBE_BYTES = 16
 

@@ -134,7 +134,7 @@ def _own_store(task_id: str) -> "OwnStore":
 
 
 def _look_anew(record: Record | None) -> None:
-    """Forget what this worker knows of a record's images; others look anew within a minute."""
+    """Forget what this worker knows of a record's images; others look anew within ten seconds."""
     if record is not None:
         services().resolver.forget(record.task_id, *(record.result_urls or ()))
 
