@@ -50,7 +50,16 @@ def build_own_store(
     holdings = Holdings(records, index, objects, intake, settings.record_days, clock)
     sweep = Sweep(records, holdings, settings.record_days, clock)
     resolver = StoreResolver(
-        records, index, objects, door, intake, client=client, guard=guard, days=settings.record_days, clock=clock
+        records,
+        index,
+        objects,
+        door,
+        intake,
+        client=client,
+        guard=guard,
+        kept=holdings.let_go_if_gone,
+        days=settings.record_days,
+        clock=clock,
     )
     callbacks = Callbacks(
         records,

@@ -1,5 +1,6 @@
 """The composition: settings in, working objects out. The only place that builds them."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from gateway.resolving.infos import RecordInfos
 from gateway.resolving.origin import OriginResolver
 from gateway.resolving.provider import Provider
 from gateway.resolving.resolver import Converter, Resolver
+from gateway.resolving.store import KNOWN_FOR_S
 from gateway.resolving.upstream import UpstreamResolver
 from gateway.settings import Settings
 from gateway.storage.chores import Chores
@@ -96,7 +98,8 @@ def build_services(
     ledger = MemoryLedger()
     tags = EntityTags(KeyRing.derive(settings.secret_keys, etag.SALT))
     own = build_own_store(settings, database, client, guard, clock) if settings.resolver == "store" else None
-    resolver = Resolver(_converter(settings, client, guard, provider, own, clock), settings.min_life_s, clock)
+    converter = _converter(settings, client, guard, provider, own, clock)
+    resolver = Resolver(converter, settings.min_life_s, clock, KNOWN_FOR_S if own else math.inf)
     keys = Keys(ConfiguredKeys(settings.named_api_keys), stored_keys, clock)
     streams = Streams(tags, stream_slots(), settings.max_bytes)
     return Services(

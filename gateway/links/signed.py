@@ -47,7 +47,8 @@ class KeyRing:
 
         Whole strings are compared, in constant time: decoded ones would have several spellings for one signature.
         """
-        return sum(hmac.compare_digest(made, signature) for made in self.signatures(message)) > 0
+        given = signature.encode("utf-8", "replace")  # of texts, only ASCII ones can be compared
+        return sum(hmac.compare_digest(made.encode(), given) for made in self.signatures(message)) > 0
 
     def signatures(self, message: bytes) -> list[str]:
         """The signature by every key, oldest first."""

@@ -9,7 +9,7 @@ from gateway.records.record import DAY_MS, Record
 from gateway.records.stored import SqlRecords
 from gateway.storage.index import ObjectIndex
 from gateway.storage.intake import Intake
-from gateway.storage.objects import Objects
+from gateway.storage.objects import Objects, Stored
 
 MOST_RESULTS = 100
 
@@ -61,15 +61,14 @@ class Holdings:
         self._check_room(task_id, url)
         replaced = self._index.find(task_id, url)
         try:
-            stored = self._intake.take(read, length, lambda stored: self._index.put(task_id, url, stored))
+            stored, record = self._intake.take(read, length, lambda stored: self._note(task_id, url, stored))
         except NotAnImage as error:
             raise InvalidBody(f"the body: {error}; send PNG, JPEG, GIF, WebP or AVIF") from None
         except FileTooLarge:
             raise UploadTooLarge("larger than GATEWAY_MAX_BYTES") from None
         if replaced is not None and replaced.digest != stored.digest:
             self._drop(self._index.unheld({replaced.digest}))
-        now_ms = int(self._clock() * 1000)
-        return self._records.add_result(task_id, url, now_ms=now_ms, oldest_ms=now_ms - self._days * DAY_MS)
+        return record
 
     def drop_images(self, task_ids: Collection[str]) -> None:
         """Drop the objects that only these tasks have.
@@ -82,6 +81,18 @@ class Holdings:
         """Forget a record and its images; tells whether there was one."""
         self.drop_images([task_id])
         return self._records.delete(task_id)
+
+    def let_go_if_gone(self, task_id: str) -> None:
+        """Drop what was kept for a task whose record went meanwhile: no sweep would come by again."""
+        record = self._records.find(task_id)
+        if record is None or record.swept:
+            self.drop_images([task_id])
+            self._index.forget(task_id)
+
+    def _note(self, task_id: str, url: str, stored: Stored) -> Record:
+        now_ms = int(self._clock() * 1000)
+        noting = self._index.noting(task_id, url, stored)
+        return self._records.add_result(task_id, url, noting, now_ms=now_ms, oldest_ms=now_ms - self._days * DAY_MS)
 
     def _check_room(self, task_id: str, url: str) -> None:
         known = self._records.find(task_id)

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Select, delete, select, update
+from sqlalchemy import ColumnElement, Executable, Select, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.records.record import Record
@@ -73,8 +73,10 @@ class SqlRecords:
             ).first()
         return kept is not None
 
-    def add_result(self, task_id: str, url: str, *, now_ms: int, oldest_ms: int) -> Record:
+    def add_result(self, task_id: str, url: str, noting: Executable, *, now_ms: int, oldest_ms: int) -> Record:
         """Add an image to a task's results, which makes it a success; a record from before ``oldest_ms`` begins anew.
+
+        ``noting`` is the statement that notes which object holds the image: both are written, or neither.
 
         Returns:
             The record as it is now.
@@ -82,12 +84,13 @@ class SqlRecords:
         fresh = Record(task_id, "SUCCESS", (url,), now_ms, now_ms)
         with self._database.writing() as connection:
             inserted = self._insert(records).values(_values(fresh)).on_conflict_do_nothing()
-            if connection.execute(inserted.returning(records.c.task_id)).first():
-                return fresh
-            row = connection.execute(select(*_COLUMNS).where(records.c.task_id == task_id).with_for_update()).one()
-            known = _record(row)
+            known = fresh
+            if not connection.execute(inserted.returning(records.c.task_id)).first():
+                found = select(*_COLUMNS).where(records.c.task_id == task_id).with_for_update()
+                known = _record(connection.execute(found).one())
             changed = fresh if known.swept or known.created_at < oldest_ms else _with_result(known, url, now_ms)
             connection.execute(update(records).where(records.c.task_id == task_id).values(_values(changed)))
+            connection.execute(noting)  # after the record, as a deletion does: neither waits for the other
         return changed
 
     def delete(self, task_id: str) -> bool:
@@ -127,6 +130,8 @@ def _with_result(known: Record, url: str, now_ms: int) -> Record:
         status="SUCCESS",
         result_urls=urls if url in urls else (*urls, url),
         completed_at=known.completed_at or now_ms,
+        error_code=None,
+        error_message=None,
     )
 
 

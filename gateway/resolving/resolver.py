@@ -1,6 +1,7 @@
 """From (task, URL) to a source: what is known is reused, and what is not is asked for once."""
 
 import copy
+import math
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -35,11 +36,19 @@ class Resolver:
         converter: makes a source that is not known yet.
         min_life_s: a known source is reused only with so much life left, in seconds.
         clock: Unix seconds.
+        known_for_s: and only for so long, in seconds, as somebody else may have changed or deleted it.
     """
 
-    def __init__(self, converter: Converter, min_life_s: float, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        converter: Converter,
+        min_life_s: float,
+        clock: Callable[[], float] = time.time,
+        known_for_s: float = math.inf,
+    ) -> None:
         self._converter = converter
         self._min_life_s = min_life_s
+        self._known_for_s = known_for_s
         self._clock = clock
         self._sources: MemoryCache[Source] = MemoryCache(MOST_SOURCES, clock)
         self._failures: MemoryCache[GatewayError] = MemoryCache(MOST_FAILURES, clock)
@@ -74,10 +83,11 @@ class Resolver:
             self._sources.forget((task_id, url))
         return self.resolve(task_id, url)
 
-    def forget(self, task_id: str, url: str) -> None:
-        """Ask anew the next time: the image is another than it was."""
-        self._sources.forget((task_id, url))
-        self._failures.forget((task_id, url))
+    def forget(self, task_id: str, *urls: str) -> None:
+        """Ask anew the next time: these images of a task are others than they were."""
+        for url in urls:
+            self._sources.forget((task_id, url))
+            self._failures.forget((task_id, url))
 
     def _convert(self, key: tuple[str, str]) -> Source:
         known = self._sources.get(key)
@@ -97,5 +107,5 @@ class Resolver:
         if left_s < self._min_life_s:
             # Handed out all the same: it is as fresh as they come. Mostly it is our clock, or theirs, that is wrong.
             _log.warning("short_lived_source", task_id=key[0], life_s=round(left_s))
-        self._sources.put(key, source, source.expires_at - self._min_life_s)
+        self._sources.put(key, source, min(source.expires_at - self._min_life_s, self._clock() + self._known_for_s))
         return source

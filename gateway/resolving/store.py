@@ -22,6 +22,7 @@ from gateway.storage.intake import Intake
 from gateway.storage.objects import Objects, Stored
 
 LIFE_S = 1200
+KNOWN_FOR_S = 10  # and then it is looked up again: other workers replace and delete, and so does the command line
 MOST_AT_ONCE = 64  # fetches in this worker; more wait, so that slow origins fill neither the disk nor the files
 _PROBE_BYTES = 16
 
@@ -35,6 +36,7 @@ class StoreResolver:
         objects, door: where the bytes are kept, and how others get at them.
         intake: the way in.
         client, guard: the way to the images' origins.
+        kept: is told, with its task, of every image that was fetched.
         days: how old a record may be.
     """
 
@@ -48,6 +50,7 @@ class StoreResolver:
         *,
         client: Client,
         guard: Guard,
+        kept: Callable[[str], None],
         days: int,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -58,6 +61,7 @@ class StoreResolver:
         self._intake = intake
         self._client = client
         self._guard = guard
+        self._kept = kept
         self._days = days
         self._places = threading.BoundedSemaphore(MOST_AT_ONCE)
         self._clock = clock
@@ -73,6 +77,7 @@ class StoreResolver:
         stored = self._index.find(task_id, url)
         if stored is None or not self._objects.has(stored):
             stored = self._fetch(task_id, url)
+            self._kept(task_id)
         return KeptSource(self._objects, stored, self._door, self._clock() + LIFE_S)
 
     def probe(self) -> str:
@@ -105,6 +110,6 @@ class StoreResolver:
             source = RemoteSource(self._client, url, 0, sendable=False, listed_only=True)
             with self._places, closing(source.open()) as opened:
                 note = partial(self._index.put, task_id, url)
-                return self._intake.take(Paced(opened.read).read, opened.facts.length, note)
+                return self._intake.take(Paced(opened.read).read, opened.facts.length, note)[0]
         except (OriginError, OriginNotAllowed) as error:
             raise ImageUnavailable(error.code) from error

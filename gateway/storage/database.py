@@ -13,6 +13,7 @@ from gateway.errors import DatabaseDown
 
 BUSY_TIMEOUT_MS = 1500
 CONNECT_TIMEOUT_S = 3
+_MIGRATING = 0x6A7E  # the number of a lock in PostgreSQL; any will do that nobody else takes
 _POSTGRES_SCHEMES = ("postgres://", "postgresql://")
 
 
@@ -89,6 +90,8 @@ class Database:
         from gateway.storage import migrating  # noqa: PLC0415 (as above)
 
         with _database_errors(), self._alone(), self.engine.begin() as connection:
+            if not self.is_sqlite:
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
             migrating.migrate(connection)
 
     @contextmanager

@@ -48,8 +48,9 @@ class FolderObjects:
         self._clock = clock
         self._irreplaceable = irreplaceable
         self._taken_in: float = math.inf  # nobody has looked yet
-        self._incoming.mkdir(parents=True, exist_ok=True)
-        self._clear_leftovers()
+        with suppress(OSError):  # a folder that cannot be used is told by whoever uses it, and by ``answers``
+            self._incoming.mkdir(parents=True, exist_ok=True)
+            self._clear_leftovers()
 
     @contextmanager
     def receiving(self) -> Iterator[Incoming]:
@@ -80,11 +81,10 @@ class FolderObjects:
         path = self._path(stored.digest)
         with disk_errors():
             try:
-                used_at = path.stat().st_mtime
+                if self._clock() - path.stat().st_mtime > _NOTE_USE_EVERY_S:
+                    os.utime(path, (self._clock(), self._clock()))
             except FileNotFoundError:
                 return False
-            if self._clock() - used_at > _NOTE_USE_EVERY_S:
-                os.utime(path, (self._clock(), self._clock()))
         return True
 
     def open(self, stored: Stored, first: int, last: int) -> "FileSpan":
@@ -116,7 +116,8 @@ class FolderObjects:
         if self._taken_in < _LOOK_AFTER * self._most_bytes:
             return
         self._taken_in = 0
-        files = apart(self._files)
+        with disk_errors():
+            files = apart(self._files)
         excess = sum(file.size for file in files) - self._most_bytes
         if excess > 0:
             self._drop(files, excess + _ROOM_MADE * self._most_bytes, newest.digest)
@@ -135,7 +136,7 @@ class FolderObjects:
     def _files(self) -> list["_File"]:
         """Every object, the one used longest ago first."""
         files = []
-        for folder in self._root.glob("??"):
+        for folder in filter(Path.is_dir, self._root.glob("??")):
             for entry in os.scandir(folder):
                 with suppress(FileNotFoundError):
                     stat = entry.stat()

@@ -4,7 +4,7 @@ import hashlib
 import time
 from collections.abc import Callable, Collection
 
-from sqlalchemy import select
+from sqlalchemy import Executable, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.own_urls import is_own
@@ -44,6 +44,11 @@ class ObjectIndex:
 
     def put(self, task_id: str, url: str, stored: Stored) -> None:
         """Note which object holds an image."""
+        with self._database.writing() as connection:
+            connection.execute(self.noting(task_id, url, stored))
+
+    def noting(self, task_id: str, url: str, stored: Stored) -> Executable:
+        """The statement that does so, for a transaction that writes more than this."""
         values = {
             "task_id": task_id,
             "url_hash": _hash(url),
@@ -54,13 +59,15 @@ class ObjectIndex:
             "own": is_own(url),
         }
         statement = self._insert(objects).values(values)
+        return statement.on_conflict_do_update(
+            index_elements=[objects.c.task_id, objects.c.url_hash],
+            set_={name: statement.excluded[name] for name in ("digest", "length", "head", "stored_at", "own")},
+        )
+
+    def forget(self, task_id: str) -> None:
+        """Forget which objects hold the images of a task."""
         with self._database.writing() as connection:
-            connection.execute(
-                statement.on_conflict_do_update(
-                    index_elements=[objects.c.task_id, objects.c.url_hash],
-                    set_={name: statement.excluded[name] for name in ("digest", "length", "head", "stored_at", "own")},
-                )
-            )
+            connection.execute(delete(objects).where(objects.c.task_id == task_id))
 
     def unheld(self, digests: Collection[str]) -> set[str]:
         """Those of the digests that no image has any more."""

@@ -1,6 +1,7 @@
 """Take in an image: no larger than allowed, an image by its first bytes, and kept whole or not at all."""
 
 from collections.abc import Callable
+from typing import TypeVar
 
 from gateway.errors import FileTooLarge, NotAnImage, UploadBroken
 from gateway.media import IMAGES, media_of
@@ -8,6 +9,7 @@ from gateway.storage.objects import Incoming, Objects, Stored
 
 _CHUNK = 256 * 1024
 _TELLING_BYTES = 16
+Noted = TypeVar("Noted")
 
 
 class Intake:
@@ -22,13 +24,18 @@ class Intake:
         self._objects = objects
         self._max_bytes = max_bytes
 
-    def take(self, read: Callable[[int], bytes], length: int | None, note: Callable[[Stored], None]) -> Stored:
+    def take(
+        self, read: Callable[[int], bytes], length: int | None, note: Callable[[Stored], Noted]
+    ) -> tuple[Stored, Noted]:
         """Keep what ``read`` gives, and have it noted where it belongs.
 
         Args:
             read: reads at most so many bytes; empty at the end.
             length: what was announced, in bytes; None when nothing was.
             note: writes down which object it became.
+
+        Returns:
+            The object, and what ``note`` gave.
 
         Raises:
             NotAnImage, FileTooLarge, UploadBroken: it is not kept.
@@ -37,10 +44,10 @@ class Intake:
         with self._objects.receiving() as incoming:
             self._copy(read, incoming, length)
             stored = self._objects.keep(incoming)
-            note(stored)
+            noted = note(stored)
             if not self._objects.has(stored):  # a sweep that did not know of the note has dropped the same bytes
                 self._objects.keep(incoming)
-        return stored
+        return stored, noted
 
     def _copy(self, read: Callable[[int], bytes], incoming: Incoming, length: int | None) -> None:
         if (length or 0) > self._max_bytes:

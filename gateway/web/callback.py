@@ -26,5 +26,6 @@ def callback() -> Response:
         timestamp=request.headers.get("X-Webhook-Timestamp", ""),
         signature=request.headers.get("X-Webhook-Signature", ""),
     )
-    own.callbacks.receive(request.get_data(cache=False), proof)
+    record = own.callbacks.receive(request.get_data(cache=False), proof)
+    services().resolver.forget(record.task_id, *(record.result_urls or ()))
     return envelope(None)

@@ -62,7 +62,10 @@ def put_record(task_id: str) -> Response:
         created_at=now_ms if body.created_at is None else body.created_at,
         completed_at=None if body.status == "GENERATING" else now_ms,
     )
+    known = own.records.find(task_id)
     own.records.put(record)
+    _look_anew(known)
+    _look_anew(record)
     return envelope(record.to_wire())
 
 
@@ -86,8 +89,11 @@ def delete_record(task_id: str) -> Response:
     Raises:
         NotFound: there is none.
     """
-    if not _own_store(task_id).holdings.forget(task_id):
+    own = _own_store(task_id)
+    known = own.records.find(task_id)
+    if not own.holdings.forget(task_id):
         raise NotFound("no record")
+    _look_anew(known)
     return envelope(None)
 
 
@@ -125,6 +131,12 @@ def _own_store(task_id: str) -> "OwnStore":
     if own is None or not TASK_ID.fullmatch(task_id):
         raise NotFound("no such task id, or no records here")
     return own
+
+
+def _look_anew(record: Record | None) -> None:
+    """Forget what this worker knows of a record's images; others look anew within ten seconds."""
+    if record is not None:
+        services().resolver.forget(record.task_id, *(record.result_urls or ()))
 
 
 def _parsed(body: bytes) -> RecordBody:

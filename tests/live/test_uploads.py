@@ -90,6 +90,21 @@ def test_an_upload_that_breaks_off_leaves_nothing(store: LiveGateway) -> None:
     assert "unforeseen" not in store.log_text()
 
 
+@pytest.mark.parametrize(
+    ("call", "status"),
+    [("PUT /api/v1/records/cut/files/cat.png", b"400"), ("POST /api/v1/gpt4o-image/download-url", b"200")],
+    ids=["upload", "contract"],
+)
+def test_chunks_that_are_none_are_the_callers_fault(store: LiveGateway, call: str, status: bytes) -> None:
+    head = f"{call} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {API_KEY}\r\nConnection: close\r\n"
+
+    answer = store.exchange(head.encode() + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n")
+
+    assert answer.split(b" ")[1] == status
+    assert (b'"code":422' in answer) == (status == b"200")
+    assert "unforeseen" not in store.log_text()
+
+
 def test_an_upload_that_is_too_large_is_refused_without_being_read(store: LiveGateway) -> None:
     visitor = HTTPConnection("127.0.0.1", store.port, timeout=10)
     visitor.putrequest("PUT", "/api/v1/records/huge/files/cat.png")

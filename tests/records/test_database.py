@@ -1,5 +1,6 @@
 """The database: opened, migrated, and honest when it is down."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -28,13 +29,24 @@ def test_a_new_database_is_behind(tmp_path: Path) -> None:
     assert not Database(f"sqlite:///{tmp_path}/new.db").is_current()
 
 
-def test_of_several_who_migrate_at_once_nobody_fails(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path}/sub/new.db"
+def test_of_several_who_migrate_at_once_nobody_fails(database: Database, open_again: Callable[[], Database]) -> None:
+    with database.engine.begin() as connection:
+        metadata.drop_all(connection)
+        connection.exec_driver_sql("DROP TABLE alembic_version")
+    several = [open_again() for _ in range(8)]
 
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: Database(url).migrate(), range(8)))
+        list(pool.map(Database.migrate, several))
 
-    assert Database(url).is_current()
+    assert database.is_current()
+
+
+def test_the_folder_of_a_new_database_is_made(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/sub/new.db")
+
+    database.migrate()
+
+    assert database.is_current()
 
 
 def test_what_was_written_is_kept_and_what_failed_is_not(database: Database) -> None:

@@ -5,12 +5,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import delete, event
 
 from gateway.records.record import Record
 from gateway.records.stored import SqlRecords
 from gateway.storage.database import Database
 from gateway.storage.index import ObjectIndex
+from gateway.storage.models import objects
 from gateway.storage.objects import Stored
 
 URL = "https://origin.example/v/cat.png"
@@ -40,13 +41,15 @@ ASKED: dict[Callable[..., object], tuple[object, ...]] = {
     SqlRecords.put: (NEW,),
     SqlRecords.put_unless_succeeded: (NEW,),
     SqlRecords.delete: ("task1",),
-    SqlRecords.add_result: ("task3", "gateway:cat.png"),
+    SqlRecords.add_result: ("task3", "gateway:cat.png", delete(objects).where(objects.c.task_id == "task3")),
     SqlRecords.old: (NOW, 10),
     SqlRecords.entomb: (["task4", "task5"], NOW, NOW),
     SqlRecords.bury: (NOW, 10),
     ObjectIndex.find: ("task2", URL),
     ObjectIndex.by_digest: ("digest2",),
     ObjectIndex.put: ("task2", URL, Stored("digest2", 1, b"x")),
+    ObjectIndex.noting: ("task2", URL, Stored("digest2", 1, b"x")),
+    ObjectIndex.forget: ("task2",),
     ObjectIndex.unheld: (("digest2", "digest3"),),
     ObjectIndex.only_of: (("task2", "task3"),),
     ObjectIndex.irreplaceable: (("digest2", "digest3"),),

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from sqlalchemy import Executable, text
 
 from gateway.errors import (
+    DatabaseDown,
     GatewayError,
     ImageRejected,
     RecordNotFound,
@@ -59,6 +62,10 @@ def test_each_record_that_permits_nothing_says_so_in_its_own_way(
 ) -> None:
     with pytest.raises(refusal):
         check_result(known, URL, now_ms=NOW, days=14)
+
+
+def noting(database: Database) -> Executable:
+    return ObjectIndex(database).noting("task1", URL, Stored("a" * 64, 1, b"x"))
 
 
 @pytest.mark.parametrize("age_ms", [0, 14 * DAY_MS])
@@ -160,22 +167,46 @@ class TestSqlRecords:
         ids=["none", "generating", "failed", "another", "the-same", "too-old"],
     )
     def test_a_result_that_is_added_makes_the_task_a_success(
-        self, records: SqlRecords, known: tuple[Any, tuple[str, ...] | None, int] | None, results: tuple[str, ...]
+        self,
+        records: SqlRecords,
+        database: Database,
+        known: tuple[Any, tuple[str, ...] | None, int] | None,
+        results: tuple[str, ...],
     ) -> None:
         if known is not None:
             records.put(record(status=known[0], urls=known[1], created_at=known[2]))
 
-        added = records.add_result("task1", URL, now_ms=NOW + 5, oldest_ms=100)
+        added = records.add_result("task1", URL, noting(database), now_ms=NOW + 5, oldest_ms=100)
 
         assert records.find("task1") == added
         assert (added.status, added.result_urls) == ("SUCCESS", results)
         assert added.created_at in {NOW, NOW + 5}
 
-    def test_of_many_results_added_at_once_none_is_lost(self, records: SqlRecords) -> None:
+    def test_a_result_is_added_together_with_its_object_or_not_at_all(
+        self, records: SqlRecords, database: Database
+    ) -> None:
+        with pytest.raises(DatabaseDown):
+            records.add_result("task1", URL, text("no statement"), now_ms=NOW, oldest_ms=0)
+        assert records.find("task1") is None
+
+        records.add_result("task1", URL, noting(database), now_ms=NOW, oldest_ms=0)
+
+        assert ObjectIndex(database).find("task1", URL) == Stored("a" * 64, 1, b"x")
+
+    def test_a_failure_that_a_result_makes_good_is_told_no_more(self, records: SqlRecords, database: Database) -> None:
+        records.put(replace(record(status="GENERATE_FAILED", urls=None), error_code=400, error_message="flagged"))
+
+        records.add_result("task1", URL, noting(database), now_ms=NOW, oldest_ms=0)
+
+        assert records.find("task1") == replace(record(), completed_at=NOW)
+
+    def test_of_many_results_added_at_once_none_is_lost(self, records: SqlRecords, database: Database) -> None:
         urls = [f"gateway:{number}.png" for number in range(40)]
 
         with ThreadPoolExecutor(8) as pool:
-            list(pool.map(lambda url: records.add_result("task1", url, now_ms=NOW, oldest_ms=0), urls))
+            list(
+                pool.map(lambda url: records.add_result("task1", url, noting(database), now_ms=NOW, oldest_ms=0), urls)
+            )
 
         found = records.find("task1")
         assert found is not None

@@ -59,6 +59,22 @@ def test_a_folder_that_is_gone_does_not_answer(objects: FolderObjects, tmp_path:
         pass
 
 
+def test_a_folder_that_cannot_be_made_is_told_by_whoever_uses_it(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    objects = FolderObjects(tmp_path / "file" / "store")
+
+    assert not objects.answers()
+    with pytest.raises(StorageDown), objects.receiving():
+        pass
+
+
+def test_a_file_of_somebody_elses_in_the_folder_is_no_hindrance(tmp_path: Path) -> None:
+    objects = FolderObjects(tmp_path / "store", most_bytes=2500)
+    (tmp_path / "store" / "me").touch()
+
+    assert objects.has(kept(objects))
+
+
 def test_beyond_its_size_the_store_drops_what_was_used_longest_ago(tmp_path: Path) -> None:
     clock = Clock()
     objects = FolderObjects(tmp_path / "store", most_bytes=2500, clock=clock)

@@ -67,6 +67,19 @@ def test_what_the_provider_tells_can_be_downloaded(tmp_path: Path, origin: Scrip
     assert gateway.client.get(gateway.link(url), buffered=True).data == PNG
 
 
+def test_who_came_too_early_gets_the_image_as_soon_as_the_provider_has_told(
+    tmp_path: Path, origin: ScriptedServer
+) -> None:
+    gateway = store_gateway(tmp_path, origin.address)
+    url = origin.serve("/v/cat.png", PNG)
+    early = gateway.client.get(gateway.link(url))
+
+    tell(gateway, success(url))
+
+    assert early.status_code == 404
+    assert gateway.client.get(gateway.link(url), buffered=True).data == PNG
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -136,7 +149,7 @@ def test_a_failure_may_still_become_a_success(gateway: Gateway) -> None:
     assert (record.status, record.error_code, record.error_message) == ("SUCCESS", None, None)
 
 
-@pytest.mark.parametrize("query", ["", "?token=", "?token=" + "A" * 43, "?tokens=x"])
+@pytest.mark.parametrize("query", ["", "?token=", "?token=" + "A" * 43, "?token=%C3%BC", "?tokens=x"])
 @pytest.mark.parametrize("body", [success(URL), b"not json"])
 def test_without_the_token_nothing_is_believed(gateway: Gateway, query: str, body: object) -> None:
     response = tell(gateway, body, query)

@@ -9,7 +9,7 @@ import pytest
 
 from factories import API_KEY, PNG, Gateway, make_settings, store_gateway
 from gateway.records.record import DAY_MS
-from servers import ScriptedServer, answer
+from servers import Request, ScriptedServer, answer
 
 
 @pytest.fixture
@@ -154,6 +154,54 @@ def test_a_record_comes_back_in_the_providers_form_and_can_be_forgotten(
     assert found.json["data"]["response"] == {"resultUrls": [origin.url("/v/cat.png")]}
     assert forgotten.json == {"code": 200, "msg": "success", "data": None}
     assert call(gateway, "GET").status_code == call(gateway, "DELETE").status_code == 404
+
+
+def test_what_is_told_of_a_task_holds_at_once(gateway: Gateway, origin: ScriptedServer) -> None:
+    url = origin.serve("/v/cat.png", PNG)
+    told_of(gateway, url, status="GENERATING")
+    statuses = [fetched(gateway, url).status_code]
+
+    told_of(gateway, url)
+    statuses.append(fetched(gateway, url).status_code)
+    told_of(gateway)
+    statuses.append(fetched(gateway, url).status_code)
+    told_of(gateway, url)
+    statuses.append(fetched(gateway, url).status_code)
+    call(gateway, "DELETE")
+    statuses.append(fetched(gateway, url).status_code)
+
+    assert statuses == [404, 200, 404, 200, 404]
+
+
+def test_what_another_worker_is_told_of_a_task_holds_within_ten_seconds(
+    gateway: Gateway, origin: ScriptedServer, tmp_path: Path
+) -> None:
+    url, other = origin.serve("/v/cat.png", PNG), store_gateway(tmp_path, origin.address)
+    for task_id in ("task12345", "another"):  # which keeps the same image
+        call(other, "PUT", task_id, {"status": "SUCCESS", "resultUrls": [url]})
+        assert gateway.client.get(gateway.link(url, task_id), buffered=True).status_code == 200
+
+    call(other, "DELETE")
+    gateway.clock.now += 11
+
+    assert fetched(gateway, url).status_code == 404
+
+
+def test_of_a_task_that_is_deleted_while_its_image_is_fetched_nothing_stays(
+    gateway: Gateway, origin: ScriptedServer, tmp_path: Path
+) -> None:
+    def deleted_meanwhile(_request: Request) -> bytes:
+        assert gateway.services.own is not None
+        assert gateway.services.own.holdings.forget("task12345")
+        return answer(200, PNG)
+
+    url = origin.route("/v/cat.png", deleted_meanwhile)
+    told_of(gateway, url)
+    fetched(gateway, url)
+
+    assert gateway.services.own is not None
+    assert gateway.services.own.index.find("task12345", url) is None
+    assert [path for path in (tmp_path / "store").rglob("*") if path.is_file()] == []
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
