@@ -62,7 +62,9 @@ def put_record(task_id: str) -> Response:
         created_at=now_ms if body.created_at is None else body.created_at,
         completed_at=None if body.status == "GENERATING" else now_ms,
     )
+    known = own.records.find(task_id)
     own.records.put(record)
+    _forget_sources(known, record)
     return envelope(record.to_wire())
 
 
@@ -86,8 +88,11 @@ def delete_record(task_id: str) -> Response:
     Raises:
         NotFound: there is none.
     """
-    if not _own_store(task_id).holdings.forget(task_id):
+    own = _own_store(task_id)
+    known = own.records.find(task_id)
+    if not own.holdings.forget(task_id):
         raise NotFound("no record")
+    _forget_sources(known)
     return envelope(None)
 
 
@@ -109,6 +114,13 @@ def put_file(task_id: str, name: str) -> Response:
     record = own.holdings.put_file(task_id, name, _read_body, request.content_length)
     services().resolver.forget(task_id, url)
     return envelope({"url": url, **record.to_wire()})
+
+
+def _forget_sources(*records: Record | None) -> None:
+    """Have the images of records looked up anew: what this worker remembers of them may be so no longer."""
+    for record in filter(None, records):
+        for url in record.result_urls or ():
+            services().resolver.forget(record.task_id, url)
 
 
 def _read_body(amount: int) -> bytes:
