@@ -120,6 +120,7 @@ class UploadTooLarge(RequestError):
 class UploadBroken(RequestError):
     """The body ended before its length, or its framing is broken."""
 
+    contract = (422, VALIDATION_FAILED)
     code = "upload_broken"
     status = HTTPStatus.BAD_REQUEST
     public = "The upload broke off. Nothing of it was kept; send it again."
