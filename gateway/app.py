@@ -12,9 +12,9 @@ from gateway import cli
 from gateway.services import Services, build_services
 from gateway.settings import Settings
 from gateway.web import api, callback, contract, docs, downloads, faults, files, hooks, ops, pages, records
+from gateway.web.bodies import READ_AT_MOST
 
 ROOT = Path(__file__).parents[1]
-MOST_BODY_BYTES = 64 * 1024
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
@@ -27,7 +27,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     """
     app = Flask("gateway", root_path=str(ROOT), static_folder="static", template_folder="templates")
     app.url_map.merge_slashes = False  # it would redirect to the Host header's word, signature and all
-    app.config.update(MAX_CONTENT_LENGTH=MOST_BODY_BYTES, SEND_FILE_MAX_AGE_DEFAULT=3600)
+    app.config.update(MAX_CONTENT_LENGTH=READ_AT_MOST, SEND_FILE_MAX_AGE_DEFAULT=3600)
     app.extensions["gateway.settings"] = settings
     app.extensions["gateway"] = services or build_services(settings)
 

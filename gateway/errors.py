@@ -269,15 +269,20 @@ class OriginNotAllowed(LinkError):
 
 
 class AccessError(GatewayError):
-    """The API key does not open this call."""
+    """Whoever calls has not shown that they may.
 
+    Class attributes:
+        challenge: the scheme by which they could.
+    """
+
+    challenge = "Bearer"
     status = HTTPStatus.UNAUTHORIZED
     retry = False
 
     @property
     def headers(self) -> dict[str, str]:
         """RFC 9110 section 15.5.2: a 401 names the scheme."""
-        return {"WWW-Authenticate": "Bearer"} if self.status == HTTPStatus.UNAUTHORIZED else {}
+        return {"WWW-Authenticate": self.challenge} if self.status == HTTPStatus.UNAUTHORIZED else {}
 
 
 class KeyMissing(AccessError):
@@ -299,6 +304,7 @@ class KeyInvalid(AccessError):
 class CallbackRefused(AccessError):
     """A callback bears neither a good signature nor the token of our callback URL."""
 
+    challenge = "Callback"  # no API key would help
     code = "callback_refused"
     public = "Send the provider's signature, or call the URL that `flask --app wsgi callback-url` prints."
 

@@ -9,6 +9,20 @@ from openapi_schema_validator import OAS31Validator
 from werkzeug.test import TestResponse
 
 Json = dict[str, Any]
+# How an answer is sent, and by whom it may be kept or shown: no call has to tell of that.
+EVERYWHERE = {
+    "Cache-Control",
+    "Content-Length",
+    "Content-Security-Policy",
+    "Content-Type",
+    "Cross-Origin-Resource-Policy",
+    "Referrer-Policy",
+    "Vary",
+    "X-Content-Type-Options",
+    "X-Frame-Options",
+    "X-Request-Id",
+    "X-Robots-Tag",
+}
 
 
 class Documented:
@@ -36,6 +50,8 @@ class Documented:
         responses = self.operation(operation_id)["responses"]
         assert str(response.status_code) in responses, response.text
         told = responses[str(response.status_code)]
+        untold = set(dict(response.headers)) - EVERYWHERE - set(told.get("headers", ()))
+        assert not untold, f"{operation_id} {response.status_code}: {untold}"
         if "content" not in told:
             assert response.data == b""
             return

@@ -68,4 +68,4 @@ def _response(response: object) -> dict[str, list[str]] | None:
 
 
 def _typed(value: object, types: tuple[type, ...]) -> object:
-    return value if isinstance(value, types) else None
+    return value if isinstance(value, types) and not isinstance(value, bool) else None

@@ -4,12 +4,13 @@ import secrets
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.errors import InvalidBody, OriginNotAllowed
 from gateway.links.link import FieldFault, Link, Mode
 from gateway.web.auth import admitted
+from gateway.web.bodies import whole_body
 from gateway.web.responses import envelope
 from gateway.web.schemas import FileName, ImageUrl, LinkMinted, TaskId
 from gateway.web.state import services
@@ -42,10 +43,11 @@ def mint_link() -> Response:
         AccessError: 401 or 403.
         RateLimited: 429.
         InvalidBody: 422, naming the field and the remedy.
+        BodyTooLarge, UploadBroken: 413 or 400.
     """
     admitted("links")
     gateway = services()
-    order = _order(request.get_data(cache=False))
+    order = _order(whole_body())
     expires = gateway.signer.expiry(order.expires_in)
     link_id = secrets.token_urlsafe(9)
     try:

@@ -4,6 +4,7 @@ from flask import Blueprint, Response, request
 
 from gateway.errors import NotFound
 from gateway.records.callback import PATH, Proof
+from gateway.web.bodies import whole_body
 from gateway.web.responses import envelope
 from gateway.web.state import services
 
@@ -16,7 +17,7 @@ def callback() -> Response:
 
     Raises:
         NotFound: this gateway keeps no records.
-        CallbackRefused, InvalidBody, CallbackConflict: nothing was kept.
+        CallbackRefused, InvalidBody, BodyTooLarge, UploadBroken, CallbackConflict: nothing was kept.
     """
     own = services().own
     if own is None:
@@ -26,6 +27,6 @@ def callback() -> Response:
         timestamp=request.headers.get("X-Webhook-Timestamp", ""),
         signature=request.headers.get("X-Webhook-Signature", ""),
     )
-    record = own.callbacks.receive(request.get_data(cache=False), proof)
+    record = own.callbacks.receive(whole_body(), proof)
     services().resolver.forget(record.task_id, *(record.result_urls or ()))
     return envelope(None)

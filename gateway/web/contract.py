@@ -11,6 +11,7 @@ from gateway.resolving.provider import DOWNLOAD_URL, RECORD_INFO
 from gateway.resolving.upstream import DIRECT_URL_LIFE_S
 from gateway.web.api import told
 from gateway.web.auth import admitted
+from gateway.web.bodies import whole_body
 from gateway.web.responses import contract_envelope
 from gateway.web.schemas import ImageUrl, TaskId
 from gateway.web.state import services
@@ -40,7 +41,7 @@ def download_url() -> Response:
         GatewayError: told in the contract's codes and words.
     """
     admitted("download-url")
-    link = _asked(request.get_data(cache=False))
+    link = _asked(whole_body())
     gateway = services()
     source = gateway.resolver.resolve(link.task_id, link.url, least_life_s=LEAST_LIFE_S)
     return contract_envelope(gateway.deliveries.direct_url(link, source))

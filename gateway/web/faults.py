@@ -4,7 +4,6 @@ import traceback
 
 import structlog
 from flask import Flask, Response, g, jsonify
-from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException, MethodNotAllowed as WerkzeugMethodNotAllowed
 
 from gateway.delivery.headers import cors_headers
@@ -16,7 +15,6 @@ from gateway.errors import (
     MethodNotAllowed,
     NotFound,
     OtherHttpError,
-    UploadBroken,
 )
 from gateway.web.pages import page
 from gateway.web.responses import contract_envelope, envelope, private
@@ -27,10 +25,9 @@ _log = structlog.get_logger("gateway.faults")
 
 
 def init_app(app: Flask) -> None:
-    """Register the handlers."""
+    """Register the three handlers."""
     app.register_error_handler(GatewayError, _gateway_error)
     app.register_error_handler(HTTPException, _http_error)
-    app.register_error_handler(ParseException, _garbled)
     app.register_error_handler(Exception, _unforeseen)
 
 
@@ -50,11 +47,6 @@ def _http_error(error: HTTPException) -> Response:
         return _gateway_error(MethodNotAllowed(list(error.valid_methods or [])))
     known = {404: NotFound, 413: BodyTooLarge}.get(error.code or 500)
     return _gateway_error(known() if known else OtherHttpError(error.code or 500))
-
-
-def _garbled(error: ParseException) -> Response:
-    """The chunks of a body are none: the server finds out only when the body is read."""
-    return _gateway_error(UploadBroken(type(error).__name__))
 
 
 def _unforeseen(error: Exception) -> Response:

@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, jsonify
 
 from gateway.web.responses import private
-from gateway.web.schemas import Readiness
+from gateway.web.schemas import Checks, Readiness
 from gateway.web.state import services, settings
 
 blueprint = Blueprint("ops", __name__)
@@ -22,13 +22,13 @@ def readyz() -> Response:
     Without the database, page links still work, but for those to our own records: that is 200 and ``degraded``.
     """
     gateway = services()
-    checks = {
-        "database": "ok" if gateway.database.answers() else "down",
-        "store": "not used" if gateway.own is None else "ok" if gateway.own.objects.answers() else "down",
-        "provider": "paused after failures" if gateway.breaker.is_open else "ok",
-        "maintenance": "on" if settings().maintenance else "off",
-    }
-    bad = {"down", "paused after failures", "on"} & set(checks.values())
+    checks = Checks(
+        database="ok" if gateway.database.answers() else "down",
+        store="not used" if gateway.own is None else "ok" if gateway.own.objects.answers() else "down",
+        provider="paused after failures" if gateway.breaker.is_open else "ok",
+        maintenance="on" if settings().maintenance else "off",
+    )
+    bad = {"down", "paused after failures", "on"} & set(checks.model_dump().values())
     ready = not bad or (bad == {"down"} and gateway.own is None)
     status = "not ready" if not ready else "degraded" if bad else "ready"
     response = jsonify(Readiness(status=status, checks=checks).model_dump())

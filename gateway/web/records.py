@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 from flask import Blueprint, Response, request
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
-from werkzeug.exceptions import ClientDisconnected
 
-from gateway.errors import InvalidBody, NotFound, OriginNotAllowed, UploadBroken
+from gateway.errors import InvalidBody, NotFound, OriginNotAllowed
 from gateway.links.link import TASK_ID
 from gateway.own_urls import own_url
 from gateway.records.holdings import MOST_RESULTS
 from gateway.records.record import Record, Status
 from gateway.web.api import told
 from gateway.web.auth import admitted
+from gateway.web.bodies import read_body, whole_body
 from gateway.web.responses import envelope
 from gateway.web.state import services
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from gateway.own_store import OwnStore
 
 blueprint = Blueprint("records", __name__, url_prefix="/api/v1/records")
-_CHUNK = 64 * 1024
 
 
 class RecordBody(BaseModel):
@@ -49,9 +48,10 @@ def put_record(task_id: str) -> Response:
         AccessError: 401 or 403.
         RateLimited: 429.
         InvalidBody: 422, naming the field and the remedy.
+        BodyTooLarge, UploadBroken: 413 or 400.
     """
     own = _own_store(task_id)
-    body = _parsed(request.get_data(cache=False))
+    body = _parsed(whole_body())
     for number, url in enumerate(body.result_urls or ()):
         _check_result(number, url)
     now_ms = int(time.time() * 1000)
@@ -64,8 +64,7 @@ def put_record(task_id: str) -> Response:
     )
     known = own.records.find(task_id)
     own.records.put(record)
-    _look_anew(known)
-    _look_anew(record)
+    _forget_sources(known, record)
     return envelope(record.to_wire())
 
 
@@ -93,7 +92,7 @@ def delete_record(task_id: str) -> Response:
     known = own.records.find(task_id)
     if not own.holdings.forget(task_id):
         raise NotFound("no record")
-    _look_anew(known)
+    _forget_sources(known)
     return envelope(None)
 
 
@@ -112,16 +111,15 @@ def put_file(task_id: str, name: str) -> Response:
     except ValueError as rule:
         raise InvalidBody(f"name: {rule}") from None
     request.max_content_length = sys.maxsize  # the store has a limit of its own
-    record = own.holdings.put_file(task_id, name, _read_body, request.content_length)
+    record = own.holdings.put_file(task_id, name, read_body, request.content_length)
     services().resolver.forget(task_id, url)
     return envelope({"url": url, **record.to_wire()})
 
 
-def _read_body(amount: int) -> bytes:
-    try:
-        return request.stream.read(amount)
-    except (OSError, ClientDisconnected) as broken:
-        raise UploadBroken(type(broken).__name__) from None
+def _forget_sources(*records: Record | None) -> None:
+    """Have the images of records looked up anew; other workers do so within ten seconds."""
+    for record in filter(None, records):
+        services().resolver.forget(record.task_id, *(record.result_urls or ()))
 
 
 def _own_store(task_id: str) -> "OwnStore":
@@ -131,12 +129,6 @@ def _own_store(task_id: str) -> "OwnStore":
     if own is None or not TASK_ID.fullmatch(task_id):
         raise NotFound("no such task id, or no records here")
     return own
-
-
-def _look_anew(record: Record | None) -> None:
-    """Forget what this worker knows of a record's images; others look anew within ten seconds."""
-    if record is not None:
-        services().resolver.forget(record.task_id, *(record.result_urls or ()))
 
 
 def _parsed(body: bytes) -> RecordBody:

@@ -1,4 +1,8 @@
-"""What the API answers, as models: ``/openapi.json`` is made of them, and tests hold every answer to them."""
+"""What the API answers, as models: ``/openapi.json`` is made of them, and tests hold every answer to them.
+
+What it takes is validated by models beside each view; the body of a callback alone is only told here, as more is
+understood of it than a schema can say (``gateway.records.callback``).
+"""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -6,11 +10,13 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.links.link import LONGEST_FILENAME, LONGEST_URL, TASK_ID
+from gateway.records.holdings import MOST_RESULTS
 from gateway.records.record import Status
 
 PLACE = "#/components/schemas/{model}"
 TASK_EXAMPLE = "task12345"
 URL_EXAMPLE = "https://tempfile.aiquickdraw.com/v/xxxxxxx.png"
+OWN_URL_EXAMPLE = "gateway:cat.png"
 LINK_EXAMPLE = (
     "https://dl.example.com/download/task12345?url=https%3A%2F%2Ftempfile.aiquickdraw.com%2Fv%2Fxxxxxxx.png"
     "&expires=1764000000&id=Xk3v9QmT0aZ1&sig=bZ0yq6Yk1x0mE2c4s9vJt7uW8nR5pL3hD1fG6aQ2oTk"
@@ -89,21 +95,46 @@ class TaskResult(_Answer):
     )
 
 
-class TaskRecord(_Answer):
-    """A record in the provider's form. Times are Unix milliseconds."""
+class TaskInfo(_Answer):
+    """A record as the provider tells it: Unix milliseconds on the wire, and other words now and then."""
 
     task_id: TaskId = Field(alias="taskId")
+    param_json: str | None = Field(alias="paramJson", description="What was asked for, as JSON text.")
+    complete_time: int | str | None = Field(
+        alias="completeTime", description="When the task came to its end, in Unix milliseconds."
+    )
+    response: TaskResult | None = Field(description="Null while the task has no result.")
+    success_flag: int | None = Field(
+        alias="successFlag", description="0 generating, 1 success, 2 could not be created, 3 could not be generated."
+    )
+    status: str | None = Field(
+        description="How the task stands: `GENERATING`, `SUCCESS`, `CREATE_TASK_FAILED` or `GENERATE_FAILED`."
+    )
+    error_code: int | None = Field(alias="errorCode", description="The provider's code of a failure.")
+    error_message: str | None = Field(alias="errorMessage", description="The provider's words for a failure.")
+    create_time: int | str | None = Field(
+        alias="createTime", description="When the task was created, in Unix milliseconds."
+    )
+    progress: str | None = Field(description="From 0.00 to 1.00, as text.")
+
+
+class TaskRecord(TaskInfo):
+    """A record of our own, in the provider's form. Times are Unix milliseconds."""
+
     param_json: str = Field(alias="paramJson", description="What was asked for, as JSON text.", examples=["{}"])
     complete_time: UnixMs | None = Field(alias="completeTime", description="When the task came to its end.")
-    response: TaskResult | None = Field(description="Null while the task has no result.")
     success_flag: Literal[0, 1, 2, 3] = Field(
         alias="successFlag", description="0 generating, 1 success, 2 could not be created, 3 could not be generated."
     )
     status: Status = Field(description="How the task stands.", examples=["SUCCESS"])
-    error_code: int | None = Field(alias="errorCode", description="The provider's code of a failure.")
-    error_message: str | None = Field(alias="errorMessage", description="The provider's words for a failure.")
     create_time: UnixMs = Field(alias="createTime", description="When the task was created.")
     progress: str = Field(description="From 0.00 to 1.00, as text.", examples=["1.00"])
+
+
+class StoredFile(TaskRecord):
+    """A record, and the image that was put into it."""
+
+    url: str = Field(description="How links name the image.", examples=[OWN_URL_EXAMPLE])
 
 
 class _Success(_Answer):
@@ -121,6 +152,12 @@ class RecordAnswer(_Success):
     """The envelope of a record."""
 
     data: TaskRecord
+
+
+class FileAnswer(_Success):
+    """The envelope of an image that was put in."""
+
+    data: StoredFile
 
 
 class DoneAnswer(_Success):
@@ -145,7 +182,7 @@ class DirectUrlAnswer(_ContractAnswer):
 class RecordInfoAnswer(_ContractAnswer):
     """The contract's envelope of a record."""
 
-    data: TaskRecord | None = Field(description="The record. Null when code != 200.")
+    data: TaskInfo | None = Field(description="The record. Null when code != 200.")
 
 
 class ContractRefusal(_Answer):
@@ -168,11 +205,44 @@ class Problem(_Answer):
     )
 
 
+class Checks(_Answer):
+    """How each dependency is."""
+
+    database: Literal["ok", "down"] = Field(description="Where API keys and records are.")
+    store: Literal["ok", "down", "not used"] = Field(description="Where images are kept.")
+    provider: Literal["ok", "paused after failures"] = Field(description="Whom direct URLs are asked of.")
+    maintenance: Literal["on", "off"] = Field(description="Whether the operator has closed the gateway.")
+
+
 class Readiness(_Answer):
     """Whether downloads can be served, and what stands against it."""
 
-    status: Literal["ready", "degraded", "not ready"]
-    checks: dict[str, str] = Field(
-        description="How each dependency is.",
-        examples=[{"database": "ok", "provider": "ok", "maintenance": "off"}],
+    status: Literal["ready", "degraded", "not ready"] = Field(description="The verdict.")
+    checks: Checks
+
+
+class CallbackInfo(BaseModel):
+    """What a task made, in a callback."""
+
+    result_urls: Annotated[list[str], Field(max_length=MOST_RESULTS)] | None = Field(
+        None,
+        description="Where its images were published, on hosts that the gateway serves from.",
+        examples=[[URL_EXAMPLE]],
     )
+
+
+class CallbackData(BaseModel):
+    """Which task a callback is about."""
+
+    task_id: TaskId = Field(alias="taskId")
+    info: CallbackInfo | None = Field(None, description="Null when the task has no result.")
+
+
+class CallbackBody(BaseModel):
+    """The body of a callback."""
+
+    code: Annotated[int, Field(ge=0, lt=100_000)] = Field(
+        description="200 when the task succeeded; else the provider's code of the failure, such as 400, 451 or 500.",
+    )
+    msg: str | None = Field(None, description="The provider's words for a failure; the first 1000 characters are kept.")
+    data: CallbackData

@@ -149,7 +149,9 @@ def test_a_failure_may_still_become_a_success(gateway: Gateway) -> None:
     assert (record.status, record.error_code, record.error_message) == ("SUCCESS", None, None)
 
 
-@pytest.mark.parametrize("query", ["", "?token=", "?token=" + "A" * 43, "?token=%C3%BC", "?tokens=x"])
+@pytest.mark.parametrize(
+    "query", ["", "?token=", "?token=" + "A" * 43, "?token=%C3%BC", "?token=%ED%A0%80", "?tokens=x"]
+)
 @pytest.mark.parametrize("body", [success(URL), b"not json"])
 def test_without_the_token_nothing_is_believed(gateway: Gateway, query: str, body: object) -> None:
     response = tell(gateway, body, query)

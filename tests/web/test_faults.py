@@ -226,6 +226,7 @@ def test_an_error_for_head_has_no_body(failing: Gateway) -> None:
         ("method_not_allowed", "Allow", "GET, HEAD"),
         ("key_missing", "WWW-Authenticate", "Bearer"),
         ("key_invalid", "WWW-Authenticate", "Bearer"),
+        ("callback_refused", "WWW-Authenticate", "Callback"),
     ],
 )
 def test_an_error_brings_the_headers_that_http_wants(failing: Gateway, error: str, name: str, value: str) -> None:

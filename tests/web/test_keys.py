@@ -13,6 +13,7 @@ from gateway.keys.admission import KNOWN_FOR_S
 from gateway.keys.key import SCOPES, Key, Scope, new_token
 from gateway.keys.quotas import DAY_S
 from gateway.records.callback import PATH as CALLBACK
+from gateway.web.reference.table import OPERATIONS
 from real_logs import lines, real_logs
 from servers import ScriptedServer, envelope
 
@@ -96,6 +97,15 @@ def test_every_call_of_the_api_has_its_scope_in_this_table(gateway: Gateway) -> 
     calls = {(method, rule.rule) for rule in rules for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}}
 
     assert calls == set(CALLS) | HAS_A_PROOF_OF_ITS_OWN
+
+
+def test_the_document_names_the_scope_of_every_call() -> None:
+    told = {(made.method.upper(), made.path): made.proofs for made in OPERATIONS if made.takes_key}
+
+    assert told == {
+        (method, path.replace("<", "{").replace(">", "}")): [{"BearerAuth": [scope]}]
+        for (method, path), scope in CALLS.items()
+    }
 
 
 @pytest.mark.parametrize(("method", "path"), CALLS, ids=lambda value: value)

@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,11 +12,18 @@ import pytest
 from openapi_spec_validator import validate
 
 from documented import Documented, Json
-from factories import API_KEY, PNG, PROVIDER_KEY, SECRET, Clock, Gateway, make_settings
-from servers import ScriptedServer, answer
+from factories import API_KEY, PNG, PROVIDER_KEY, SECRET, Gateway, make_settings, store_gateway
+from gateway import errors
+from gateway.keys.key import SCOPES, Key, Scope, new_token
+from gateway.records.callback import PATH as CALLBACK
+from gateway.resolving.provider import DOWNLOAD_URL as CONTRACT, RECORD_INFO
+from gateway.web.reference.parts import family
+from gateway.web.reference.proofs import CALLBACK as CALLBACK_PROOFS
+from gateway.web.reference.table import OPERATIONS
+from live import happens
+from servers import ScriptedServer, answer, envelope
 
 AUTHORIZED = {"Authorization": f"Bearer {API_KEY}"}
-CONTRACT = "/api/v1/gpt4o-image/download-url"
 # Routes that are no calls of anybody's program, each with its reason.
 UNDOCUMENTED = {
     "/": "a page for whoever comes by",
@@ -28,17 +37,7 @@ UNDOCUMENTED = {
 
 @pytest.fixture
 def store(origin: ScriptedServer, tmp_path: Path) -> Gateway:
-    settings = make_settings(
-        origin.address,
-        resolver="store",
-        upstream_api_key="",
-        database_url=f"sqlite:///{tmp_path}/gateway.db",
-        store=str(tmp_path / "store"),
-    )
-    gateway = Gateway(settings, clock=Clock())
-    assert gateway.services.own is not None
-    gateway.services.database.migrate()
-    return gateway
+    return store_gateway(tmp_path, origin.address)
 
 
 @pytest.fixture
@@ -132,11 +131,29 @@ def test_no_reason_is_given_for_a_route_that_is_not_there(gateway: Gateway) -> N
     assert set(UNDOCUMENTED) <= {rule.rule for rule in gateway.app.url_map.iter_rules()}
 
 
-def test_only_calls_below_api_need_a_key(gateway: Gateway) -> None:
+def test_only_calls_below_api_need_a_key_and_the_callback_a_proof_of_its_own(gateway: Gateway) -> None:
+    for path, _, made in operations(document_of(gateway)):
+        if path == CALLBACK:
+            assert made["security"] == CALLBACK_PROOFS
+        else:
+            assert [list(way) for way in made["security"]] == ([["BearerAuth"]] if path.startswith("/api/") else [])
+
+
+def test_every_proof_that_a_call_needs_is_described(gateway: Gateway) -> None:
     document = document_of(gateway)
 
-    for path, _, made in operations(document):
-        assert made.get("security", document["security"]) == ([{"BearerAuth": []}] if path.startswith("/api/") else [])
+    needed = {scheme for _, _, made in operations(document) for way in made["security"] for scheme in way}
+
+    assert needed == set(document["components"]["securitySchemes"])
+
+
+def test_every_error_is_told_of_some_call() -> None:
+    told = {error for operation in OPERATIONS for error in operation.errors}
+
+    assert set(family(errors.GatewayError)) - told == {
+        errors.GatewayError,  # told of all
+        errors.OtherHttpError,  # what the framework refuses, before any call
+    }
 
 
 # --- the contract, in its own words
@@ -227,7 +244,51 @@ def convert(gateway: Gateway, body: object, headers: dict[str, str] | None = Non
 
 
 def info(gateway: Gateway, task_id: str) -> Any:
-    return gateway.client.get(f"/api/v1/gpt4o-image/record-info?taskId={task_id}", headers=AUTHORIZED)
+    return gateway.client.get(f"{RECORD_INFO}?taskId={task_id}", headers=AUTHORIZED)
+
+
+def relayed(provider: ScriptedServer, record: object) -> Any:
+    """What a gateway with a provider answers of a record of the provider's."""
+    provider.route(RECORD_INFO, envelope(data=record))
+    return info(Gateway(make_settings(resolver="upstream", upstream_url=provider.url(""))), "task12345")
+
+
+def put_file(gateway: Gateway, body: bytes = PNG, name: str = "cat.png", **sent: Any) -> Any:
+    return gateway.client.put(
+        f"/api/v1/records/task12345/files/{name}", **({"data": body, "headers": AUTHORIZED} | sent)
+    )
+
+
+def announced(gateway: Gateway, length: int) -> Any:
+    """Put an image in, and say that it is so long."""
+    return put_file(gateway, environ_overrides={"CONTENT_LENGTH": str(length)})
+
+
+def tell(gateway: Gateway, body: object, token: str | None = None) -> Any:
+    assert gateway.services.own is not None
+    path = gateway.services.own.callbacks.url if token is None else f"{CALLBACK}?token={token}"
+    return gateway.client.post(path, data=json.dumps(body))
+
+
+def done(*urls: str) -> Json:
+    return {"code": 200, "msg": "success", "data": {"taskId": "task12345", "info": {"result_urls": list(urls)}}}
+
+
+def stranger() -> dict[str, str]:
+    """The headers of a caller whose key may be one of the database's."""
+    return {"Authorization": f"Bearer {new_token()}"}
+
+
+def without_store(gateway: Gateway) -> Gateway:
+    """The same gateway, its folder of images gone."""
+    shutil.rmtree(str(gateway.settings.store))
+    return gateway
+
+
+def limited(gateway: Gateway, *scopes: Scope, **limits: int) -> dict[str, str]:
+    """The headers of a caller with a new key."""
+    token = gateway.services.stored_keys.create(Key("shop", frozenset(scopes or SCOPES), **limits))
+    return {"Authorization": f"Bearer {token}"}
 
 
 def order(gateway: Gateway, body: object, headers: dict[str, str] | None = None) -> Any:
@@ -260,6 +321,8 @@ ANSWERS: dict[str, tuple[str, int, Call]] = {
     "a link with a wrong key": ("mint-link", 401, lambda g, _: order(g, {}, {"Authorization": "Bearer x"})),
     "a link to nowhere": ("mint-link", 422, lambda g, _: order(g, {"taskId": "a", "url": "https://else.example/"})),
     "a link too large": ("mint-link", 413, lambda g, _: order(g, {"url": "x" * 70_000})),
+    "a link, told what is left": ("mint-link", 422, lambda g, _: order(g, {}, limited(g, per_day=9))),
+    "a link without a database": ("mint-link", 503, lambda g, _: order(without_database(g), {}, stranger())),
     "a record kept": ("put-record", 200, lambda g, _: put(g, {"status": "GENERATING"})),
     "a record with results": (
         "put-record",
@@ -285,6 +348,31 @@ ANSWERS: dict[str, tuple[str, int, Call]] = {
         503,
         lambda g, _: without_database(g).client.get("/api/v1/records/none", headers=AUTHORIZED),
     ),
+    "an image put in": ("put-file", 200, lambda g, _: put_file(g)),
+    "an image put in again": ("put-file", 200, lambda g, _: put_file(g) and put_file(g, PNG + b"!")),
+    "an image that broke off": ("put-file", 400, lambda g, _: announced(g, 2 * len(PNG))),
+    "an image without a key": ("put-file", 401, lambda g, _: put_file(g, headers={})),
+    "an image that is too large": ("put-file", 413, lambda g, _: announced(g, 2 * g.settings.max_bytes)),
+    "an image that is none": ("put-file", 422, lambda g, _: put_file(g, b"a text")),
+    "an image with an odd name": ("put-file", 422, lambda g, _: put_file(g, name="%00")),
+    "an image without a store": ("put-file", 503, lambda g, _: put_file(without_store(g))),
+    "an image where none are kept": ("put-file", 404, lambda _, o: put_file(Gateway(make_settings(o.address)))),
+    "a callback": ("tell-of-task", 200, lambda g, o: tell(g, done(o.url("/v/cat.png")))),
+    "a callback of a failure": (
+        "tell-of-task",
+        200,
+        lambda g, _: tell(g, {"code": 400, "msg": "No.", "data": {"taskId": "task12345", "info": None}}),
+    ),
+    "a callback without its token": ("tell-of-task", 401, lambda g, _: tell(g, done(), token="")),
+    "a callback where nothing is kept": (
+        "tell-of-task",
+        404,
+        lambda _, o: Gateway(make_settings(o.address)).client.post(CALLBACK),
+    ),
+    "a callback that contradicts": ("tell-of-task", 409, lambda g, o: kept(g, o) and tell(g, done())),
+    "a callback too large": ("tell-of-task", 413, lambda g, _: tell(g, "x" * 70_000)),
+    "a callback that is not understood": ("tell-of-task", 422, lambda g, _: tell(g, [])),
+    "a callback without a database": ("tell-of-task", 503, lambda g, _: tell(without_database(g), done())),
     "a direct URL": (
         "get-4o-image-download-url",
         200,
@@ -310,6 +398,13 @@ ANSWERS: dict[str, tuple[str, int, Call]] = {
     ),
     "a record in wire form": ("get-4o-image-record-info", 200, lambda g, o: kept(g, o) and info(g, "task12345")),
     "no record": ("get-4o-image-record-info", 200, lambda g, _: info(g, "none")),
+    "a record of the provider's": (
+        "get-4o-image-record-info",
+        200,
+        lambda _, o: relayed(o, {"status": "DONE", "createTime": "2025-11-24 16:00:00", "response": {}}),
+    ),
+    "no record of the provider's": ("get-4o-image-record-info", 200, lambda _, o: relayed(o, None)),
+    "a provider that fails": ("get-4o-image-record-info", 500, lambda _, o: relayed(o, {"x": "x" * 70_000})),
     "no task": ("get-4o-image-record-info", 200, lambda g, _: info(g, "")),
     "a file": ("download", 200, lambda g, o: follow(g, kept(g, o))),
     "a file's headers": ("download-head", 200, lambda g, o: follow(g, kept(g, o), "HEAD")),
@@ -345,6 +440,11 @@ ANSWERS: dict[str, tuple[str, int, Call]] = {
     "an object, forged": ("file", 403, lambda g, o: g.client.get(converted(g, o) + "x")),
     "alive": ("healthz", 200, lambda g, _: g.client.get("/healthz")),
     "ready": ("readyz", 200, lambda g, _: g.client.get("/readyz")),
+    "degraded": (
+        "readyz",
+        200,
+        lambda _, o: Gateway(make_settings(o.address, database_url="sqlite:////proc/none")).client.get("/readyz"),
+    ),
     "not ready": ("readyz", 503, lambda g, _: without_database(g).client.get("/readyz")),
 }
 
@@ -359,6 +459,61 @@ def test_what_is_answered_is_documented(
 
     assert response.status_code == status
     documented.hold(operation_id, response)
+
+
+KEYED = {operation.id: operation for operation in OPERATIONS if operation.takes_key}
+
+
+def call(gateway: Gateway, operation_id: str, headers: dict[str, str]) -> Any:
+    operation = KEYED[operation_id]
+    path = operation.path.replace("{task_id}", "task12345").replace("{name}", "cat.png")
+    return gateway.client.open(path, method=operation.method.upper(), data="{}", headers=headers)
+
+
+@pytest.mark.parametrize("operation_id", KEYED)
+def test_the_scope_that_a_call_needs_is_documented(store: Gateway, operation_id: str) -> None:
+    documented = Documented(document_of(store))
+    ((needed,),) = (way["BearerAuth"] for way in documented.operation(operation_id)["security"])
+
+    response = call(store, operation_id, limited(store, *(scope for scope in SCOPES if scope != needed), per_day=9))
+
+    assert "WWW-Authenticate" in response.headers
+    assert response.json["code"] in {401, 403}
+    documented.hold(operation_id, response)
+
+
+@pytest.mark.parametrize("limit", ["per_minute", "per_day"])
+@pytest.mark.parametrize("operation_id", KEYED)
+def test_the_limits_of_keys_are_documented_of_every_call(store: Gateway, operation_id: str, limit: str) -> None:
+    documented = Documented(document_of(store))
+    headers = limited(store, **{limit: 1})
+
+    last, beyond = call(store, operation_id, headers), call(store, operation_id, headers)
+
+    assert last.headers["RateLimit-Remaining"] == beyond.headers["RateLimit-Remaining"] == "0"
+    assert beyond.status_code == beyond.json["code"] == 429
+    assert "Retry-After" in beyond.headers
+    documented.hold(operation_id, last)
+    documented.hold(operation_id, beyond)
+
+
+def test_an_image_that_is_still_being_fetched_is_documented(
+    store: Gateway, origin: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    documented, go_on = Documented(document_of(store)), threading.Event()
+    url = kept(store, origin)
+    origin.route("/v/cat.png", lambda _: answer(200, PNG) if go_on.wait(20) else None)
+    monkeypatch.setattr("gateway.resolving.resolver.LONGEST_WAIT_S", 0.1)
+
+    for_caller = convert(store, {"taskId": "task12345", "url": url})
+    for_visitor = follow(store, url, headers={"Accept": "application/json"})
+    go_on.set()
+    assert happens(lambda: convert(store, {"taskId": "task12345", "url": url}).json["code"] == 200)
+
+    assert (for_caller.status_code, for_visitor.status_code) == (500, 503)
+    assert "Retry-After" in for_caller.headers
+    documented.hold("get-4o-image-download-url", for_caller)
+    documented.hold("download", for_visitor)
 
 
 def test_every_operation_was_asked(documented: Documented) -> None:

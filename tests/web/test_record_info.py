@@ -51,12 +51,17 @@ def test_a_record_is_relayed_as_it_is(
 
 
 def test_what_the_contract_does_not_know_is_left_out(upstream_gateway: Gateway, provider: ScriptedServer) -> None:
-    odd = DONE | {"internal": "x", "progress": 5, "response": {"result_urls": ["https://a.example/x", 7], "more": 1}}
+    odd = DONE | {
+        "internal": "x",
+        "progress": 5,
+        "successFlag": True,
+        "response": {"result_urls": ["https://a.example/x", 7], "more": 1},
+    }
     provider.route(PATH, envelope(data=odd))
 
     data = ask(upstream_gateway).json["data"]
 
-    assert data == DONE | {"progress": None, "response": {"resultUrls": ["https://a.example/x"]}}
+    assert data == DONE | {"progress": None, "successFlag": None, "response": {"resultUrls": ["https://a.example/x"]}}
 
 
 def test_the_provider_is_asked_once_a_second_at_most(upstream_gateway: Gateway, provider: ScriptedServer) -> None:

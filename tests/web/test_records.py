@@ -204,6 +204,56 @@ def test_of_a_task_that_is_deleted_while_its_image_is_fetched_nothing_stays(
     assert [path for path in (tmp_path / "store").rglob("*") if path.is_file()] == []
 
 
+def test_links_to_a_forgotten_record_stop_at_once_even_where_another_has_the_same_image(
+    gateway: Gateway, origin: ScriptedServer
+) -> None:
+    url = origin.serve("/v/cat.png", PNG)
+    told_of(gateway, url)
+    call(gateway, "PUT", "another", {"status": "SUCCESS", "resultUrls": [url]})
+    assert fetched(gateway, url).data == gateway.client.get(gateway.link(url, "another"), buffered=True).data == PNG
+
+    call(gateway, "DELETE")
+
+    assert fetched(gateway, url).text.startswith("404 record_not_found")
+    assert gateway.client.get(gateway.link(url, "another"), buffered=True).data == PNG
+
+
+def test_links_to_an_image_that_the_record_names_no_longer_stop_at_once(
+    gateway: Gateway, origin: ScriptedServer
+) -> None:
+    url = origin.serve("/v/cat.png", PNG)
+    told_of(gateway, url)
+    assert fetched(gateway, url).data == PNG
+
+    told_of(gateway, origin.url("/v/another.png"))
+
+    assert fetched(gateway, url).text.startswith("404 image_rejected")
+
+
+def test_a_record_that_was_forgotten_and_told_again_has_direct_urls_that_work(
+    gateway: Gateway, origin: ScriptedServer
+) -> None:
+    url = origin.serve("/v/cat.png", PNG)
+    body, headers = {"taskId": "task12345", "url": url}, {"Authorization": f"Bearer {API_KEY}"}
+    told_of(gateway, url)
+    gateway.client.post("/api/v1/gpt4o-image/download-url", json=body, headers=headers)
+    call(gateway, "DELETE")
+    told_of(gateway, url)
+
+    direct: Any = gateway.client.post("/api/v1/gpt4o-image/download-url", json=body, headers=headers)
+
+    assert gateway.client.get(direct.json["data"], buffered=True).data == PNG
+
+
+def test_a_record_that_is_told_is_believed_at_once(gateway: Gateway, origin: ScriptedServer) -> None:
+    url = origin.serve("/v/cat.png", PNG)
+    assert fetched(gateway, url).status_code == 404
+
+    told_of(gateway, url)
+
+    assert fetched(gateway, url).data == PNG
+
+
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 @pytest.mark.parametrize("key", ["", "wrong-wrong-wrong-wrong-wrong-wrong-wrong"])
 def test_records_open_to_keys_alone(gateway: Gateway, method: str, key: str) -> None:

@@ -3,6 +3,7 @@
 from gateway.errors import (
     BadParameter,
     DatabaseDown,
+    FileTooLarge,
     GatewayBusy,
     LinkError,
     LinkExpired,
@@ -11,9 +12,11 @@ from gateway.errors import (
     Maintenance,
     NotFound,
     OriginGone,
+    OriginNotFound,
     PrefetchRefused,
     RangeNotSatisfiable,
     RateLimited,
+    StorageDown,
 )
 from gateway.links.link import EXPIRES, LINK_ID, LONGEST_FILENAME, LONGEST_URL, MODES
 from gateway.web.reference.openapi import Answer, Content, Operation, Parameter
@@ -78,10 +81,11 @@ _HEADERS = {
     "Accept-Ranges": "`bytes`, where a part can be had.",
     "X-Gateway-Delivery": "How the file came, and why.",
 }
+_SAME_HEADERS = {name: _HEADERS[name] for name in ("ETag", "X-Gateway-Delivery")}
 _STREAMED = (
     Answer(200, "The file", _FILE, _HEADERS),
     Answer(206, "A part of the file", _FILE, _HEADERS | {"Content-Range": "Which part, of how many bytes."}),
-    Answer(304, "The file that is there already is the same", headers={"ETag": _HEADERS["ETag"]}),
+    Answer(304, "The file that is there already is the same", headers=_SAME_HEADERS),
 )
 _REDIRECT = Answer(
     302,
@@ -90,6 +94,7 @@ _REDIRECT = Answer(
     {"Location": "The direct URL.", "X-Gateway-Delivery": _HEADERS["X-Gateway-Delivery"]},
 )
 _TOO_LONG = Answer(414, "The address is longer than the server reads", Content({"text/html": {"type": "string"}}))
+_KEPT_ERRORS = (OriginNotFound, OriginGone, FileTooLarge, DatabaseDown, StorageDown)
 _ERRORS = (RangeNotSatisfiable, PrefetchRefused, LoopDetected, GatewayBusy, Maintenance)
 
 OPERATIONS = (
@@ -114,7 +119,6 @@ OPERATIONS = (
             _TOO_LONG,
         ],
         errors=(BadParameter, *family(LinkError), RateLimited, *RESOLVING_ERRORS, *_ERRORS),
-        public=True,
         has_head=True,
     ),
     Operation(
@@ -132,8 +136,7 @@ OPERATIONS = (
             *_CONDITIONS,
         ],
         answers=_STREAMED,
-        errors=(LinkInvalid, LinkExpired, NotFound, OriginGone, DatabaseDown, *_ERRORS),
-        public=True,
+        errors=(LinkInvalid, LinkExpired, NotFound, *_KEPT_ERRORS, *_ERRORS),
         has_head=True,
     ),
 )

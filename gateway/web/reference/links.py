@@ -3,6 +3,7 @@
 from gateway.web.api import LinkOrder
 from gateway.web.reference.openapi import JSON, Answer, Content, Operation
 from gateway.web.reference.parts import BODY_ERRORS, KEY_ERRORS, success
+from gateway.web.reference.proofs import key
 from gateway.web.schemas import LINK_EXAMPLE, TASK_EXAMPLE, URL_EXAMPLE, LinkAnswer
 
 TAG = "Links"
@@ -18,6 +19,7 @@ OPERATIONS = (
         summary="Mint a link",
         description="Sign a link to one image. Nothing is fetched yet; whether the image is there shows when somebody "
         "follows the link. A 422 names the field and the remedy.",
+        proofs=key("links"),
         body=Content(
             {JSON: LinkOrder},
             {

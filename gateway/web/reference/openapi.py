@@ -9,11 +9,19 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json
 
 from gateway.errors import GatewayError, InternalError
 from gateway.web.reference.curl import curl
+from gateway.web.reference.proofs import SCHEMES, Proofs
 from gateway.web.reference.refusals import refusals
 from gateway.web.schemas import PLACE, ContractRefusal, Problem, Refusal, reference
 
 Json = dict[str, Any]
 JSON = "application/json"
+# Told in every answer to a key that has a limit (gateway.keys.allowance), so in every one that comes after the key.
+LIMITS = {
+    "RateLimit-Limit": "How many calls the key may make, in the minute or in the day, whichever ends sooner.",
+    "RateLimit-Remaining": "How many of them are left.",
+    "RateLimit-Reset": "After how many seconds there are more.",
+}
+_BEFORE_THE_KEY = {401, 405}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +31,12 @@ class Content:
     Attributes:
         types: by content type, the model of it, or a JSON schema; None for bytes.
         examples: by name; of the JSON.
+        description: what the fields do not say.
     """
 
     types: Mapping[str, type[BaseModel] | Json | None]
     examples: Mapping[str, Any] = field(default_factory=dict)
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +67,8 @@ class Operation:
 
     Attributes:
         path: as OpenAPI writes it: ``/download/{task_id}``.
+        proofs: what opens it; nothing for a call that is open to all.
         errors: what may be raised beside the unforeseen.
-        public: whether it takes no API key.
         has_head: whether HEAD, which answers without a body, is worth a call of its own.
     """
 
@@ -69,11 +79,16 @@ class Operation:
     summary: str
     description: str
     answers: Sequence[Answer]
+    proofs: Proofs = ()
     errors: Sequence[type[GatewayError]] = ()
     parameters: Sequence[Parameter] = ()
     body: Content | None = None
-    public: bool = False
     has_head: bool = False
+
+    @property
+    def takes_key(self) -> bool:
+        """Whether an API key opens it."""
+        return any("BearerAuth" in proof for proof in self.proofs)
 
 
 def document(info: Json, tags: Mapping[str, str], operations: Sequence[Operation], public_url: str) -> Json:
@@ -95,20 +110,17 @@ def document(info: Json, tags: Mapping[str, str], operations: Sequence[Operation
         "openapi": "3.1.0",
         "info": info,
         "servers": [{"url": public_url or "/", "description": "This gateway"}],
-        "security": [{"BearerAuth": []}],
         "tags": [{"name": name, "description": description} for name, description in tags.items()],
         "paths": paths,
-        "components": {"schemas": _schemas(operations), "securitySchemes": {"BearerAuth": _BEARER}},
+        "components": {
+            "schemas": _schemas(operations),
+            "headers": {
+                name: {"description": says, "schema": {"type": "integer", "minimum": 0}}
+                for name, says in LIMITS.items()
+            },
+            "securitySchemes": SCHEMES,
+        },
     }
-
-
-_BEARER = {
-    "type": "http",
-    "scheme": "bearer",
-    "bearerFormat": "API Key",
-    "description": "An API key of this gateway, in the header `Authorization: Bearer <key>`. Its operator gives keys "
-    "out. Keep yours secure: it never belongs into a page, an app or a repository.",
-}
 
 
 def _operation(operation: Operation, public_url: str) -> Json:
@@ -117,13 +129,12 @@ def _operation(operation: Operation, public_url: str) -> Json:
         "tags": [operation.tag],
         "summary": operation.summary,
         "description": operation.description,
+        "security": list(operation.proofs),
     }
-    if operation.public:
-        made["security"] = []
     if operation.parameters:
         made["parameters"] = [_parameter(parameter) for parameter in operation.parameters]
     if operation.body:
-        made["requestBody"] = {"required": True, "content": _content(operation.body)}
+        made["requestBody"] = _body(operation.body)
     made["responses"] = _responses(operation)
     command = curl(operation.method, operation.path, made, public_url)
     return made | {"x-codeSamples": [{"lang": "Shell", "label": "curl", "source": command}]}
@@ -151,14 +162,26 @@ def _parameter(parameter: Parameter) -> Json:
     return made if parameter.example is None else made | {"example": parameter.example}
 
 
+def _body(body: Content) -> Json:
+    made = {"required": True, "content": _content(body)}
+    return made | {"description": body.description} if body.description else made
+
+
 def _responses(operation: Operation) -> Json:
     made = {answer.status: _answer(answer) for answer in operation.answers}
     for status, refusal in refusals(operation.path, (*operation.errors, InternalError)).items():
         if status in made:  # the contract's 200
             made[status]["content"][JSON]["examples"].update(refusal["content"][JSON]["examples"])
+            made[status]["headers"] = refusal["headers"]
         else:
             made[status] = refusal
+    if operation.takes_key:
+        for status in made.keys() - _BEFORE_THE_KEY:
+            made[status].setdefault("headers", {}).update(_LIMITS)
     return {str(status): made[status] for status in sorted(made)}
+
+
+_LIMITS = {name: {"$ref": f"#/components/headers/{name}"} for name in LIMITS}
 
 
 def _answer(answer: Answer) -> Json:

@@ -10,9 +10,15 @@ from gateway.errors import (
     InvalidBody,
     KeyInvalid,
     KeyMissing,
+    KeyRateLimited,
     OriginError,
     ProviderError,
+    QuotaExhausted,
+    ScopeMissing,
+    StillPreparing,
+    StorageDown,
     StorageFull,
+    UploadBroken,
 )
 from gateway.links.link import TASK_ID
 from gateway.web.reference.openapi import Parameter
@@ -30,9 +36,10 @@ def success(data: Any) -> dict[str, Any]:  # noqa: ANN401 (any JSON)
     return {"success": {"code": 200, "msg": "success", "data": data}}
 
 
-KEY_ERRORS = (KeyMissing, KeyInvalid)
-BODY_ERRORS = (InvalidBody, BodyTooLarge)
-RESOLVING_ERRORS = (*family(ProviderError), *family(OriginError), DatabaseDown, StorageFull)
+KEY_ERRORS = (KeyMissing, KeyInvalid, ScopeMissing, KeyRateLimited, QuotaExhausted, DatabaseDown)
+BODY_ERRORS = (InvalidBody, BodyTooLarge, UploadBroken)
+STORE_ERRORS = (StorageDown, StorageFull, DatabaseDown)
+RESOLVING_ERRORS = (*family(ProviderError), *family(OriginError), StillPreparing, *STORE_ERRORS)
 
 TASK = Parameter(
     "task_id",

@@ -57,6 +57,24 @@ def _block(block: str) -> Markup:
     return Markup("<ul>{}</ul>").format(listed)
 
 
+# --- what opens a call
+
+
+def proof(operation: Json) -> str:
+    """What a call needs, in words."""
+    ways = [" and ".join(_shown(name, scopes) for name, scopes in way.items()) for way in operation["security"]]
+    return f"Needs {', or '.join(ways)}." if ways else "Needs no key."
+
+
+def place(scheme: Json) -> str:
+    """Where in a request a scheme has its proof."""
+    return f"{scheme['in']}, {scheme['name']}" if "in" in scheme else "header, Authorization"
+
+
+def _shown(scheme: str, scopes: list[str]) -> str:
+    return f"`{scheme}`" + "".join(f" with the scope `{scope}`" for scope in scopes)
+
+
 # --- operations
 
 
@@ -77,6 +95,12 @@ def json_of(body: Json | None) -> list[Json]:
 def successes(media: Json) -> list[Any]:
     """The examples of what is no error."""
     return [example["value"] for example in media.get("examples", {}).values() if "summary" not in example]
+
+
+def headers(response: Json) -> list[tuple[str, str]]:
+    """The headers of a response with what each says, but for those that the document tells once for many."""
+    told = response.get("headers", {})
+    return [(name, header["description"]) for name, header in told.items() if "$ref" not in header]
 
 
 def refusals(response: Json) -> Iterator[tuple[str, str]]:

@@ -1,18 +1,27 @@
 """Records, for whoever makes images without the provider."""
 
-from gateway.errors import DatabaseDown, NotFound
+from gateway.errors import InvalidBody, NotFound, StorageDown, UploadBroken, UploadTooLarge
 from gateway.web.records import RecordBody
-from gateway.web.reference.openapi import JSON, Answer, Content, Operation
-from gateway.web.reference.parts import BODY_ERRORS, KEY_ERRORS, RECORD_EXAMPLE, TASK, success
-from gateway.web.schemas import URL_EXAMPLE, DoneAnswer, RecordAnswer
+from gateway.web.reference.openapi import JSON, Answer, Content, Operation, Parameter
+from gateway.web.reference.parts import BODY_ERRORS, KEY_ERRORS, RECORD_EXAMPLE, STORE_ERRORS, TASK, success
+from gateway.web.reference.proofs import key
+from gateway.web.schemas import OWN_URL_EXAMPLE, URL_EXAMPLE, DoneAnswer, FileAnswer, RecordAnswer
 
 TAG = "Records"
 ABOUT = """With its `store` resolver the gateway needs no provider: it keeps records of tasks, and serves the images
 that they name. With another resolver these calls answer 404."""
 PATH = "/api/v1/records/{task_id}"
 
+_OWN_RECORD_EXAMPLE = RECORD_EXAMPLE | {"response": {"resultUrls": [OWN_URL_EXAMPLE]}}
 _KEPT = Content({JSON: RecordAnswer}, success(RECORD_EXAMPLE))
-_ERRORS = (*KEY_ERRORS, NotFound, DatabaseDown)
+_NAME = Parameter(
+    "name",
+    "path",
+    "The name of the image, unique within the task; neither `.` nor `..`.",
+    {"type": "string", "minLength": 1, "maxLength": 150, "pattern": r"^[^/\\\x00-\x1f\x7f-\x9f\ufffd]+$"},
+    "cat.png",
+)
+_ERRORS = (*KEY_ERRORS, NotFound)
 
 OPERATIONS = (
     Operation(
@@ -23,6 +32,7 @@ OPERATIONS = (
         summary="Keep a record",
         description="Tell the gateway of a task, in place of what it knew of it. Fields that it does not know are "
         "ignored. A 422 names the field and the remedy.",
+        proofs=key("records"),
         parameters=[TASK],
         body=Content({JSON: RecordBody}, {"done": {"status": "SUCCESS", "resultUrls": [URL_EXAMPLE]}}),
         answers=[Answer(200, "The record as it is kept", _KEPT)],
@@ -35,6 +45,7 @@ OPERATIONS = (
         tag=TAG,
         summary="Get a record",
         description="Give a record in the provider's form.",
+        proofs=key("records"),
         parameters=[TASK],
         answers=[Answer(200, "The record", _KEPT)],
         errors=_ERRORS,
@@ -45,9 +56,35 @@ OPERATIONS = (
         path=PATH,
         tag=TAG,
         summary="Forget a record",
-        description="Forget a task. Links to its images stop working.",
+        description="Forget a task and the images that are kept of it. Links to them stop working.",
+        proofs=key("records"),
         parameters=[TASK],
         answers=[Answer(200, "It is forgotten", Content({JSON: DoneAnswer}, success(None)))],
-        errors=_ERRORS,
+        errors=(*_ERRORS, StorageDown),
+    ),
+    Operation(
+        id="put-file",
+        method="put",
+        path=f"{PATH}/files/{{name}}",
+        tag=TAG,
+        summary="Put an image in",
+        description="Keep an image of your own among a task's results, which makes the task a success. No record has "
+        "to be there before. Links name the image by the `url` that is answered; it is fetched from nowhere. The same "
+        "name again replaces the image.",
+        proofs=key("records"),
+        parameters=[TASK, _NAME],
+        body=Content(
+            {"application/octet-stream": None},
+            description="The bytes of the image, as large as the operator allows: PNG, JPEG, GIF, WebP or AVIF. Which "
+            "of them it is, its first bytes tell; the content type may be any.",
+        ),
+        answers=[
+            Answer(
+                200,
+                "The image is kept; the record as it is now",
+                Content({JSON: FileAnswer}, success({"url": OWN_URL_EXAMPLE, **_OWN_RECORD_EXAMPLE})),
+            )
+        ],
+        errors=(*_ERRORS, InvalidBody, UploadTooLarge, UploadBroken, *STORE_ERRORS),
     ),
 )

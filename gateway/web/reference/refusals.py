@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
-from gateway.errors import GatewayError, Hasty
+from gateway.errors import AccessError, GatewayError, Hasty, MethodNotAllowed, RangeNotSatisfiable
 from gateway.web.responses import contract_status
 from gateway.web.schemas import ContractRefusal, Problem, Refusal, reference
 from gateway.web.visitor import CONTRACT_PATHS
@@ -12,12 +12,12 @@ from gateway.web.visitor import CONTRACT_PATHS
 Json = dict[str, Any]
 Errors = Sequence[type[GatewayError]]
 _REQUEST_EXAMPLE = "3f1c0a9be2d47c58"
-_HEADERS = {
-    401: ("WWW-Authenticate", "The scheme of the key: `Bearer`."),
-    405: ("Allow", "The methods that this address takes."),
-    416: ("Content-Range", "The length of the file: `bytes */<length>`."),
-}
-_RETRY_AFTER = ("Retry-After", "After how many seconds to come again.")
+_HEADERS: tuple[tuple[type[GatewayError], str, str], ...] = (
+    (AccessError, "WWW-Authenticate", "What would open the call."),
+    (MethodNotAllowed, "Allow", "The methods that this address takes."),
+    (RangeNotSatisfiable, "Content-Range", "The length of the file: `bytes */<length>`."),
+    (Hasty, "Retry-After", "After how many seconds to come again."),
+)
 
 
 def refusals(path: str, errors: Errors) -> dict[int, Json]:
@@ -29,15 +29,17 @@ def refusals(path: str, errors: Errors) -> dict[int, Json]:
         status = contract_status(error.contract[0]) if in_contract else int(error.status)
         by_status.setdefault(status, []).append(error)
     return {
-        status: {"description": HTTPStatus(status).phrase, "content": tell(told)} | _headers(status, told)
+        status: {"description": HTTPStatus(status).phrase, "content": tell(told)} | _headers(told)
         for status, told in by_status.items()
     }
 
 
-def _headers(status: int, errors: Errors) -> Json:
-    headers = [_HEADERS[status]] if status in _HEADERS else []
-    headers += [_RETRY_AFTER] if any(issubclass(error, Hasty) for error in errors) else []
-    made = {name: {"description": says, "schema": {"type": "string"}} for name, says in headers}
+def _headers(errors: Errors) -> Json:
+    made = {
+        name: {"description": says, "schema": {"type": "string"}}
+        for base, name, says in _HEADERS
+        if any(issubclass(error, base) for error in errors)
+    }
     return {"headers": made} if made else {}
 
 
