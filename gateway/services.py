@@ -15,6 +15,7 @@ from gateway.egress.client import Client
 from gateway.egress.guard import Guard
 from gateway.egress.names import Lookup
 from gateway.egress.provider import ProviderSession
+from gateway.errors import GatewayError
 from gateway.keys.admission import Keys
 from gateway.keys.allowance import Allowances
 from gateway.keys.configured import ConfiguredKeys
@@ -148,8 +149,12 @@ def _background(keys: Keys, quotas: Quotas, sweep: Sweep | None, chores: Chores)
     def sweep_in_turn() -> None:
         if not chores.claim("sweep", SWEEP_EVERY_S):
             return
-        quotas.forget_before(quotas.today)
-        if sweep is not None:
-            sweep.run(pause_s=SWEEP_PAUSE_S)
+        try:
+            quotas.forget_before(quotas.today)
+            if sweep is not None:
+                sweep.run(pause_s=SWEEP_PAUSE_S)
+        except GatewayError:
+            chores.give_back("sweep")
+            raise
 
     return Background([Task("note the last use of keys", keys.flush), Task("sweep", sweep_in_turn)])

@@ -1,9 +1,10 @@
 """What a worker does on the side."""
 
+import io
 import threading
 from pathlib import Path
 
-from factories import store_gateway
+from factories import PNG, store_gateway
 from gateway.background import Background, Task
 from gateway.errors import DatabaseDown
 from gateway.keys.key import Key
@@ -69,3 +70,23 @@ def test_a_worker_sweeps_when_it_is_its_turn_and_writes_down_when_keys_were_used
     used = gateway.services.stored_keys.named("shop")
     assert used is not None
     assert used.last_used_at is not None
+
+
+def test_a_sweep_that_failed_is_tried_again_at_the_next_tick(tmp_path: Path) -> None:
+    gateway = store_gateway(tmp_path)
+    own = gateway.services.own
+    assert own is not None
+    own.holdings.put_file("old", "cat.png", io.BytesIO(PNG).read, None)
+    gateway.clock.now += 15 * 86_400
+    (folder,) = (tmp_path / "store").glob("??")
+    folder.rename(tmp_path / "aside")
+    folder.write_text("in the way")
+
+    gateway.services.background.tick()
+    folder.unlink()
+    (tmp_path / "aside").rename(folder)
+    gateway.services.background.tick()
+
+    assert (record := own.records.find("old")) is not None
+    assert record.swept
+    assert list(folder.iterdir()) == []

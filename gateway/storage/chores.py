@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+from sqlalchemy import update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.storage.database import Database
@@ -21,6 +22,15 @@ class Chores:
         self._database = database
         self._clock = clock
         self._insert = sqlite.insert if database.is_sqlite else postgresql.insert
+
+    def give_back(self, name: str) -> None:
+        """Let a chore be due again at once, as it was not done.
+
+        Raises:
+            DatabaseDown: the database does not answer; it is due when it would have been.
+        """
+        with self._database.writing() as connection:
+            connection.execute(update(chores).where(chores.c.name == name).values(due_at=int(self._clock())))
 
     def claim(self, name: str, every_s: int) -> bool:
         """Take a chore that is due; it is due again ``every_s`` seconds from now. Tells whether it was.

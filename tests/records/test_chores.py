@@ -18,6 +18,16 @@ def test_a_chore_is_done_once_until_it_is_due_again(database: Database) -> None:
     assert turns == [True, False, True, True]
 
 
+def test_a_chore_that_was_not_done_is_due_again(database: Database) -> None:
+    clock = Clock()
+    chores = Chores(database, clock)
+
+    assert chores.claim("sweep", 3600)
+    chores.give_back("sweep")
+
+    assert chores.claim("sweep", 3600)
+
+
 def test_of_many_workers_one_does_it(database: Database) -> None:
     clock = Clock()
     workers = [Chores(database, clock) for _ in range(8)]
