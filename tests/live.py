@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -119,6 +119,20 @@ def environment_for(*servers: str, **settings: str) -> dict[str, str]:
     return bare_environment() | {variable(name): value for name, value in given.items()}
 
 
+def callback_url(gateway: LiveGateway) -> str:
+    """Where the provider calls a gateway that keeps records: what the operator's command says."""
+    own = {"resolver": "store", "upstream_api_key": "", "public_url": gateway.url}
+    return subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "wsgi", "callback-url"],
+        env=environment_for(**own),
+        cwd=gateway.log.parent,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    ).stdout.strip()
+
+
 def bare_environment() -> dict[str, str]:
     """What any process of ours needs to run, and no setting."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
@@ -176,12 +190,9 @@ def happens(condition: Callable[[], object], within_s: float = 5.0) -> bool:
 
 
 def free_port() -> int:
-    """A port that nobody listens on, below those that the system gives out by itself."""
+    """A port that nobody listens on, and that no system gives to a connection of its own in the next moment."""
     while True:
-        port = random.randrange(20_000, 32_000)  # noqa: S311 (a port, not a secret)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+        port = random.randint(10_000, 32_000)  # noqa: S311 (no secret)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
             return port

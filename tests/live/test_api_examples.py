@@ -15,7 +15,7 @@ from factories import API_KEY, PNG
 from gateway.web.reference import downloads
 from gateway.web.reference.table import OPERATIONS, described
 from gateway.web.schemas import URL_EXAMPLE
-from live import ROOT, LiveGateway, live_gateway
+from live import ROOT, LiveGateway, callback_url, live_gateway
 from machine import needs
 from servers import ScriptedServer
 
@@ -31,9 +31,12 @@ PRINTS = {
     "PUT /api/v1/records/{task_id}": "SUCCESS",
     "GET /api/v1/records/{task_id}": "SUCCESS",
     "DELETE /api/v1/records/{task_id}": "success",
+    "PUT /api/v1/records/{task_id}/files/{name}": "gateway:cat.png",
+    "POST /api/v1/gpt4o-image/callback": "success",
     "GET /healthz": "ok\n",
     "GET /readyz": "ready",
 }
+REFUSALS = "This API key is not known here|You do not have access permissions|Send the provider's signature"
 # Operations that need no program of their own, each with its reason.
 WITHOUT = {"file": "a direct URL is followed like any other URL"}
 
@@ -62,7 +65,7 @@ def examples() -> Iterator[Example]:
 
 
 EXAMPLES = list(examples())
-WITH_A_KEY = [each for each in EXAMPLES if "/api/" in each.call and each.language != "sh"]
+WITH_A_PROOF = [each for each in EXAMPLES if "/api/" in each.call and each.language != "sh"]
 LANGUAGES: dict[str, tuple[str, Callable[[], list[str]]]] = {
     "sh": ("example.sh", lambda: [needs("curl") and needs("sh"), "-e"]),
     "python": ("example.py", lambda: [sys.executable, "-I"]),
@@ -92,25 +95,33 @@ def image(live: LiveGateway, files: ScriptedServer) -> str:
     return url
 
 
+@pytest.fixture(scope="module")
+def callback(live: LiveGateway) -> str:
+    """The callback URL, with its token."""
+    return callback_url(live)
+
+
 @dataclass(frozen=True)
 class Desk:
     """Where programs are run, in a folder of their own."""
 
     live: LiveGateway
     image: str
+    callback: str
     folder: Path
 
-    def run(self, example: Example, key: str = API_KEY) -> "subprocess.CompletedProcess[str]":
+    def run(self, example: Example, *, refused: bool = False) -> "subprocess.CompletedProcess[str]":
         """Run a program with the addresses of this machine in place of those on the page."""
         name, command = LANGUAGES[example.language]
         here = example.program.replace(GATEWAY, self.live.url).replace(IMAGES, self.image.removesuffix("/v/cat.png"))
         source = self.folder.with_name(name)
         source.write_text(here, encoding="utf-8")
-        environment = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "KEY": key, "LINK": self.link}
+        if "/files/" in example.call:
+            (self.folder / "cat.png").write_bytes(PNG)
         return subprocess.run(
             [*command(), str(source)],
             cwd=self.folder,
-            env=environment,
+            env={"PATH": os.environ["PATH"], "HOME": str(self.folder), "LINK": self.link} | self.proofs(wrong=refused),
             capture_output=True,
             encoding="utf-8",
             timeout=30,
@@ -122,12 +133,18 @@ class Desk:
         """A link to the image."""
         return self.live.link(self.image)
 
+    def proofs(self, *, wrong: bool) -> dict[str, str]:
+        """What opens calls, or what does not."""
+        url, name, token = self.callback.rpartition("token=")
+        key, token = ("wrong", "wrong") if wrong else (API_KEY, token)
+        return {"KEY": key, "TOKEN": token, "CALLBACK_URL": url + name + token}
+
 
 @pytest.fixture
-def desk(live: LiveGateway, image: str, tmp_path: Path) -> Desk:
+def desk(live: LiveGateway, image: str, callback: str, tmp_path: Path) -> Desk:
     folder = tmp_path / "desk"
     folder.mkdir()
-    return Desk(live, image, folder)
+    return Desk(live, image, callback, folder)
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=str)
@@ -142,20 +159,20 @@ def test_a_program_of_the_page_does_what_it_says(desk: Desk, example: Example) -
         assert '"code":200' in done.stdout
 
 
-@pytest.mark.parametrize("example", WITH_A_KEY, ids=str)
+@pytest.mark.parametrize("example", WITH_A_PROOF, ids=str)
 def test_a_program_that_is_refused_says_why_and_fails(desk: Desk, example: Example) -> None:
-    done = desk.run(example, key="wrong")
+    done = desk.run(example, refused=True)
 
     assert done.returncode != 0
-    assert re.search("This API key is not known here|You do not have access permissions", done.stderr)
+    assert re.search(REFUSALS, done.stderr)
 
 
 def test_a_link_that_is_no_good_leaves_no_file(desk: Desk) -> None:
-    expired = Desk(desk.live, desk.image.replace("cat", "dog"), desk.folder)
+    unknown = replace(desk, image=desk.image.replace("cat", "dog"))
 
     for example in EXAMPLES:
         if example.call.startswith("GET /download/"):
-            assert expired.run(example).returncode != 0
+            assert unknown.run(example).returncode != 0
 
     assert list(desk.folder.iterdir()) == []
 
