@@ -19,7 +19,7 @@ class GatewayError(Exception):
         public: one English sentence for machines and tools.
         retry: whether doing exactly the same again may help the visitor.
         ours: whether this is a fault of ours, to be logged as an error.
-        waits: whether the page for people asks again by itself after ``Retry-After``.
+        waits: whether the page for people asks again by itself.
         contract: what the provider's contract says in such a case: its code, and its message verbatim.
     """
 
@@ -496,6 +496,7 @@ class ProviderMaintenance(ProviderError, Hasty):
     status = HTTPStatus.SERVICE_UNAVAILABLE
     public = "The image provider is closed for maintenance. Please try again later."
     retry = True
+    waits = True
 
 
 class ProviderFailed(ProviderError):
@@ -505,6 +506,7 @@ class ProviderFailed(ProviderError):
     status = HTTPStatus.BAD_GATEWAY
     public = "The image provider has a problem. Please try again."
     retry = True
+    waits = True
 
 
 class ProviderBusy(ProviderError, Hasty):
@@ -515,6 +517,7 @@ class ProviderBusy(ProviderError, Hasty):
     status = HTTPStatus.SERVICE_UNAVAILABLE
     public = "The image provider is busy. Please try again in a moment."
     retry = True
+    waits = True
 
 
 class ProviderTimeout(ProviderError):
@@ -524,6 +527,7 @@ class ProviderTimeout(ProviderError):
     status = HTTPStatus.GATEWAY_TIMEOUT
     public = "The image provider did not answer in time. Please try again."
     retry = True
+    waits = True
 
 
 class ProviderUnreachable(ProviderError):
@@ -533,6 +537,7 @@ class ProviderUnreachable(ProviderError):
     status = HTTPStatus.BAD_GATEWAY
     public = "The image provider cannot be reached. Please try again."
     retry = True
+    waits = True
 
 
 class ProviderGarbled(ProviderError):
@@ -552,6 +557,7 @@ class ProviderPaused(ProviderError, Hasty):
     status = HTTPStatus.SERVICE_UNAVAILABLE
     public = "The image provider has been failing and is given a moment. Please try again shortly."
     retry = True
+    waits = True
 
 
 class DirectUrlRefused(ProviderError):

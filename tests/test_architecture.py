@@ -13,7 +13,7 @@ PACKAGE = Path(__file__).parents[1] / "gateway"
 # Each room, top to bottom, and the rooms it may import from: only ones that stand below it.
 #   web → (links, resolving, delivery, records, keys, limits) → (egress, storage) → (errors, settings, hosts, media)
 # `app`, `cli` and `services` are the composition; `demo` sits on top of everything.
-GROUND = {"errors", "settings", "hosts", "media", "own_urls"}
+GROUND = {"errors", "settings", "hosts", "media", "own_urls", "metrics"}
 OUTSIDE = {"egress", "storage"}
 MAY_IMPORT: dict[str, set[str]] = {
     "__main__": {"demo", "environment", "processes"} | GROUND,
@@ -21,7 +21,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "app": {"cli", "web", "services"} | GROUND,
     "cli": {"services", "own_store", "links", "keys"} | GROUND,
     "web": {"services", "own_store", "limits", "delivery", "links", "resolving", "records", "keys"} | GROUND,
-    "services": {"own_store", "background", "limits", "delivery", "links", "resolving", "records", "keys", "capacity"}
+    "services": {
+        "prometheus",
+        "own_store",
+        "background",
+        "limits",
+        "delivery",
+        "links",
+        "resolving",
+        "records",
+        "keys",
+        "capacity",
+    }
     | OUTSIDE
     | GROUND,
     "own_store": {"links", "resolving", "records"} | OUTSIDE | GROUND,
@@ -32,6 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "records": {"links"} | OUTSIDE | GROUND,
     "links": OUTSIDE | GROUND,
     "keys": OUTSIDE | GROUND,
+    "prometheus": {"metrics"},
     "egress": GROUND,
     "storage": GROUND,
     "environment": GROUND,
@@ -39,6 +51,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "hosts": set(),
     "media": set(),
     "own_urls": set(),
+    "metrics": set(),
     "errors": set(),
     "capacity": set(),
     "logs": set(),
@@ -54,6 +67,7 @@ RESERVED: dict[tuple[str, ...], set[str]] = {
     ("click",): {"cli"},
     ("itsdangerous",): {"links"},
     ("boto3", "botocore"): {"storage"},
+    ("prometheus_client",): {"prometheus"},
     ("gevent",): {"egress"},  # its timers make deadlines; gunicorn.conf.py patches, and what is patched does not know
 }
 EXCEPTIONS: dict[tuple[str, str], str] = {

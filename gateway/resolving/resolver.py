@@ -8,6 +8,7 @@ from typing import Protocol
 import structlog
 
 from gateway.errors import GatewayError, Hasty
+from gateway.metrics import Metrics
 from gateway.resolving.flight import Flights
 from gateway.resolving.source import Source
 from gateway.storage.memory import MemoryCache
@@ -17,6 +18,7 @@ MOST_FAILURES = 2_000
 FRESH_S = 10.0
 FAILURE_LIFE_S = 5
 LONGEST_FAILURE_LIFE_S = 30
+SHORTEST_LIFE_S = 5.0  # what a browser needs to follow a redirect
 LONGEST_WAIT_S = 20.0  # routers of platforms give up after 30, and delivery needs some too
 _log = structlog.get_logger("gateway.resolving")
 
@@ -29,18 +31,28 @@ class Converter(Protocol):
 
 
 class Resolver:
-    """Caches sources until ``min_life_s`` before they expire, and failures for a few seconds.
+    """Caches sources until they expire, and failures for a few seconds.
+
+    A source that soon expires is replaced in time; where that fails for a while, it goes on being used.
 
     Args:
         converter: makes a source that is not known yet.
-        min_life_s: a known source is reused only with so much life left, in seconds.
+        min_life_s: a known source with less life left, in seconds, is replaced when it can be.
         clock: Unix seconds.
+        metrics: is told how sources were had.
     """
 
-    def __init__(self, converter: Converter, min_life_s: float, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        converter: Converter,
+        min_life_s: float,
+        clock: Callable[[], float] = time.time,
+        metrics: Metrics | None = None,
+    ) -> None:
         self._converter = converter
         self._min_life_s = min_life_s
         self._clock = clock
+        self._metrics = metrics or Metrics()
         self._sources: MemoryCache[Source] = MemoryCache(MOST_SOURCES, clock)
         self._failures: MemoryCache[GatewayError] = MemoryCache(MOST_FAILURES, clock)
         self._flights: Flights[Source] = Flights()
@@ -53,14 +65,18 @@ class Resolver:
             StillPreparing: there is none yet; the conversion goes on.
         """
         key = (task_id, url)
-        source = self._sources.get(key)
-        if source is not None and source.expires_at - self._clock() >= least_life_s:
-            return source
-        if source is not None:
-            self._sources.forget(key)
-        if failure := self._failures.get(key):
-            raise copy.copy(failure)
-        return self._flights.fly(key, lambda: self._convert(key), LONGEST_WAIT_S)
+        known = self._sources.get(key)
+        life_s = known.expires_at - self._clock() if known is not None else 0
+        if known is not None and self._lasts(life_s, least_life_s):
+            self._metrics.resolved("hit")
+            return known
+        try:
+            return self._obtain(key, least_life_s)
+        except GatewayError as failure:
+            if known is None or least_life_s or life_s < SHORTEST_LIFE_S or not (failure.retry or failure.ours):
+                raise
+            self._metrics.resolved("stale")
+            return known
 
     def renew(self, task_id: str, url: str, dead: Source, reason: GatewayError) -> Source:
         """Give a new source in place of one that has died.
@@ -79,10 +95,20 @@ class Resolver:
         self._sources.forget((task_id, url))
         self._failures.forget((task_id, url))
 
-    def _convert(self, key: tuple[str, str]) -> Source:
+    def _lasts(self, life_s: float, least_life_s: float) -> bool:
+        return life_s > self._min_life_s and life_s >= least_life_s
+
+    def _obtain(self, key: tuple[str, str], least_life_s: float) -> Source:
+        if failure := self._failures.get(key):
+            self._metrics.resolved("failure")
+            raise copy.copy(failure)
+        self._metrics.resolved("miss")
+        return self._flights.fly(key, lambda: self._convert(key, least_life_s), LONGEST_WAIT_S)
+
+    def _convert(self, key: tuple[str, str], least_life_s: float) -> Source:
         known = self._sources.get(key)
-        if known is not None:  # another flight landed between the look and this one
-            return known
+        if known is not None and self._lasts(known.expires_at - self._clock(), least_life_s):
+            return known  # another flight landed between the look and this one
         if failure := self._failures.get(key):
             raise copy.copy(failure)
         try:
@@ -97,5 +123,5 @@ class Resolver:
         if left_s < self._min_life_s:
             # Handed out all the same: it is as fresh as they come. Mostly it is our clock, or theirs, that is wrong.
             _log.warning("short_lived_source", task_id=key[0], life_s=round(left_s))
-        self._sources.put(key, source, source.expires_at - self._min_life_s)
+        self._sources.put(key, source, source.expires_at)
         return source
