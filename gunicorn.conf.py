@@ -27,10 +27,10 @@ except ConfigError as faults:
     _settings, _faults = None, faults
 
 workers = _settings.web_concurrency if _settings else 1
-worker_class = "gevent"
+worker_class = "gateway.worker.DrainingWorker"
 worker_connections = connections()
 keepalive = 5  # above 0, as it is also the deadline for a request's headers
-graceful_timeout = 25  # platforms kill 30 s after SIGTERM
+graceful_timeout = 27  # running downloads have 2 s less; platforms kill 30 s after SIGTERM
 timeout = 60
 limit_request_line = 8190  # the most gunicorn takes; a mail tracker may have encoded the url twice
 accesslog = None  # gunicorn's own prints signatures; ours is written by gateway.web.hooks

@@ -56,6 +56,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "capacity": set(),
     "logs": set(),
     "processes": set(),
+    "worker": set(),
 }
 
 # What only some rooms may import, and the modules that may do so too, each with its reason.
@@ -71,6 +72,7 @@ RESERVED: dict[tuple[str, ...], set[str]] = {
     ("gevent",): {"egress"},  # its timers make deadlines; gunicorn.conf.py patches, and what is patched does not know
 }
 EXCEPTIONS: dict[tuple[str, str], str] = {
+    ("gateway.worker", "gevent"): "is gunicorn's gevent worker",
     ("gateway.web.sockets", "socket"): "sets options on the visitor's own socket, and opens none",
     ("gateway.processes", "http.client"): "asks the processes it started, on loopback, whether they answer",
     ("gateway.processes", "socket"): "looks whether its ports are free, on loopback",
