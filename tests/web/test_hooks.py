@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gevent import GreenletExit
 from werkzeug.test import TestResponse
 
 from factories import API_KEY, PNG, PROVIDER_KEY, SECRET, Gateway, make_settings
@@ -178,6 +179,25 @@ def test_a_visitor_who_leaves_is_told_from_one_who_stays(gateway: Gateway, origi
     [line] = lines(written)
     assert line["outcome"] == "left"
     assert line["sent"] < len(PNG * 10)
+
+
+@pytest.mark.parametrize(
+    ("raised", "outcome"),
+    [(BrokenPipeError, "left"), (ConnectionResetError, "left"), (TimeoutError, "cut"), (GreenletExit, "stopped")],
+)
+def test_a_visitor_who_left_is_told_from_one_who_was_cut(
+    gateway: Gateway, origin: ScriptedServer, raised: type[BaseException], outcome: str
+) -> None:
+    response = gateway.client.get(gateway.link(origin.serve("/v/cat.png", PNG * 10)))
+
+    with real_logs() as written, suppress(raised):
+        try:
+            raise raised  # as the server does when it writes to the visitor
+        finally:
+            response.close()
+
+    [line] = lines(written)
+    assert line["outcome"] == outcome
 
 
 def test_a_transfer_that_the_origin_cut_is_told_with_the_reason(gateway: Gateway, origin: ScriptedServer) -> None:
