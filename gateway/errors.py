@@ -19,7 +19,7 @@ class GatewayError(Exception):
         public: one English sentence for machines and tools.
         retry: whether doing exactly the same again may help the visitor.
         ours: whether this is a fault of ours, to be logged as an error.
-        waits: whether the page for people asks again by itself after ``Retry-After``.
+        waits: whether the page for people asks again by itself.
         contract: what the provider's contract says in such a case: its code, and its message verbatim.
     """
 
@@ -503,6 +503,7 @@ class ProviderMaintenance(ProviderError, Hasty):
     status = HTTPStatus.SERVICE_UNAVAILABLE
     public = "The image provider is closed for maintenance. Please try again later."
     retry = True
+    waits = True
 
 
 class ProviderFailed(ProviderError):
@@ -512,6 +513,7 @@ class ProviderFailed(ProviderError):
     status = HTTPStatus.BAD_GATEWAY
     public = "The image provider has a problem. Please try again."
     retry = True
+    waits = True
 
 
 class ProviderBusy(ProviderError, Hasty):
@@ -522,6 +524,7 @@ class ProviderBusy(ProviderError, Hasty):
     status = HTTPStatus.SERVICE_UNAVAILABLE
     public = "The image provider is busy. Please try again in a moment."
     retry = True
+    waits = True
 
 
 class ProviderTimeout(ProviderError):
@@ -531,6 +534,7 @@ class ProviderTimeout(ProviderError):
     status = HTTPStatus.GATEWAY_TIMEOUT
     public = "The image provider did not answer in time. Please try again."
     retry = True
+    waits = True
 
 
 class ProviderUnreachable(ProviderError):
@@ -540,6 +544,7 @@ class ProviderUnreachable(ProviderError):
     status = HTTPStatus.BAD_GATEWAY
     public = "The image provider cannot be reached. Please try again."
     retry = True
+    waits = True
 
 
 class ProviderGarbled(ProviderError):
@@ -559,6 +564,7 @@ class ProviderPaused(ProviderError, Hasty):
     status = HTTPStatus.SERVICE_UNAVAILABLE
     public = "The image provider has been failing and is given a moment. Please try again shortly."
     retry = True
+    waits = True
 
 
 class DirectUrlRefused(ProviderError):

@@ -25,6 +25,7 @@ from gateway.limits import DownloadLimit
 from gateway.links.admission import Links
 from gateway.links.ledger import Ledger
 from gateway.links.signed import KeyRing, LinkSigner
+from gateway.metrics import Metrics
 from gateway.own_store import OwnStore, build_own_store
 from gateway.records.sweep import Sweep
 from gateway.resolving.breaker import Breaker
@@ -65,6 +66,7 @@ class Services:
     infos: RecordInfos | None
     own: OwnStore | None
     background: Background
+    metrics: Metrics
     via: str
 
 
@@ -88,8 +90,9 @@ def build_services(
         own_images=settings.resolver != "origin",
     )
     client = Client(guard, lookup, via=via)
-    breaker = Breaker()
-    provider = _provider(settings, breaker, lookup, clock) if settings.resolver == "upstream" else None
+    metrics = _metrics(settings)
+    breaker = Breaker(metrics=metrics)
+    provider = _provider(settings, breaker, lookup, clock, metrics) if settings.resolver == "upstream" else None
     signer = LinkSigner(
         settings.secret_keys, settings.public_url, lifetime_s=settings.page_link_lifetime_s, clock=clock
     )
@@ -100,7 +103,8 @@ def build_services(
     tags = EntityTags(KeyRing.derive(settings.secret_keys, etag.SALT))
     own = build_own_store(settings, database, client, guard, clock) if settings.resolver == "store" else None
     converter = _converter(settings, client, guard, provider, own, clock)
-    resolver = Resolver(converter, settings.min_life_s, clock, KNOWN_FOR_S if own else math.inf)
+    known_for_s = KNOWN_FOR_S if own else math.inf
+    resolver = Resolver(converter, settings.min_life_s, clock, known_for_s=known_for_s, metrics=metrics)
     keys = Keys(ConfiguredKeys(settings.named_api_keys), stored_keys, clock)
     streams = Streams(tags, stream_slots(), settings.max_bytes)
     return Services(
@@ -120,14 +124,25 @@ def build_services(
         provider=provider,
         infos=RecordInfos(provider, clock) if provider else None,
         own=own,
+        metrics=metrics,
         background=_background(keys, quotas, own.sweep if own else None, Chores(database, clock)),
         via=via,
     )
 
 
-def _provider(settings: Settings, breaker: Breaker, lookup: Lookup, clock: Callable[[], float]) -> Provider:
+def _metrics(settings: Settings) -> Metrics:
+    if not settings.metrics_token:
+        return Metrics()
+    from gateway.prometheus import PrometheusMetrics  # noqa: PLC0415 (its library is for those who read it)
+
+    return PrometheusMetrics()
+
+
+def _provider(
+    settings: Settings, breaker: Breaker, lookup: Lookup, clock: Callable[[], float], metrics: Metrics
+) -> Provider:
     session = ProviderSession(settings.upstream_url, settings.upstream_api_key, lookup, settings.private_networks)
-    return Provider(session, breaker, clock)
+    return Provider(session, breaker, clock, metrics=metrics)
 
 
 def _converter(

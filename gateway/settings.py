@@ -70,6 +70,12 @@ def _header_token(value: str) -> str:
     return value
 
 
+def _metrics_token(value: str) -> str:
+    if value and _byte_length(value) < SHORTEST_SECRET:
+        raise ValueError(f"must have at least {SHORTEST_SECRET} bytes; {SECRET_REMEDY}")
+    return _header_token(value)
+
+
 def _base_url(value: str) -> str:
     if not value:
         return value
@@ -208,6 +214,9 @@ class Settings(BaseSettings):
         "",
         repr=False,
         description="The provider's key for signing its callbacks. Without it, our callback URL has a token.",
+    )
+    metrics_token: Annotated[str, AfterValidator(_metrics_token)] = Field(
+        "", repr=False, description="Opens `/metrics` to `Authorization: Bearer …`. Without it, nothing is counted."
     )
     maintenance: bool = Field(default=False, description="Answer every download with a maintenance page (503).")
     port: int = Field(8000, ge=1, le=65535, validation_alias="PORT", description="Port to listen on.")

@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[1] / "gateway"
 #   web → (links, resolving, delivery, records, keys, limits) → (egress, storage)
 #   → (errors, settings, hosts, media, own_urls)
 # `app`, `cli` and `services` are the composition; `demo` sits on top of everything.
-GROUND = {"errors", "settings", "hosts", "media", "own_urls"}
+GROUND = {"errors", "settings", "hosts", "media", "own_urls", "metrics"}
 OUTSIDE = {"egress", "storage"}
 MAY_IMPORT: dict[str, set[str]] = {
     "__main__": {"demo", "environment", "processes"} | GROUND,
@@ -22,7 +22,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "app": {"cli", "web", "services"} | GROUND,
     "cli": {"services", "own_store", "links", "keys"} | GROUND,
     "web": {"services", "own_store", "limits", "delivery", "links", "resolving", "records", "keys"} | GROUND,
-    "services": {"own_store", "background", "limits", "delivery", "links", "resolving", "records", "keys", "capacity"}
+    "services": {
+        "prometheus",
+        "own_store",
+        "background",
+        "limits",
+        "delivery",
+        "links",
+        "resolving",
+        "records",
+        "keys",
+        "capacity",
+    }
     | OUTSIDE
     | GROUND,
     "own_store": {"links", "resolving", "records"} | OUTSIDE | GROUND,
@@ -33,6 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "records": {"links"} | OUTSIDE | GROUND,
     "links": OUTSIDE | GROUND,
     "keys": OUTSIDE | GROUND,
+    "prometheus": {"metrics"},
     "egress": GROUND,
     "storage": GROUND,
     "environment": GROUND,
@@ -40,10 +52,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "hosts": set(),
     "media": set(),
     "own_urls": set(),
+    "metrics": set(),
     "errors": set(),
     "capacity": set(),
     "logs": set(),
     "processes": set(),
+    "worker": set(),
 }
 
 # What only some rooms may import, and the modules that may do so too, each with its reason.
@@ -57,8 +71,10 @@ RESERVED: dict[tuple[str, ...], set[str]] = {
     ("boto3", "botocore"): {"storage"},
     # Its timers make deadlines, its threads wait for disks. gunicorn.conf.py patches; what is patched does not know.
     ("gevent",): {"egress", "storage"},
+    ("prometheus_client",): {"prometheus"},
 }
 EXCEPTIONS: dict[tuple[str, str], str] = {
+    ("gateway.worker", "gevent"): "is gunicorn's gevent worker",
     ("gateway.web.sockets", "socket"): "sets options on the visitor's own socket, and opens none",
     ("gateway.processes", "http.client"): "asks the processes it started, on loopback, whether they answer",
     ("gateway.processes", "socket"): "looks whether its ports are free, on loopback",

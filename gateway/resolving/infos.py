@@ -1,10 +1,11 @@
 """The provider's records, relayed: what the contract documents of them, and nothing else."""
 
+import copy
 import time
 from collections.abc import Callable
 from typing import Any
 
-from gateway.errors import RecordNotFound
+from gateway.errors import ProviderBusy, RecordNotFound
 from gateway.resolving.flight import Flights
 from gateway.resolving.provider import Provider
 from gateway.storage.memory import MemoryCache
@@ -36,6 +37,7 @@ class RecordInfos:
         self._provider = provider
         self._clock = clock
         self._known: MemoryCache[dict[str, Any]] = MemoryCache(MOST_KNOWN, clock)
+        self._busy: MemoryCache[ProviderBusy] = MemoryCache(MOST_KNOWN, clock)
         self._flights: Flights[dict[str, Any]] = Flights()
 
     def find(self, task_id: str) -> dict[str, Any]:
@@ -50,7 +52,13 @@ class RecordInfos:
         return known if known is not None else self._flights.fly(key, lambda: self._ask(task_id), LONGEST_WAIT_S)
 
     def _ask(self, task_id: str) -> dict[str, Any]:
-        data = self._provider.record_info(task_id)
+        if busy := self._busy.get((task_id,)):
+            raise copy.copy(busy)
+        try:
+            data = self._provider.record_info(task_id)
+        except ProviderBusy as busy:
+            self._busy.put((task_id,), copy.copy(busy), self._clock() + busy.retry_after_s)
+            raise
         if not isinstance(data, dict):  # the provider says success, and null, of a task it does not know
             raise RecordNotFound("no record")
         record: dict[str, Any] = {"taskId": task_id, "response": _response(data.get("response"))}

@@ -27,6 +27,7 @@ from gateway.errors import (
     ResultEmpty,
     ResultMissing,
 )
+from gateway.metrics import Metrics
 from gateway.resolving.breaker import Breaker
 from gateway.resolving.remote import seconds_of
 
@@ -59,6 +60,7 @@ _ON_422: tuple[type[ProviderError], ...] = (
     ResultEmpty,
 )
 _BY_MESSAGE = {kind.contract[1].lower(): kind for kind in _ON_422} | {"recordinfo is null": RecordNotFound}
+_CODES = {200, 422, *_BY_CODE}
 # The provider's own failures: worth another try, and what the breaker counts.
 _ITS_FAULT = (ProviderFailed, ProviderMaintenance, ProviderTimeout, ProviderUnreachable)
 
@@ -79,6 +81,7 @@ class Provider:
         session: sends the calls.
         breaker: leaves a failing provider alone.
         clock, sleep: time, and how to wait for it.
+        metrics: is told of each call.
     """
 
     def __init__(
@@ -87,9 +90,12 @@ class Provider:
         breaker: Breaker,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
+        *,
+        metrics: Metrics | None = None,
     ) -> None:
         self._session = session
         self._breaker = breaker
+        self._metrics = metrics or Metrics()
         self._clock = clock
         self._sleep = sleep
 
@@ -131,6 +137,13 @@ class Provider:
         except _ITS_FAULT:
             self._breaker.failed()
             raise
+        except ProviderUnauthorized:
+            self._breaker.refused()
+            raise
+        except ProviderBusy as busy:
+            # The rate of conversions is our key's, and so every file's; that of record-info is one task's.
+            self._breaker.busy(busy.retry_after_s if call.path == DOWNLOAD_URL else 0)
+            raise
         except ProviderError:
             self._breaker.succeeded()
             raise
@@ -149,8 +162,16 @@ class Provider:
         return self._ask(call, min(ATTEMPT_TIMEOUT_S, until - self._clock()))
 
     def _ask(self, call: Call, timeout_s: float) -> object:
-        reply = self._session.call(call, timeout_s=timeout_s)
-        envelope = read_envelope(reply)
+        asked_at, code = time.monotonic(), ""
+        try:
+            reply = self._session.call(call, timeout_s=timeout_s)
+            envelope = read_envelope(reply)
+            code = str(envelope.code) if envelope.code in _CODES else "other"
+        except ProviderError as error:
+            code = error.code.removeprefix("provider_")
+            raise
+        finally:
+            self._metrics.provider_answered(code, time.monotonic() - asked_at)
         if envelope.code != 200:
             raise _error(envelope, reply)
         return envelope.data

@@ -4,11 +4,13 @@ import copy
 import math
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
 
 from gateway.errors import GatewayError, Hasty
+from gateway.metrics import Metrics
 from gateway.resolving.flight import Flights
 from gateway.resolving.source import Source
 from gateway.storage.memory import MemoryCache
@@ -18,6 +20,7 @@ MOST_FAILURES = 2_000
 FRESH_S = 10.0
 FAILURE_LIFE_S = 5
 LONGEST_FAILURE_LIFE_S = 30
+SHORTEST_LIFE_S = 5.0  # what a browser needs to follow a redirect
 LONGEST_WAIT_S = 20.0  # routers of platforms give up after 30, and delivery needs some too
 _log = structlog.get_logger("gateway.resolving")
 
@@ -29,14 +32,25 @@ class Converter(Protocol):
         """Make a source, or raise what stands against it."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A source, and the Unix seconds after which it is looked at anew."""
+
+    source: Source
+    look_anew_at: float
+
+
 class Resolver:
-    """Caches sources until ``min_life_s`` before they expire, and failures for a few seconds.
+    """Caches sources until they expire, and failures for a few seconds.
+
+    A source that soon expires is replaced in time; where that fails for a while, it goes on being used.
 
     Args:
         converter: makes a source that is not known yet.
-        min_life_s: a known source is reused only with so much life left, in seconds.
+        min_life_s: a known source with less life left, in seconds, is replaced when it can be.
         clock: Unix seconds.
-        known_for_s: and only for so long, in seconds, as somebody else may have changed or deleted it.
+        known_for_s: after so long it is replaced when it can be, too: somebody else may have changed or deleted it.
+        metrics: is told how sources were had.
     """
 
     def __init__(
@@ -44,13 +58,16 @@ class Resolver:
         converter: Converter,
         min_life_s: float,
         clock: Callable[[], float] = time.time,
+        *,
         known_for_s: float = math.inf,
+        metrics: Metrics | None = None,
     ) -> None:
         self._converter = converter
         self._min_life_s = min_life_s
         self._known_for_s = known_for_s
         self._clock = clock
-        self._sources: MemoryCache[Source] = MemoryCache(MOST_SOURCES, clock)
+        self._metrics = metrics or Metrics()
+        self._sources: MemoryCache[_Known] = MemoryCache(MOST_SOURCES, clock)
         self._failures: MemoryCache[GatewayError] = MemoryCache(MOST_FAILURES, clock)
         self._flights: Flights[Source] = Flights()
 
@@ -62,14 +79,19 @@ class Resolver:
             StillPreparing: there is none yet; the conversion goes on.
         """
         key = (task_id, url)
-        source = self._sources.get(key)
-        if source is not None and source.expires_at - self._clock() >= least_life_s:
-            return source
-        if source is not None:
-            self._sources.forget(key)
-        if failure := self._failures.get(key):
-            raise copy.copy(failure)
-        return self._flights.fly(key, lambda: self._convert(key), LONGEST_WAIT_S)
+        known = self._sources.get(key)
+        if known is not None and self._lasts(known, least_life_s):
+            self._metrics.resolved("hit")
+            return known.source
+        try:
+            return self._obtain(key, least_life_s)
+        except GatewayError as failure:
+            if known is None or least_life_s or self._life_s(known) < SHORTEST_LIFE_S:
+                raise
+            if not (failure.retry or failure.ours):
+                raise
+            self._metrics.resolved("stale")
+            return known.source
 
     def renew(self, task_id: str, url: str, dead: Source, reason: GatewayError) -> Source:
         """Give a new source in place of one that has died.
@@ -79,7 +101,8 @@ class Resolver:
         """
         if time.monotonic() - dead.made_at < FRESH_S:
             raise reason
-        if self._sources.get((task_id, url)) is dead:
+        known = self._sources.get((task_id, url))
+        if known is not None and known.source is dead:
             self._sources.forget((task_id, url))
         return self.resolve(task_id, url)
 
@@ -89,10 +112,24 @@ class Resolver:
             self._sources.forget((task_id, url))
             self._failures.forget((task_id, url))
 
-    def _convert(self, key: tuple[str, str]) -> Source:
+    def _life_s(self, known: "_Known") -> float:
+        return known.source.expires_at - self._clock()
+
+    def _lasts(self, known: "_Known", least_life_s: float) -> bool:
+        life_s = self._life_s(known)
+        return life_s > self._min_life_s and life_s >= least_life_s and self._clock() < known.look_anew_at
+
+    def _obtain(self, key: tuple[str, str], least_life_s: float) -> Source:
+        if failure := self._failures.get(key):
+            self._metrics.resolved("failure")
+            raise copy.copy(failure)
+        self._metrics.resolved("miss")
+        return self._flights.fly(key, lambda: self._convert(key, least_life_s), LONGEST_WAIT_S)
+
+    def _convert(self, key: tuple[str, str], least_life_s: float) -> Source:
         known = self._sources.get(key)
-        if known is not None:  # another flight landed between the look and this one
-            return known
+        if known is not None and self._lasts(known, least_life_s):
+            return known.source  # another flight landed between the look and this one
         if failure := self._failures.get(key):
             raise copy.copy(failure)
         try:
@@ -107,5 +144,5 @@ class Resolver:
         if left_s < self._min_life_s:
             # Handed out all the same: it is as fresh as they come. Mostly it is our clock, or theirs, that is wrong.
             _log.warning("short_lived_source", task_id=key[0], life_s=round(left_s))
-        self._sources.put(key, source, min(source.expires_at - self._min_life_s, self._clock() + self._known_for_s))
+        self._sources.put(key, _Known(source, self._clock() + self._known_for_s), source.expires_at)
         return source

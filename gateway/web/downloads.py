@@ -22,7 +22,7 @@ def download(task_id: str) -> Response:
     gateway.limit.spend(ask, link)  # RateLimited
     source = gateway.resolver.resolve(link.task_id, link.url)  # ProviderError
     delivered = gateway.deliveries.deliver(link, source, ask)  # OriginError, RangeNotSatisfiable
-    return respond(delivered)
+    return respond(delivered, link)
 
 
 @blueprint.route("/download/<task_id>", methods=["OPTIONS"])

@@ -9,17 +9,21 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed as WerkzeugMetho
 from gateway.delivery.headers import cors_headers
 from gateway.errors import (
     BodyTooLarge,
+    GatewayBusy,
     GatewayError,
     Hasty,
     InternalError,
     MethodNotAllowed,
     NotFound,
     OtherHttpError,
+    RateLimited,
 )
 from gateway.web.pages import page
 from gateway.web.responses import contract_envelope, envelope, private
+from gateway.web.state import services
 from gateway.web.texts import texts
 from gateway.web.visitor import allowed_origin, form
+from gateway.web.waiting import next_try
 
 _log = structlog.get_logger("gateway.faults")
 
@@ -33,6 +37,8 @@ def init_app(app: Flask) -> None:
 
 def _gateway_error(error: GatewayError) -> Response:
     g.outcome, g.reason = error.code, str(error)
+    if isinstance(error, RateLimited | GatewayBusy):
+        services().metrics.limit_hit(error.code)
     if error.ours:
         _log.error("fault", code=error.code, reason=str(error), request_id=g.get("request_id"))
     response = _FORMS[form()](error)
@@ -64,6 +70,7 @@ class _Reported(InternalError):
 
 def _as_page(error: GatewayError) -> Response:
     retry_after_s = error.retry_after_s if isinstance(error, Hasty) else None
+    again = next_try(error)
     response = page(
         "error.html",
         int(error.status),
@@ -72,9 +79,10 @@ def _as_page(error: GatewayError) -> Response:
         code=error.code,
         retry=error.retry,
         retry_after_s=retry_after_s,
+        again_after_s=again.after_s if again else None,
     )
-    if error.waits:
-        response.headers["Refresh"] = str(retry_after_s)
+    if again:
+        response.headers["Refresh"] = f"{again.after_s}; url={again.url}"
     return response
 
 

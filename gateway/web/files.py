@@ -30,4 +30,4 @@ def file(digest: str, name: str) -> Response:
         raise OriginGone("no image has this object any more")
     source = KeptSource(own.objects, stored, own.door, 0)
     link = Link(digest, f"file:{digest}", filename=name, mode="stream")
-    return respond(gateway.deliveries.deliver(link, source, asked()))
+    return respond(gateway.deliveries.deliver(link, source, asked()), link)

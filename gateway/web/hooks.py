@@ -2,17 +2,22 @@
 
 import re
 import secrets
+import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 import structlog
 from flask import Flask, Response, g, request
 
+from gateway.delivery.ask import Progress
+from gateway.metrics import Metrics
 from gateway.web.sockets import bound_socket
+from gateway.web.state import services
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _log = structlog.get_logger("gateway.access")
-_QUIET = {"/healthz", "/readyz"}
+_QUIET = {"/healthz", "/readyz", "/metrics"}
 
 
 def init_app(app: Flask, *, trusted_proxies: int) -> None:
@@ -34,27 +39,56 @@ def _end(response: Response) -> Response:
     response.headers["X-Request-Id"] = g.request_id
     if request.path in _QUIET:
         return response
+    delivery, _, reason = response.headers.get("X-Gateway-Delivery", "").partition("; reason=")
     line = {
         "method": request.method,
         "path": request.path,  # without the query: it holds the signature
         "status": response.status_code,
         "request_id": g.request_id,
-        "delivery": response.headers.get("X-Gateway-Delivery", ""),
+        "delivery": delivery or "none",
+        "outcome": g.get("outcome", "answered"),
     }
-    begun_at, progress, outcome, reason = g.begun_at, g.get("progress"), g.get("outcome"), g.get("reason")
+    if reason := reason or g.get("reason"):
+        line["reason"] = reason
+    if task_id := (request.view_args or {}).get("task_id"):
+        line["task"] = task_id
+    if "link" in g:
+        line["link"] = g.link
+    over = _Over(line, g.begun_at, g.get("progress"), services().metrics)
+    response.direct_passthrough = False  # of static files; it would skip the call on close
+    response.call_on_close(over)
+    return response
 
-    def write() -> None:
-        # On close, as after_request runs before the first byte.
-        line["ms"] = round((time.monotonic() - begun_at) * 1000, 1)
-        if progress is not None:
-            line["outcome"], line["sent"] = progress.outcome, progress.sent
-        elif outcome is not None:
-            line["outcome"], line["reason"] = outcome, reason
+
+class _Over:
+    """Writes the line when a response is closed, as ``after_request`` runs before the first byte."""
+
+    def __init__(self, line: dict[str, Any], begun_at: float, progress: Progress | None, metrics: Metrics) -> None:
+        self._line, self._begun_at, self._progress, self._metrics = line, begun_at, progress, metrics
+        self._streams = progress is not None and progress.outcome == "begun"
+        if self._streams:
+            metrics.stream_began()
+
+    def __call__(self) -> None:
+        line, sent, heals = self._line, 0, 0
+        if (progress := self._progress) is not None:
+            line["outcome"] = _how_it_ended(progress.outcome)
+            line["sent"], line["heals"] = sent, heals = progress.sent, progress.heals
+        if self._streams:
+            self._metrics.stream_ended()
+        self._metrics.answered(line["delivery"], line["outcome"], sent, heals)
+        line["ms"] = round((time.monotonic() - self._begun_at) * 1000, 1)
         _log.info("request", **line)
 
-    response.direct_passthrough = False  # of static files; it would skip the call on close
-    response.call_on_close(write)
-    return response
+
+def _how_it_ended(outcome: str) -> str:
+    """Tell a visitor who left from one who was cut; the server closes the response while that is being raised."""
+    raised = sys.exc_info()[0]
+    if outcome != "left" or raised is None:
+        return outcome
+    if issubclass(raised, TimeoutError):
+        return "cut"  # it took nothing for too long
+    return outcome if issubclass(raised, Exception) else "stopped"  # the server ends
 
 
 def _warn_of_proxy(app: Flask) -> Callable[[], None]:

@@ -1,7 +1,11 @@
 """For whoever runs the gateway: alive, and ready."""
 
-from flask import Blueprint, Response, jsonify
+import hmac
+from datetime import UTC, datetime
 
+from flask import Blueprint, Response, jsonify, request
+
+from gateway.errors import KeyMissing, NotFound
 from gateway.web.responses import private
 from gateway.web.schemas import Checks, Readiness
 from gateway.web.state import services, settings
@@ -19,18 +23,48 @@ def healthz() -> Response:
 def readyz() -> Response:
     """Downloads can be served: 200, or 503 with the dependency that stands against it.
 
-    Without the database, page links still work, but for those to our own records: that is 200 and ``degraded``.
+    Without the database, page links still work, but for those to our own records: that is 200 and ``degraded``. So is a
+    provider that refuses our key or wants to be left alone, as what is known of it goes on being used.
     """
     gateway = services()
     checks = Checks(
         database="ok" if gateway.database.answers() else "down",
         store="not used" if gateway.own is None else "ok" if gateway.own.objects.answers() else "down",
-        provider="paused after failures" if gateway.breaker.is_open else "ok",
+        provider=_provider(),
         maintenance="on" if settings().maintenance else "off",
     )
-    bad = {"down", "paused after failures", "on"} & set(checks.model_dump().values())
-    ready = not bad or (bad == {"down"} and gateway.own is None)
+    bad = {name for name, state in checks.model_dump().items() if state not in {"ok", "off", "not used"}}
+    harmless = set() if gateway.breaker.is_open else {"provider"}
+    if gateway.own is None:
+        harmless.add("database")
+    ready = bad <= harmless
     status = "not ready" if not ready else "degraded" if bad else "ready"
     response = jsonify(Readiness(status=status, checks=checks).model_dump())
     response.status_code = 200 if ready else 503
     return private(response)
+
+
+@blueprint.get("/metrics")
+def metrics() -> Response:
+    """What all workers counted, for Prometheus.
+
+    Raises:
+        NotFound: ``GATEWAY_METRICS_TOKEN`` is not set.
+        KeyMissing: the token did not come with the request.
+    """
+    token = settings().metrics_token
+    if not token:
+        raise NotFound("GATEWAY_METRICS_TOKEN is not set")
+    given = request.headers.get("Authorization", "")
+    if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+        raise KeyMissing("no token, or another one")
+    text, content_type = services().metrics.exposition()
+    return private(Response(text, content_type=content_type))
+
+
+def _provider() -> str:
+    """How the provider is, as far as this worker knows without asking."""
+    trouble = services().breaker.trouble
+    if trouble is None:
+        return "ok"
+    return f"{trouble.what} since {datetime.fromtimestamp(trouble.since, UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -8,6 +8,7 @@ from werkzeug.datastructures import Headers
 
 from gateway.delivery.ask import Delivered
 from gateway.delivery.headers import cors_headers
+from gateway.links.link import Link
 from gateway.web.sockets import reset_when_broken
 from gateway.web.visitor import allowed_origin
 
@@ -23,9 +24,11 @@ class ExactResponse(Response):
         return headers
 
 
-def respond(delivered: Delivered) -> Response:
-    """Turn a delivery into a response; its progress is logged when the response is closed."""
+def respond(delivered: Delivered, link: Link) -> Response:
+    """Turn a delivery into a response; how it went is logged when the response is closed."""
     g.progress = delivered.progress
+    if link.id is not None:
+        g.link = link.id
     response = ExactResponse(delivered.body, status=delivered.status)
     response.headers.clear()
     response.headers.extend(delivered.headers)

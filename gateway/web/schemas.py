@@ -210,7 +210,9 @@ class Checks(_Answer):
 
     database: Literal["ok", "down"] = Field(description="Where API keys and records are.")
     store: Literal["ok", "down", "not used"] = Field(description="Where images are kept.")
-    provider: Literal["ok", "paused after failures"] = Field(description="Whom direct URLs are asked of.")
+    provider: str = Field(
+        description="Whom direct URLs are asked of: `ok`, or what is wrong and since when.", examples=["ok"]
+    )
     maintenance: Literal["on", "off"] = Field(description="Whether the operator has closed the gateway.")
 
 

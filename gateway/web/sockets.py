@@ -28,9 +28,10 @@ def bound_socket() -> None:
 
 
 def reset_when_broken(visitor_socket: socket.socket | None, protocol: str | None, progress: Progress) -> None:
-    """Close a broken HTTP/1.0 transfer by a reset.
+    """Close a broken HTTP/1.0 transfer by a reset, whoever broke it: the origin, or the gateway at its own end.
 
     Without chunks the end of the connection is the end of the file (RFC 9112 section 8): a cut one would look whole.
     """
-    if visitor_socket is not None and progress.broke_off and protocol == "HTTP/1.0":
+    broken = progress.broke_off or progress.outcome == "left"
+    if visitor_socket is not None and broken and protocol == "HTTP/1.0":
         visitor_socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -17,6 +17,7 @@ from gateway.egress.client import Client
 from gateway.egress.guard import Guard
 from gateway.egress.names import Lookup
 from gateway.errors import (
+    DatabaseDown,
     DirectUrlRefused,
     GatewayError,
     ImageNotFound,
@@ -30,9 +31,10 @@ from gateway.errors import (
     ProviderTimeout,
     ProviderUnauthorized,
     RecordNotReady,
+    RecordTooOld,
 )
 from gateway.resolving.remote import RemoteSource
-from gateway.resolving.resolver import Resolver
+from gateway.resolving.resolver import LONGEST_FAILURE_LIFE_S, SHORTEST_LIFE_S, Resolver
 from gateway.resolving.source import Source
 
 TASK, URL = "task12345", "https://cdn.example/v/cat.png"
@@ -153,6 +155,71 @@ def test_nothing_is_logged_of_a_source_that_lives_long_enough(resolver: Resolver
         resolver.resolve(TASK, URL)
 
     assert logged == []
+
+
+# --- while the source cannot be had anew
+
+TEMPORARY = [
+    ProviderFailed("500"),
+    ProviderTimeout("slow"),
+    ProviderBusy("429"),
+    ProviderMaintenance("455"),
+    ProviderPaused("open"),
+    ProviderGarbled("page"),
+    ProviderUnauthorized("401"),
+    DatabaseDown("gone"),
+]
+
+
+@pytest.mark.parametrize("failure", TEMPORARY, ids=lambda failure: type(failure).__name__)
+def test_a_source_that_soon_expires_goes_on_being_used_while_it_cannot_be_replaced(
+    resolver: Resolver, converter: Provider, clock: Clock, failure: GatewayError
+) -> None:
+    first = resolver.resolve(TASK, URL)
+    converter.failure = failure
+    clock.now += LIFE_S - MIN_LIFE_S
+
+    during = [resolver.resolve(TASK, URL) for _ in range(5)]
+    calls = len(converter.calls)
+    converter.failure = None
+    clock.now += LONGEST_FAILURE_LIFE_S
+    after = resolver.resolve(TASK, URL)
+
+    assert {id(source) for source in during} == {id(first)}
+    assert calls == 2
+    assert after is not first
+
+
+@pytest.mark.parametrize("failure", [ImageNotFound("404"), ImageUnavailable("451"), RecordTooOld("422")])
+def test_an_image_that_is_gone_is_gone_although_its_source_still_lives(
+    resolver: Resolver, converter: Provider, clock: Clock, failure: GatewayError
+) -> None:
+    resolver.resolve(TASK, URL)
+    converter.failure = failure
+    clock.now += LIFE_S - MIN_LIFE_S
+
+    assert type(failing(resolver)) is type(failure)
+
+
+def test_a_source_in_its_last_seconds_is_not_used(resolver: Resolver, converter: Provider, clock: Clock) -> None:
+    resolver.resolve(TASK, URL)
+    converter.failure = ProviderFailed("500")
+    clock.now += LIFE_S - SHORTEST_LIFE_S + 1
+
+    assert isinstance(failing(resolver), ProviderFailed)
+
+
+def test_a_caller_who_needs_a_long_life_is_told_and_takes_nothing_from_the_others(
+    resolver: Resolver, converter: Provider, clock: Clock
+) -> None:
+    first = resolver.resolve(TASK, URL)
+    converter.failure = ProviderFailed("500")
+    clock.now += LIFE_S / 2
+
+    with pytest.raises(ProviderFailed):
+        resolver.resolve(TASK, URL, least_life_s=0.9 * LIFE_S)
+
+    assert resolver.resolve(TASK, URL) is first
 
 
 # --- failures

@@ -37,7 +37,8 @@ from gateway.errors import (
 )
 from gateway.hosts import HostPattern
 from gateway.resolving.breaker import FAILURES_IN_A_ROW, Breaker
-from gateway.resolving.provider import DEADLINE_S, DOWNLOAD_URL, Provider
+from gateway.resolving.infos import RecordInfos
+from gateway.resolving.provider import DEADLINE_S, DOWNLOAD_URL, RECORD_INFO, Provider
 from gateway.resolving.upstream import DIRECT_URL_LIFE_S, UpstreamResolver, expiry_of
 from servers import ScriptedServer, answer, envelope
 
@@ -643,12 +644,11 @@ def test_it_is_asked_again_after_the_pause(bench: Bench) -> None:
         envelope(404),
         envelope(422, "record is null"),
         envelope(451),
-        envelope(429),
         said(b"<html>"),
         envelope(200, data=None),
         envelope(200, data="http://127.0.0.1/"),
     ],
-    ids=["401", "404", "422", "451", "429", "page", "no-data", "astray"],
+    ids=["401", "404", "422", "451", "page", "no-data", "astray"],
 )
 def test_what_is_not_the_providers_failure_does_not_open_the_breaker(bench: Bench, refusal: bytes) -> None:
     bench.answer(refusal)
@@ -657,6 +657,79 @@ def test_what_is_not_the_providers_failure_does_not_open_the_breaker(bench: Benc
 
     assert not any(isinstance(error, ProviderPaused) for error in errors)
     assert bench.calls == FAILURES_IN_A_ROW * 3
+
+
+# --- a provider that says when to come again
+
+
+def busy(retry_after: str | None) -> bytes:
+    return answer(429, b"", {"Retry-After": retry_after} if retry_after else {})
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "left_alone_s"), [("20", 20), ("1", 1), (None, 10), ("Wed, 21 Oct 2026 07:28:00 GMT", 10)]
+)
+def test_a_provider_whose_rate_is_spent_is_asked_for_no_file_before_it_says(
+    bench: Bench, retry_after: str | None, left_alone_s: int
+) -> None:
+    bench.answer(busy(retry_after), envelope(data=DIRECT))
+    bench.failure()
+    bench.clock.now += left_alone_s - 0.5
+
+    with pytest.raises(ProviderBusy) as told:
+        bench.resolver.resolve("another-task", URL + "x")
+    calls = bench.calls
+    bench.clock.now += 0.6
+    bench.resolve()
+
+    assert (calls, bench.calls) == (1, 2)
+    assert told.value.headers == {"Retry-After": "1"}
+
+
+def test_a_rate_that_is_spent_is_told_and_is_no_failure(bench: Bench) -> None:
+    bench.answer(busy("20"))
+
+    bench.failure()
+
+    assert bench.breaker.trouble is not None
+    assert (bench.breaker.trouble.what, bench.breaker.is_open) == ("asks to be left alone", False)
+
+
+def test_the_rate_of_one_tasks_record_does_not_stop_conversions(bench: Bench) -> None:
+    bench.provider.route(RECORD_INFO, busy("20"))
+    bench.answer(envelope(data=DIRECT))
+
+    with pytest.raises(ProviderBusy):
+        bench.asked.record_info(TASK)
+
+    bench.resolve()
+
+
+def test_a_tasks_record_is_not_asked_for_again_before_the_provider_says(bench: Bench) -> None:
+    bench.provider.route(RECORD_INFO, busy("20"))
+    infos = RecordInfos(bench.asked, bench.clock)
+
+    for _ in range(3):
+        with pytest.raises(ProviderBusy):
+            infos.find(TASK)
+    calls = bench.calls
+    bench.clock.now += 20
+    with pytest.raises(ProviderBusy):
+        infos.find(TASK)
+
+    assert (calls, bench.calls) == (1, 2)
+
+
+def test_a_key_that_is_refused_is_told_until_it_is_taken(bench: Bench) -> None:
+    bench.answer(envelope(401), envelope(data=DIRECT))
+    bench.failure()
+    refused = bench.breaker.trouble
+
+    bench.resolve()
+
+    assert refused is not None
+    assert refused.what == "refuses our key"
+    assert bench.breaker.trouble is None
 
 
 def test_an_answer_in_between_begins_the_count_anew(bench: Bench) -> None:

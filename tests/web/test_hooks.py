@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gevent import GreenletExit
 from werkzeug.test import TestResponse
 
 from factories import API_KEY, PNG, PROVIDER_KEY, SECRET, Gateway, make_settings
@@ -73,7 +74,7 @@ def test_every_answer_tells_its_id(gateway: Gateway, path: str) -> None:
 
 
 def test_a_download_is_one_line_that_says_how_it_went(gateway: Gateway, origin: ScriptedServer) -> None:
-    link = gateway.link(origin.serve("/v/cat.png", PNG))
+    link = gateway.link(origin.serve("/v/cat.png", PNG), link_id="link1")
 
     with real_logs() as written:
         take(gateway, link, X_Request_Id="request-1")
@@ -88,9 +89,13 @@ def test_a_download_is_one_line_that_says_how_it_went(gateway: Gateway, origin: 
         "method": "GET",
         "path": "/download/task12345",
         "status": 200,
-        "delivery": "stream; reason=no-attachment",
+        "delivery": "stream",
+        "reason": "no-attachment",
         "outcome": "completed",
         "sent": len(PNG),
+        "heals": 0,
+        "task": "task12345",
+        "link": "link1",
         "request_id": "request-1",
     }
 
@@ -111,27 +116,28 @@ def test_the_line_is_written_when_the_download_is_over_and_not_before(gateway: G
 @pytest.mark.parametrize(
     ("path", "status", "outcome"),
     [
-        ("/", 200, None),
-        ("/download/task1", 200, None),
+        ("/", 200, "answered"),
+        ("/download/task1", 200, "answered"),
         ("/nothing", 404, "not_found"),
         ("/download/task1?url=x", 403, "link_invalid"),
-        ("/static/page.css", 200, None),
+        ("/static/page.css", 200, "answered"),
         ("/static/none.css", 404, "not_found"),
         ("/api/v1/links", 405, "method_not_allowed"),
     ],
 )
-def test_every_request_is_one_line(gateway: Gateway, path: str, status: int, outcome: str | None) -> None:
+def test_every_request_is_one_line(gateway: Gateway, path: str, status: int, outcome: str) -> None:
     with real_logs() as written:
         take(gateway, path)
 
     [line] = lines(written)
-    assert (line["path"], line["status"], line.get("outcome")) == (path.partition("?")[0], status, outcome)
+    assert (line["path"], line["status"], line["outcome"]) == (path.partition("?")[0], status, outcome)
 
 
 def test_health_checks_leave_no_line(gateway: Gateway) -> None:
     with real_logs() as written:
         take(gateway, "/healthz")
         take(gateway, "/readyz")
+        take(gateway, "/metrics")
 
     assert written.getvalue() == ""
 
@@ -175,6 +181,25 @@ def test_a_visitor_who_leaves_is_told_from_one_who_stays(gateway: Gateway, origi
     assert line["sent"] < len(PNG * 10)
 
 
+@pytest.mark.parametrize(
+    ("raised", "outcome"),
+    [(BrokenPipeError, "left"), (ConnectionResetError, "left"), (TimeoutError, "cut"), (GreenletExit, "stopped")],
+)
+def test_a_visitor_who_left_is_told_from_one_who_was_cut(
+    gateway: Gateway, origin: ScriptedServer, raised: type[BaseException], outcome: str
+) -> None:
+    response = gateway.client.get(gateway.link(origin.serve("/v/cat.png", PNG * 10)))
+
+    with real_logs() as written, suppress(raised):
+        try:
+            raise raised  # as the server does when it writes to the visitor
+        finally:
+            response.close()
+
+    [line] = lines(written)
+    assert line["outcome"] == outcome
+
+
 def test_a_transfer_that_the_origin_cut_is_told_with_the_reason(gateway: Gateway, origin: ScriptedServer) -> None:
     link = gateway.link(origin.route("/v/cat.png", answer(200, PNG, {"Content-Length": "99999"})))
 
@@ -192,7 +217,8 @@ def test_a_redirect_is_told_as_one(gateway: Gateway, origin: ScriptedServer) -> 
         take(gateway, link)
 
     [line] = lines(written)
-    assert (line["status"], line["delivery"], line["outcome"]) == (302, "redirect; reason=mode", "redirected")
+    assert (line["status"], line["delivery"], line["outcome"]) == (302, "redirect", "redirected")
+    assert line["reason"] == "mode"
 
 
 # --- nothing secret in the log
@@ -454,14 +480,16 @@ def test_a_gateway_whose_provider_keeps_failing_is_not_ready(
     for _ in range(FAILURES_IN_A_ROW):
         upstream_gateway.services.breaker.failed()
 
-    ready = upstream_gateway.client.get("/readyz")
+    ready: Any = upstream_gateway.client.get("/readyz")
     download = upstream_gateway.get(origin.url("/v/cat.png"))
 
     assert ready.status_code == 503
-    assert ready.json == {
-        "status": "not ready",
-        "checks": {"database": "ok", "store": "not used", "provider": "paused after failures", "maintenance": "off"},
-    }
+    checks = ready.json["checks"]
+    assert re.fullmatch(r"paused after failures since \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", checks.pop("provider"))
+    assert (ready.json["status"], checks) == (
+        "not ready",
+        {"database": "ok", "store": "not used", "maintenance": "off"},
+    )
     assert upstream_gateway.client.get("/healthz").status_code == 200
     assert download.status_code == 503
     assert 1 <= int(download.headers["Retry-After"]) <= 15

@@ -32,6 +32,7 @@ UNDOCUMENTED = {
     "/docs/<name>.md": "guides, told in llms.txt",
     "/llms.txt": "the index for language models",
     "/openapi.json": "the document itself",
+    "/metrics": "for Prometheus, in its own format",
 }
 
 

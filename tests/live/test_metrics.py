@@ -1,0 +1,99 @@
+"""What is counted by several workers is told by any of them, whatever becomes of a worker."""
+
+import os
+import re
+import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from factories import PNG
+from held import Held
+from live import LiveGateway, download, happens, live_gateway
+from servers import ScriptedServer
+
+TOKEN = "a-metrics-token-for-tests-of-32-bytes-or-more"
+DOWNLOADS = 'gateway_requests_total{delivery="stream",outcome="completed"}'
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 (where gunicorn.conf.py puts the folder)
+
+
+@pytest.fixture
+def counting(tmp_path: Path, origin: ScriptedServer) -> Iterator[LiveGateway]:
+    """Two workers that count."""
+    with live_gateway(tmp_path, origin.address, web_concurrency="2", metrics_token=TOKEN) as gateway:
+        yield gateway
+
+
+def count(gateway: LiveGateway, name: str) -> float:
+    """What any worker says of one metric."""
+    with gateway.visit() as scraper:
+        scraper.request("GET", "/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+        text = scraper.getresponse().read().decode()
+    found = re.search(rf"^{re.escape(name)} (\S+)$", text, re.MULTILINE)
+    return float(found[1]) if found else 0
+
+
+def counts_are(gateway: LiveGateway, name: str, value: float) -> bool:
+    """Tell whether every worker comes to say the same; scrapes go to one or the other."""
+    return happens(lambda: {count(gateway, name) for _ in range(12)} == {value})
+
+
+def test_every_worker_tells_what_all_of_them_counted(counting: LiveGateway, origin: ScriptedServer) -> None:
+    url = origin.serve("/v/cat.png", PNG)
+
+    for _ in range(20):
+        assert download(counting, "task12345", url) == (200, PNG)
+
+    assert counts_are(counting, DOWNLOADS, 20)
+    assert counts_are(counting, "gateway_sent_bytes_total", 20 * len(PNG))
+
+
+def test_the_streams_of_a_worker_that_is_killed_are_open_no_more_and_what_it_counted_stays(
+    counting: LiveGateway, origin: ScriptedServer
+) -> None:
+    download(counting, "task12345", origin.serve("/v/cat.png", PNG))
+    held = Held(PNG * 50)
+    with counting.visit() as visitor:
+        visitor.request("GET", counting.path(origin.route("/v/held.png", held), mode="stream"))
+        assert held.half_is_out.wait(10)
+        assert counts_are(counting, "gateway_open_streams", 1)
+        for worker in counting.workers():
+            os.kill(worker, signal.SIGKILL)
+        assert happens(lambda: "Booting worker" in counting.log_text() and len(counting.workers()) == 2)
+        assert counts_are(counting, "gateway_open_streams", 0)
+    held.go_on.set()
+
+    assert counts_are(counting, DOWNLOADS, 1)
+
+
+def test_a_reload_goes_on_counting(counting: LiveGateway, origin: ScriptedServer) -> None:
+    url = origin.serve("/v/cat.png", PNG)
+    download(counting, "task12345", url)
+    before = set(counting.workers())
+    counting.process.send_signal(signal.SIGHUP)
+    assert happens(lambda: before.isdisjoint(counting.workers()) and len(counting.workers()) == 2, within_s=10)
+
+    download(counting, "task12345", url)
+
+    assert counts_are(counting, DOWNLOADS, 2)
+
+
+def test_the_folder_of_the_counts_is_nobody_elses_and_goes_at_the_end(tmp_path: Path, origin: ScriptedServer) -> None:
+    with live_gateway(tmp_path, origin.address, metrics_token=TOKEN) as gateway:
+        [folder] = folders_of(gateway)
+        mode = folder.stat().st_mode & 0o777
+
+    assert mode == 0o700
+    assert not folder.exists()
+
+
+def test_without_the_token_there_is_no_such_folder(tmp_path: Path, origin: ScriptedServer) -> None:
+    with live_gateway(tmp_path, origin.address) as gateway:
+        assert folders_of(gateway) == []
+
+
+def folders_of(gateway: LiveGateway) -> list[Path]:
+    place = SHARED_MEMORY if SHARED_MEMORY.is_dir() else Path(tempfile.gettempdir())
+    return list(place.glob(f"gateway-metrics-{gateway.process.pid}-*"))

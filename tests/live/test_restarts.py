@@ -1,0 +1,13 @@
+"""Rolling restarts behind a proxy, the small version of the trial ``restarts``."""
+
+from bench.reliability.restarts import downloads_under_restarts
+from machine import needs
+
+
+def test_rolling_restarts_behind_a_retrying_proxy_break_no_download() -> None:
+    needs("nginx")
+
+    met = downloads_under_restarts(3)
+
+    assert met["whole"] > 3
+    assert set(met) == {"whole"}
