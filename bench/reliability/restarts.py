@@ -31,6 +31,7 @@ VISITORS = 8
 LENGTH = 3_000_000
 TAKES_S = 1.0
 _PARTS = 20
+_RECEIVED = 64 * 1024
 # A gateway that is being restarted refuses connections: the other is asked, and it is tried again for the next visitor.
 _NGINX = Template("""
 daemon off;
@@ -46,7 +47,7 @@ http {
   scgi_temp_path $folder/scgi;
   upstream gateways { server 127.0.0.1:$one max_fails=0; server 127.0.0.1:$other max_fails=0; keepalive 16; }
   server {
-    listen 127.0.0.1:$port;
+    listen 127.0.0.1:$port sndbuf=64k;
     location / {
       proxy_pass http://gateways;
       proxy_http_version 1.1;
@@ -181,6 +182,7 @@ def _download(port: int, path: str) -> str:
     """Take a file in about a second; tell whether it came whole, broke, or was refused before its first byte."""
     with closing(HTTPConnection("127.0.0.1", port, timeout=30)) as connection:
         try:
+            connection.sock = _narrow_connection(port)
             connection.request("GET", path)
             response = connection.getresponse()
         except (OSError, HTTPException):
@@ -193,6 +195,15 @@ def _download(port: int, path: str) -> str:
                 taken += len(part)
                 time.sleep(TAKES_S / _PARTS)
     return "whole" if taken == LENGTH else "broken"
+
+
+def _narrow_connection(port: int) -> socket.socket:
+    """Connect, and let the kernel hold so little that the gateway is still sending while the visitor reads."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _RECEIVED)
+    connection.settimeout(30)
+    connection.connect(("127.0.0.1", port))
+    return connection
 
 
 def _wait_for(port: int) -> None:
