@@ -581,7 +581,7 @@ def tell_tales(url: str) -> list[str]:
 # --- the promise
 
 
-@pytest.mark.parametrize("way", ["link", "direct-url", "location-of-direct-url"])
+@every_way
 def test_no_blocked_address_of_the_corpus_is_reached(stage: Stage, corpora: dict[str, Any], way: str) -> None:
     urls = [f"https://{plainly(ip_address(address))[0]}/" for address in blocked(corpora)]
 
@@ -600,7 +600,7 @@ def test_the_guard_refuses_every_spelling_of_every_blocked_address(stage: Stage,
 
 
 @pytest.mark.parametrize("address", DANGEROUS)
-@pytest.mark.parametrize("way", ["link", "direct-url", "location-of-direct-url"])
+@every_way
 def test_no_spelling_of_a_dangerous_address_is_reached(stage: Stage, way: str, address: str) -> None:
     urls = [f"http://{host}/latest/meta-data/" for host in spellings(address)]
 
