@@ -22,6 +22,7 @@ class NameServer:
     def __init__(self) -> None:
         self.asked: list[str] = []
         self._names: dict[str, list[list[str]]] = {}
+        self._all_others: list[str] | None = None
         self._dead: set[str] = set()
         self._late: set[str] = set()
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -39,6 +40,10 @@ class NameServer:
     def tell(self, name: str, *addresses: str) -> None:
         """Set the addresses of a name."""
         self._names[name] = [list(addresses)]
+
+    def tell_all_others(self, *addresses: str) -> None:
+        """Set the addresses of every name that is not set itself."""
+        self._all_others = list(addresses)
 
     def flip(self, name: str, *addresses: str) -> None:
         """Have a name be at another address at every lookup, and at the last from then on."""
@@ -77,12 +82,12 @@ class NameServer:
 
     def _answer(self, query: bytes, name: str, end: int) -> bytes:
         (kind,) = struct.unpack_from("!H", query, end)
-        answers = self._names.get(name, [[]])
+        answers = self._names.get(name, [self._all_others or []])
         found = [ipaddress.ip_address(text) for text in answers[0]]
         if len(answers) > 1 and kind == 1:
             answers.pop(0)
         records = [address.packed for address in found if address.version == TYPES[kind]]
-        rcode = 0 if name in self._names else 3
+        rcode = 3 if name not in self._names and self._all_others is None else 0
         head = HEADER.pack(int.from_bytes(query[:2]), 0x8180 | rcode, 1, len(records), 0, 0)
         rows = (struct.pack("!HHHIH", 0xC00C, kind, 1, 60, len(packed)) + packed for packed in records)
         return head + query[12 : end + 4] + b"".join(rows)

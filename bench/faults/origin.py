@@ -9,8 +9,9 @@ from itertools import count
 from bench.faults.line import Act, Line
 
 IMAGE = b"\x89PNG\r\n\x1a\n" + random.Random(7).randbytes(200_000)
-MOST_BYTES = 4 * 2**20  # the limit of the gateway that these are tried on
-BOMB = gzip.compress(bytes(100_000_000))
+MOST_BYTES = 24 * 2**20  # the limit of the gateway that these are tried on; more than it may ever hold of a file
+BOMB = gzip.compress(bytes(100_000_000), mtime=0)  # the same in every process
+_ENDLESS = IMAGE + bytes(MOST_BYTES)
 _BLOCK = bytes(64 * 1024)
 _numbers = count()
 
@@ -57,9 +58,12 @@ ORIGINS: dict[str, Fault] = {}
 
 
 def serve(line: Line) -> None:
-    """Act as ``/<name>…`` says, or serve the image at ``/image…`` as an origin should."""
+    """Act as ``/<name>…`` says, or serve ``/small.png`` or, anywhere else, the image, as an origin should."""
     name = line.path.strip("/").partition("/")[0]
-    ORIGINS[name].act(line) if name in ORIGINS else _image(line)
+    if name == "small.png":
+        line.say(head("Content-Length: 10000"), IMAGE[:10_000])
+    else:
+        ORIGINS[name].act(line) if name in ORIGINS else _image(line)
 
 
 def head(*lines: str, status: str = "200 OK") -> bytes:
@@ -226,14 +230,14 @@ _saying(
 )
 
 
-@fault(CUT, right=IMAGE + bytes(2 * MOST_BYTES))
+@fault(CUT, right=_ENDLESS)
 def endless_body(line: Line) -> None:
     """No length, and bytes for ever."""
     line.say(head(), IMAGE)
     line.flood(_BLOCK)
 
 
-@fault(CUT, right=IMAGE + bytes(2 * MOST_BYTES))
+@fault(CUT, right=_ENDLESS)
 def endless_chunks(line: Line) -> None:
     """Chunks for ever."""
     line.say(head("Transfer-Encoding: chunked"), chunks(IMAGE))

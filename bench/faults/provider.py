@@ -42,7 +42,7 @@ def serve(line: Line) -> None:
     """Act as the first part of the path in the asked URL says, or give that URL for the direct URL."""
     url = str(json.loads(line.body)["url"])
     name = url.split("/")[3]
-    PROVIDERS[name].act(line) if name in PROVIDERS else line.say(_envelope(200, url))
+    PROVIDERS[name].act(line) if name in PROVIDERS else line.say(envelope(200, url))
 
 
 def _bad(expected: str, *, pauses: bool = False) -> Callable[[Act], Act]:
@@ -56,7 +56,8 @@ def _bad(expected: str, *, pauses: bool = False) -> Callable[[Act], Act]:
     return enter
 
 
-def _envelope(code: int, data: object, *more: str) -> bytes:
+def envelope(code: int, data: object, *more: str) -> bytes:
+    """An answer of the contract, with further header lines."""
     body = json.dumps({"code": code, "msg": "said so", "data": data}).encode()
     return _answer("200 OK", f"Content-Length: {len(body)}", *more) + body
 
@@ -80,7 +81,7 @@ def silent(line: Line) -> None:
 @_bad("504 provider_timeout", pauses=True)
 def dripping(line: Line) -> None:
     """Answers byte by byte."""
-    line.drip(_envelope(200, "x" * 1000))
+    line.drip(envelope(200, "x" * 1000))
 
 
 @_bad("502 provider_failed", pauses=True)
@@ -111,7 +112,7 @@ def bomb(line: Line) -> None:
 @_bad(GARBLED)
 def wrong_type(line: Line) -> None:
     """Gives a number for the direct URL."""
-    line.say(_envelope(200, 5))
+    line.say(envelope(200, 5))
 
 
 @_bad(GARBLED)
@@ -123,28 +124,28 @@ def redirecting(line: Line) -> None:
 @_bad("503 provider_busy")
 def rate_limiting(line: Line) -> None:
     """Says that there were too many calls."""
-    line.say(_envelope(429, None, f"Retry-After: {RETRY_AFTER_S}"))
+    line.say(envelope(429, None, f"Retry-After: {RETRY_AFTER_S}"))
 
 
 @_bad("502 provider_unauthorized")
 def wrong_key(line: Line) -> None:
     """Does not know our key."""
-    line.say(_envelope(401, None))
+    line.say(envelope(401, None))
 
 
 @_bad("502 direct_url_refused")
 def pointing_inside(line: Line) -> None:
     """Gives a direct URL inside the gateway's network."""
-    line.say(_envelope(200, "http://169.254.169.254/latest/meta-data/"))
+    line.say(envelope(200, "http://169.254.169.254/latest/meta-data/"))
 
 
 @_bad("502 origin_refused")
 def dead_direct_url(line: Line) -> None:
     """Gives a direct URL that has expired."""
-    line.say(_envelope(200, str(json.loads(line.body)["url"]).replace("/dead-direct-url/", "/expired/")))
+    line.say(envelope(200, str(json.loads(line.body)["url"]).replace("/dead-direct-url/", "/expired/")))
 
 
 @_bad(UNREACHABLE)
 def unreachable_direct_url(line: Line) -> None:
     """Gives a direct URL at which nobody listens."""
-    line.say(_envelope(200, "https://nobody.example/cat.png"))
+    line.say(envelope(200, "https://nobody.example/cat.png"))
