@@ -12,6 +12,7 @@ IMAGE = b"\x89PNG\r\n\x1a\n" + random.Random(7).randbytes(200_000)
 MOST_BYTES = 24 * 2**20  # the limit of the gateway that these are tried on; more than it may ever hold of a file
 BOMB = gzip.compress(bytes(100_000_000), mtime=0)  # the same in every process
 _ENDLESS = IMAGE + bytes(MOST_BYTES)
+_TWICE = 2 * IMAGE  # of which only the half comes
 _BLOCK = bytes(64 * 1024)
 _numbers = count()
 
@@ -278,30 +279,42 @@ def dripping_beginning(line: Line) -> None:
 # --- chunks that are none
 
 _CHUNKED = head("Transfer-Encoding: chunked")
-_saying("cut-chunks", "ends after a chunk", _CHUNKED + chunks(IMAGE), CUT)
-_saying("cut-chunk", "ends amid a chunk", _CHUNKED + b"fffff\r\n" + IMAGE, CUT)
-_saying("chunk-size-zz", "a chunk's size that is no number", _CHUNKED + chunks(IMAGE) + b"zz\r\n", CUT)
-_saying("chunk-size-0x", "a chunk's size with a prefix", _CHUNKED + chunks(IMAGE) + b"0x5\r\nhello\r\n0\r\n\r\n", CUT)
-_saying("chunk-size-negative", "a chunk's size below nothing", _CHUNKED + chunks(IMAGE) + b"-5\r\nhello\r\n", CUT)
+_saying("cut-chunks", "ends after a chunk", _CHUNKED + chunks(IMAGE), CUT, right=_TWICE)
+_saying("cut-chunk", "ends amid a chunk", _CHUNKED + b"fffff\r\n" + IMAGE, CUT, right=_TWICE)
+_saying("chunk-size-zz", "a chunk's size that is no number", _CHUNKED + chunks(IMAGE) + b"zz\r\n", CUT, right=_TWICE)
+_saying(
+    "chunk-size-0x",
+    "a chunk's size with a prefix",
+    _CHUNKED + chunks(IMAGE) + b"0x5\r\nhello\r\n0\r\n\r\n",
+    CUT,
+    right=_TWICE,
+)
+_saying(
+    "chunk-size-negative",
+    "a chunk's size below nothing",
+    _CHUNKED + chunks(IMAGE) + b"-5\r\nhello\r\n",
+    CUT,
+    right=_TWICE,
+)
 _saying(
     "chunk-size-huge",
     "a chunk's size beyond all memory",
     _CHUNKED + chunks(IMAGE) + b"f" * 16 + b"\r\nhello",
     CUT,
-    right=IMAGE + b"hello",
+    right=IMAGE + b"hello" + IMAGE,
 )
 _saying("chunk-without-end", "no line end after a chunk", _CHUNKED + b"5\r\nhelloXX0\r\n\r\n", FAILED)
 _saying("gzip-transfer-coding", "a transfer coding nobody asked for", head("Transfer-Encoding: gzip, chunked"), FAILED)
 
 
-@fault(CUT)
+@fault(CUT, right=_TWICE)
 def endless_chunk_size(line: Line) -> None:
     """A chunk's size line for ever."""
     line.say(_CHUNKED, chunks(IMAGE))
     line.flood(b"0" * 65536)
 
 
-@fault(CUT)
+@fault(CUT, right=_TWICE)
 def endless_chunk_extension(line: Line) -> None:
     """A chunk's extension for ever."""
     line.say(_CHUNKED, chunks(IMAGE), b"5;x=")

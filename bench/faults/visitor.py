@@ -59,7 +59,12 @@ class Visitor:
 
     def __init__(self, port: int, address: str = "127.0.0.1", every_s: float = 0.0) -> None:
         self._every_s = every_s
-        self._socket = socket.create_connection(("127.0.0.1", port), PATIENCE_S, source_address=(address, 0))
+        self._patient_until = time.monotonic() + PATIENCE_S
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # its port stays free for servers
+        self._socket.settimeout(PATIENCE_S)
+        self._socket.bind((address, 0))
+        self._socket.connect(("127.0.0.1", port))
         self._unread = b""
 
     def __enter__(self) -> Self:
@@ -76,7 +81,7 @@ class Visitor:
         self._socket.sendall(whole.encode("latin-1"))
 
     def see(self) -> Seen:
-        """Read one answer to its end, or as far as it comes.
+        """Read one answer to its end, or as far as it comes while the visitor has patience.
 
         Raises:
             BrokenAnswer: it is not one that the RFC allows.
@@ -166,9 +171,10 @@ class Visitor:
 
     def _receive(self, amount: int) -> bytes:
         time.sleep(self._every_s)
+        self._socket.settimeout(max(0.001, self._patient_until - time.monotonic()))
         try:
             return self._socket.recv(min(amount, 1024) if self._every_s else amount)
-        except ConnectionResetError:
+        except (ConnectionResetError, TimeoutError):
             return b""
 
 

@@ -97,10 +97,8 @@ def storm(gateway: LiveGateway, hostile: RawServer) -> Storm:
     good = gateway.path(hostile.url("/image.png"))
     for _ in range(20):
         fetch(gateway.port, good)
-    worker = Worker(gateway.workers()[0]) if sys.platform.startswith("linux") else None
+    worker = worker_of(gateway)
     files = worker.open_files() if worker else 0
-    if worker:
-        worker.forget_peak()
     before = worker.memory() if worker else 0
     with Neighbour(gateway, good) as neighbour, ThreadPoolExecutor(len(ORIGINS)) as pool:
         asked = {
@@ -114,6 +112,15 @@ def storm(gateway: LiveGateway, hostile: RawServer) -> Storm:
         storm.files = (files, worker.open_files())
         storm.growth = worker.peak() - before
     return storm
+
+
+def worker_of(gateway: LiveGateway) -> Worker | None:
+    """Its worker, whose peak is watched anew; None where that cannot be told."""
+    if not sys.platform.startswith("linux"):
+        return None
+    worker = Worker(gateway.workers()[0])
+    worker.forget_peak()
+    return worker
 
 
 def visit(gateway: LiveGateway, hostile: RawServer, fault: Fault, address: str = "127.0.0.1") -> Seen:
@@ -216,28 +223,45 @@ def upstream(hostile: RawServer, tmp_path_factory: pytest.TempPathFactory) -> It
             yield gateway
 
 
+@dataclass
+class Troubles:
+    """What was seen of each bad provider, and by how many bytes the worker grew."""
+
+    seen: dict[str, Seen]
+    growth: int
+
+
 @pytest.fixture(scope="module")
-def troubles(upstream: LiveGateway, hostile: RawServer) -> dict[str, Seen]:
-    """What was seen of each bad provider; of those that are left alone soon at the end."""
+def troubles(upstream: LiveGateway, hostile: RawServer) -> Troubles:
+    """Those providers that are left alone soon come last."""
 
     def visit(name: str) -> Seen:
         return fetch(upstream.port, upstream.path(hostile.url(f"/{name}/cat.png"), mode="stream"))
 
+    visit("image.png")
+    worker = worker_of(upstream)
+    before = worker.memory() if worker else 0
     in_turn = sorted(PROVIDERS, key=lambda name: PROVIDERS[name].pauses)
     with ThreadPoolExecutor(4) as pool:
-        return dict(zip(in_turn, pool.map(visit, in_turn), strict=True))
+        seen = dict(zip(in_turn, pool.map(visit, in_turn), strict=True))
+    return Troubles(seen, worker.peak() - before if worker else 0)
 
 
 @pytest.mark.parametrize("name", PROVIDERS)
-def test_a_bad_provider_is_an_error_that_says_what_is_wrong(troubles: dict[str, Seen], name: str) -> None:
-    seen = troubles[name]
+def test_a_bad_provider_is_an_error_that_says_what_is_wrong(troubles: Troubles, name: str) -> None:
+    seen = troubles.seen[name]
 
     assert PROVIDERS[name].holds(seen.outcome(IMAGE)), (seen.outcome(IMAGE), PROVIDERS[name].what)
     assert seen.took_s < ANSWERS_WITHIN_S
 
 
-def test_a_rate_limiting_provider_says_when_to_come_again(troubles: dict[str, Seen]) -> None:
-    assert dict(troubles["rate-limiting"].headers)["retry-after"] == str(RETRY_AFTER_S)
+@linux
+def test_all_bad_providers_cost_little_memory(troubles: Troubles) -> None:
+    assert troubles.growth < MOST_GROWTH
+
+
+def test_a_rate_limiting_provider_says_when_to_come_again(troubles: Troubles) -> None:
+    assert dict(troubles.seen["rate-limiting"].headers)["retry-after"] == str(RETRY_AFTER_S)
 
 
 # --- visitors
