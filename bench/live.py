@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
@@ -47,10 +47,14 @@ class Running:
                 taken += count
         return taken
 
+    def worker(self) -> int:
+        """The process id of its worker. Linux only."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text(encoding="ascii")
+        return int(children.split()[0])
+
     def peak_bytes(self) -> int:
         """The most memory that the worker ever had resident (``VmHWM``). Linux only."""
-        worker = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text(encoding="ascii").split()[0]
-        status = Path(f"/proc/{worker}/status").read_text(encoding="ascii")
+        status = Path(f"/proc/{self.worker()}/status").read_text(encoding="ascii")
         return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
     def _connection(self) -> HTTPConnection:
@@ -58,16 +62,25 @@ class Running:
 
 
 @contextmanager
-def running_gateway(folder: Path, origin: str) -> Iterator[Running]:
-    """Run one worker that fetches from ``origin`` (``host:port``) and keeps all in ``folder``; stop it at the end."""
+def running_gateway(
+    folder: Path, origin: str, *, config: Path = ROOT / "gunicorn.conf.py", more: Mapping[str, str] | None = None
+) -> Iterator[Running]:
+    """Run one worker that fetches from ``origin`` (``host:port``) and keeps all in ``folder``; stop it at the end.
+
+    Args:
+        folder: where it runs.
+        origin: what it may fetch from.
+        config: gunicorn's configuration.
+        more: what to change in its environment.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     command = shlex.split((ROOT / "Procfile").read_text(encoding="utf-8").partition("web:")[2])
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", *command, "-c", str(ROOT / "gunicorn.conf.py"), "--chdir", str(folder)],
-            env=_environment(origin, port),
+            [sys.executable, "-m", *command, "-c", str(config), "--chdir", str(folder)],
+            env=_environment(origin, port) | dict(more or {}),
             cwd=folder,
             stdout=log,
             stderr=log,

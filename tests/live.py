@@ -80,14 +80,16 @@ def live_gateway(folder: Path, *servers: str, **settings: str) -> Iterator[LiveG
 
 
 @contextmanager
-def started_gateway(folder: Path, environment: Mapping[str, str]) -> Iterator[LiveGateway]:
+def started_gateway(
+    folder: Path, environment: Mapping[str, str], config: Path = ROOT / "gunicorn.conf.py"
+) -> Iterator[LiveGateway]:
     """Run the Procfile's command in a folder, with an environment and a port; stop it at the end. Waits for nothing."""
     port = free_port()
     log = folder / f"gateway-{port}.log"
     command = shlex.split((ROOT / "Procfile").read_text().partition("web:")[2])
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", *command, "-c", str(ROOT / "gunicorn.conf.py"), "--chdir", str(folder)],
+            [sys.executable, "-m", *command, "-c", str(config), "--chdir", str(folder)],
             env={**environment, "PORT": str(port)},
             cwd=folder,
             stdout=output,

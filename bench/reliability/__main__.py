@@ -5,11 +5,15 @@ import sys
 import time
 from collections.abc import Callable
 
-from bench.reliability import restarts
+from bench.reliability import addresses, hostile, restarts
 from bench.reliability.row import Row, print_rows
 from bench.table import heading
 
-TRIALS: dict[str, Callable[[], list[Row]]] = {"restarts": restarts.run}
+TRIALS: dict[str, Callable[[], list[Row]]] = {
+    "restarts": restarts.run,
+    "hostile": hostile.run,
+    "addresses": addresses.run,
+}
 
 
 def main(names: list[str]) -> int:

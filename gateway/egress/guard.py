@@ -90,6 +90,8 @@ class Guard:
             raise OriginUnsafe("url names this gateway itself")
         if listed_only and not self._listed(origin):
             raise OriginUnsafe("host is not listed")
+        if zone is Zone.PUBLIC and self._is_a_strangers_label(origin):
+            raise OriginUnsafe("host has no dot")
         if came_from is not None:
             self._check_hop(origin_of(came_from), origin)
         try:
@@ -118,6 +120,12 @@ class Guard:
         if self._own is None or origin.host != self._own.host:
             return False
         return origin.port == self._own.port or self.zone(origin) is Zone.PUBLIC
+
+    def _is_a_strangers_label(self, origin: Origin) -> bool:
+        """A name without a dot is no public host, and only the platform could look it up: with no deadline."""
+        if "." in origin.host or origin.address is not None:
+            return False
+        return not any(pattern.matches(origin) for pattern in self._patterns if not pattern.below)
 
     def _check_hop(self, before: Origin, after: Origin) -> None:
         if before.scheme == "https" and after.scheme == "http":

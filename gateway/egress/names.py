@@ -19,8 +19,8 @@ class Lookup:
 
     ``getaddrinfo`` takes no timeout, and under gevent all lookups of a worker share ten threads, so a few slow names
     would stop everybody's. Names with a dot are asked for over our own datagram socket instead. Literals, names in the
-    hosts file and names of a single label (an intranet's, a container's: listed by the operator, never a visitor's
-    choice) go to the platform.
+    hosts file and names of a single label (an intranet's, a container's: the guard refuses those that the operator did
+    not list) go to the platform.
 
     Args:
         timeout_s: the longest a lookup may take, in seconds.

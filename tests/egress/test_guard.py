@@ -247,6 +247,19 @@ def test_a_direct_url_may_lie_on_a_host_that_is_not_listed() -> None:
     assert guard_of("cdn.example").place("https://bucket.r2.example/x?X-Amz-Signature=0") is Zone.PUBLIC
 
 
+@pytest.mark.parametrize("came_from", [None, LISTED], ids=["direct-url", "location"])
+def test_a_name_without_a_dot_that_nobody_listed_is_refused_unseen(came_from: str | None) -> None:
+    with pytest.raises(OriginUnsafe, match="host has no dot"):
+        guard_of("*").place("https://metadata/", came_from=came_from)
+
+
+def test_a_name_without_a_dot_may_be_listed() -> None:
+    guard = guard_of("cdn", "minio:9000", networks=("10.0.0.0/8",))
+
+    assert guard.place("https://cdn/") is Zone.PUBLIC
+    assert guard.place("http://minio:9000/") is Zone.PRIVATE
+
+
 @pytest.mark.parametrize(
     ("url", "allow_http", "sendable"),
     [

@@ -1,6 +1,5 @@
 """How names are looked up: from a name server on loopback that answers as a test says."""
 
-import ipaddress
 import socket
 import struct
 import subprocess
@@ -16,75 +15,17 @@ from pathlib import Path
 import pytest
 from ssrfguard.resolvers import UdpResolver
 
+from bench.faults.names import HEADER, NameServer, name_in
 from gateway.egress.names import Lookup
 from live import ROOT
 
-TYPES = {1: 4, 28: 6}
-HEADER = struct.Struct("!HHHHHH")
 TIMEOUT_S = 0.5
-
-
-class NameServer:
-    """Answers over datagrams. A name that it does not know has no addresses; a dead one is never answered."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-        self._names: dict[str, list[str]] = {}
-        self._dead: set[str] = set()
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self._socket.bind(("127.0.0.1", 0))
-        self.port: int = self._socket.getsockname()[1]
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def tell(self, name: str, *addresses: str) -> None:
-        """Set the addresses of a name."""
-        self._names[name] = list(addresses)
-
-    def bury(self, *names: str) -> None:
-        """Never answer for these names."""
-        self._dead.update(names)
-
-    def close(self) -> None:
-        """Stop."""
-        self._socket.sendto(b"", ("127.0.0.1", self.port))
-        self._thread.join()
-        self._socket.close()
-
-    def _serve(self) -> None:
-        while question := self._socket.recvfrom(4096):
-            query, sender = question
-            if not query:
-                return
-            name, end = name_in(query)
-            self.asked.append(name)
-            if name not in self._dead:
-                self._socket.sendto(self._answer(query, name, end), sender)
-
-    def _answer(self, query: bytes, name: str, end: int) -> bytes:
-        (kind,) = struct.unpack_from("!H", query, end)
-        found = [ipaddress.ip_address(text) for text in self._names.get(name, [])]
-        records = [address.packed for address in found if address.version == TYPES[kind]]
-        rcode = 0 if name in self._names else 3
-        head = HEADER.pack(int.from_bytes(query[:2]), 0x8180 | rcode, 1, len(records), 0, 0)
-        rows = (struct.pack("!HHHIH", 0xC00C, kind, 1, 60, len(packed)) + packed for packed in records)
-        return head + query[12 : end + 4] + b"".join(rows)
-
-
-def name_in(query: bytes) -> tuple[str, int]:
-    """The name in a question, and where it ends."""
-    labels, at = [], 12
-    while length := query[at]:
-        labels.append(query[at + 1 : at + 1 + length].decode())
-        at += 1 + length
-    return ".".join(labels), at + 1
 
 
 @pytest.fixture
 def name_server() -> Iterator[NameServer]:
-    server = NameServer()
-    yield server
-    server.close()
+    with NameServer() as server:
+        yield server
 
 
 @pytest.fixture

@@ -9,17 +9,17 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import ip_address
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 from weakref import WeakKeyDictionary
 
 import pytest
 
+from bench.faults.addresses import DANGEROUS, ODD, link_by_hand, plainly, spellings
 from factories import PNG, SECRET, Clock, Gateway, make_settings
 from gateway.egress.names import Lookup
 from gateway.errors import OriginNotAllowed, OriginUnsafe
-from gateway.links.signed import SALT, KeyRing
 from gateway.services import build_services
 from servers import Request, ScriptedServer, answer, envelope
 
@@ -29,309 +29,6 @@ Rows = list[tuple[int, int, int, str, tuple[Any, ...]]]
 PUBLIC = "93.184.216.34"
 OTHER_PUBLIC = "2606:2800:220:1:248:1893:25c8:1946"
 CONVERT = "/api/v1/gpt4o-image/download-url"
-DANGEROUS = (
-    "0.0.0.0",
-    "10.0.0.1",
-    "127.0.0.1",
-    "169.254.169.254",
-    "::1",
-    "::ffff:127.0.0.1",
-    "64:ff9b::a9fe:a9fe",
-    "fd00:ec2::254",
-)
-# Fullwidth, circled and mathematical digits: Unicode normalisation turns them all into the plain ones.
-DIGITS = "0123456789"
-FULLWIDTH = str.maketrans(DIGITS, "".join(chr(0xFF10 + digit) for digit in range(10)))
-CIRCLED = str.maketrans(DIGITS, "\u24ea" + "".join(chr(0x2460 + digit) for digit in range(9)))
-MATHEMATICAL = str.maketrans(DIGITS, "".join(chr(0x1D7D8 + digit) for digit in range(10)))
-ARABIC = str.maketrans(DIGITS, "".join(chr(0x0660 + digit) for digit in range(10)))
-
-
-# --- an address as a URL's host
-
-
-def plainly(address: IPv4Address | IPv6Address) -> list[str]:
-    return [str(address) if address.version == 4 else f"[{address}]"]
-
-
-def in_another_base(address: IPv4Address) -> list[str]:
-    a, b, c, d = address.packed
-    number = int(address)
-    return [
-        f"{number}",
-        f"{number:#x}",
-        f"0X{number:08X}",
-        f"{number:#o}".replace("0o", "0"),
-        f"{number + 2**32}",
-        f"0{a:o}.0{b:o}.0{c:o}.0{d:o}",
-        f"{a:04o}.{b:o}.{c:o}.{d:o}",
-        f"{a:#x}.{b:#x}.{c:#x}.{d:#x}",
-        f"{a:#x}.{b}.0{c:o}.{d}",
-        f"{a:03d}.{b:03d}.{c:03d}.{d:03d}",
-    ]
-
-
-def shortened(address: IPv4Address) -> list[str]:
-    a, b, c, d = address.packed
-    return [
-        f"{a}.{(b << 16) + (c << 8) + d}",
-        f"{a}.{b}.{(c << 8) + d}",
-        f"{a:#x}.{(b << 16) + (c << 8) + d:#x}",
-        f"{a}.{b}.{c}",
-        f"{a}.{b}.{c}.{d}.0",
-    ]
-
-
-def in_other_digits(address: IPv4Address) -> list[str]:
-    dotted = str(address)
-    translated = [dotted.translate(digits) for digits in (FULLWIDTH, CIRCLED, MATHEMATICAL, ARABIC)]
-    return [
-        *translated,
-        dotted.replace(".", "\u3002"),
-        dotted.replace(".", "\uff0e"),
-        dotted + "\u00ad",
-        "\u200b" + dotted,
-        quote(dotted, safe="").replace(".", "%2e"),
-        "".join(f"%{ord(char):02x}" for char in dotted),
-    ]
-
-
-def dressed_up(address: IPv4Address | IPv6Address) -> list[str]:
-    host = plainly(address)[0]
-    return [
-        f"{host}.",
-        f"{host}:443",
-        f"{host}:80",
-        f"{host}:22",
-        f"{host}:",
-        f"{host}:0443",
-        f"user@{host}",
-        f"cdn.example@{host}",
-        f"cdn.example:443@{host}",
-        f"cdn.example%40{host}",
-        f"cdn.example\\@{host}",
-        f"{host}\\@cdn.example",
-        f"{host}%00.cdn.example",
-        f"{host}%2f.cdn.example",
-        f"{host}\t",
-        f"{host};cdn.example",
-    ]
-
-
-def inside_ipv6(address: IPv4Address) -> list[str]:
-    high, low = divmod(int(address), 0x10000)
-    return [
-        f"[::ffff:{address}]",
-        f"[::ffff:{high:x}:{low:x}]",
-        f"[0:0:0:0:0:ffff:{high:04x}:{low:04x}]",
-        f"[::{address}]",
-        f"[::ffff:0:{high:x}:{low:x}]",
-        f"[64:ff9b::{high:x}:{low:x}]",
-        f"[64:ff9b:1::{high:x}:{low:x}]",
-        f"[2002:{high:x}:{low:x}::1]",
-        f"[2001:0:{high:x}:{low:x}::1]",
-        f"[{address}]",
-    ]
-
-
-def otherwise_in_ipv6(address: IPv6Address) -> list[str]:
-    tail = IPv4Address(address.packed[12:])
-    head = ":".join(f"{int.from_bytes(address.packed[i : i + 2]):x}" for i in range(0, 12, 2))
-    return [
-        f"[{address.exploded}]",
-        f"[{address.exploded.upper()}]",
-        f"[{head}:{tail}]",
-        f"[{address}%25eth0]",
-        f"[{address}%eth0]",
-        f"[{address}%251]",
-        f"[v1.{address}]",
-        f"[{address}]cdn.example",
-        f"cdn.example[{address}]",
-        f"[[{address}]]",
-        f"[{address}",
-        f"{address}",
-        f"%5b{address}%5d",
-    ]
-
-
-def spellings(address: str) -> list[str]:
-    """An address as the host of a URL, in every way somebody may think of."""
-    parsed = ip_address(address)
-    if isinstance(parsed, IPv4Address):
-        ways = (in_another_base, shortened, in_other_digits, inside_ipv6)
-        return [*plainly(parsed), *(host for way in ways for host in way(parsed)), *dressed_up(parsed)]
-    return [*plainly(parsed), *otherwise_in_ipv6(parsed), *dressed_up(parsed)]
-
-
-# --- other odd URLs
-
-NAMES = [
-    "localhost",
-    "LOCALHOST",
-    "localhost.localdomain",
-    "localhost6",
-    "ip6-localhost",
-    "a.localhost",
-    "loopback",
-    "broadcasthost",
-    "metadata",
-    "metadata.google.internal",
-    "metadata.goog",
-    "instance-data",
-    "instance-data.ec2.internal",
-    "kubernetes.default.svc",
-    "kubernetes.default.svc.cluster.local",
-    "host.docker.internal",
-    "gateway.docker.internal",
-    "redis",
-    "postgres.internal",
-    "router.local",
-    "wpad",
-    "127.0.0.1.nip.io",
-    "127-0-0-1.sslip.io",
-    "169.254.169.254.nip.io",
-    "0x7f000001.nip.io",
-    "localtest.me",
-    "lvh.me",
-    "spoofed.burpcollaborator.net",
-    "1u.ms",
-    "xn--e1afmkfd.xn--p1ai",
-    "\u043f\u0440\u0438\u043c\u0435\u0440.\u0440\u0444",
-    "\uff4c\uff4f\uff43\uff41\uff4c\uff48\uff4f\uff53\uff54",
-    "\u24db\u24de\u24d2\u24d0\u24db\u24d7\u24de\u24e2\u24e3",
-    "loc\u00adalhost",
-    "localh\u200dost",
-    "fa\u00df.example",
-    "\u212aubernetes",
-    "xn--",
-    "xn--localhost-",
-    "xn--a",
-    "xn--127-0-0-1-.example",
-]
-HOSTS = [
-    "0",
-    "00",
-    "0x",
-    "0x0",
-    "1",
-    "127",
-    "127.",
-    "127.1",
-    "127.0.1",
-    "127.0.0.1.",
-    "127.0.0.1..",
-    ".127.0.0.1",
-    "127..0.0.1",
-    "127.0.0.1.1",
-    "127.0.0.256",
-    "127.0.0.-1",
-    "127.0.0.0x1",
-    "0177.1",
-    "0x7f.1",
-    "0x7f.0x000001",
-    "00000000177.1",
-    "0x100000000",
-    "4294967296",
-    "6425673729",
-    "99999999999999999999",
-    "2852039166",
-    "0xa9fea9fe",
-    "025177524776",
-    "0251.0376.0251.0376",
-    "0xA9.0xFE.0xA9.0xFE",
-    "169.254.43518",
-    "169.16689662",
-    "[::]",
-    "[0:0:0:0:0:0:0:0]",
-    "[::1]",
-    "[0000::1]",
-    "[::127.0.0.1]",
-    "[::ffff:7f00:1]",
-    "[::ffff:0127.0.0.1]",
-    "[fe80::1%lo]",
-    "[::1%25lo]",
-    "[::1]]",
-    "[]",
-    "[",
-    "]",
-    "[::1",
-    "::1",
-    "[127.0.0.1]",
-    "[localhost]",
-    "[v1.127.0.0.1]",
-    "[1080:0:0:0:8:800:200C:417A]",
-    "\uff10\uff58\uff17\uff46\uff10\uff10\uff10\uff10\uff10\uff11",
-    "\u2460\u2461\u2466.\u24ea.\u24ea.\u2460",
-    "127\u30020\u30020\u30021",
-    "127%2e0%2e0%2e1",
-    "%31%32%37%2e%30%2e%30%2e%31",
-    "127.0.0.1%2523.cdn.example",
-    "cdn.example@127.0.0.1",
-    "cdn.example:x@127.0.0.1",
-    "127.0.0.1@cdn.example",
-    "cdn.example%40127.0.0.1",
-    "cdn.example\\@127.0.0.1",
-    "127.0.0.1\\@cdn.example",
-    "127.0.0.1\\.cdn.example",
-    "inside.example#@127.0.0.1",
-    "127.0.0.1#@cdn.example",
-    "127.0.0.1?@cdn.example",
-    "127.0.0.1;.cdn.example",
-    "127.0.0.1%00.cdn.example",
-    "127.0.0.1\x00.cdn.example",
-    "127.0.0.1\r\n.cdn.example",
-    "127.0.0.1\t.cdn.example",
-    "127.0.0.1 .cdn.example",
-    "cdn.example\r\nHost: 127.0.0.1",
-    "cdn_example.127.0.0.1",
-    "-127.0.0.1",
-    "a" * 64 + ".example",
-    "a." * 127 + "example",
-    "1." * 2000 + "1",
-    "",
-    ".",
-    "..",
-    "*",
-    "*.example",
-    "%",
-    "$(id)",
-]
-PORTS = [0, 1, 7, 21, 22, 23, 25, 53, 79, 111, 389, 445, 2375, 3306, 5432, 6379, 8080, 8443, 9200, 11211, 27017, 65536]
-SCHEMES = ["ftp", "file", "gopher", "dict", "ldap", "tftp", "jar", "data", "javascript", "ws", "unix", "httpx", ""]
-WHOLE = [
-    "http:127.0.0.1/",
-    "http:/127.0.0.1/",
-    "http:///127.0.0.1/",
-    "http:////127.0.0.1/",
-    "http:\\\\127.0.0.1\\",
-    "http://\\127.0.0.1/",
-    "http:/\\127.0.0.1/",
-    "\\\\127.0.0.1\\share",
-    "h\nttp://127.0.0.1/",
-    "\x00http://127.0.0.1/",
-    " http://127.0.0.1/",
-    "http ://127.0.0.1/",
-    "http//127.0.0.1/",
-    "hTTp://127.0.0.1/",
-    "http://127.0.0.1:80:443/",
-    "http://127.0.0.1:+80/",
-    "http://127.0.0.1:8\uff10/",
-    "http://127.0.0.1: 80/",
-    "http://127.0.0.1:-80/",
-    "http://127.0.0.1/\r\nSET x 1\r\n",
-    "http://localhost/%0d%0aSET%20x%201",
-    "http://localhost:6379/\r\nFLUSHALL",
-    "http://127.0.0.1/" + "a" * 3000,
-    "http://127.0.0.1/" + "a" * 9000,
-    "http://" + "a" * 9000 + "/",
-]
-ODD = [
-    *(f"https://{name}/latest/meta-data/" for name in NAMES),
-    *(f"http://{host}/" for host in HOSTS),
-    *(f"https://cdn.example:{port}/" for port in PORTS),
-    *(f"{scheme}://127.0.0.1/etc/passwd" for scheme in SCHEMES),
-    *WHOLE,
-]
 
 
 def blocked(corpora: dict[str, Any]) -> list[str]:
@@ -489,19 +186,19 @@ Way = Callable[[Stage, str], Outcome]
 
 def by_link(stage: Stage, url: str) -> Outcome:
     """A link names the URL; the signature is right."""
-    return follow(stage.origin(), signed_by_hand(url))
+    return follow(stage.origin(), link_by_hand(SECRET, url))
 
 
 def by_direct_url(stage: Stage, url: str) -> Outcome:
     """The provider gives the URL for the direct URL."""
     stage.provider.route(CONVERT, envelope(data=url))
-    return follow(stage.upstream(), signed_by_hand(f"https://cdn.example/{time.monotonic_ns()}"))
+    return follow(stage.upstream(), link_by_hand(SECRET, f"https://cdn.example/{time.monotonic_ns()}"))
 
 
 def by_location(stage: Stage, url: str) -> Outcome:
     """A public server redirects to the URL."""
     stage.public.route("/moved", redirect_to(url))
-    return follow(stage.origin(), signed_by_hand("http://cdn.example/moved"))
+    return follow(stage.origin(), link_by_hand(SECRET, "http://cdn.example/moved"))
 
 
 def by_location_of_direct_url(stage: Stage, url: str) -> Outcome:
@@ -509,7 +206,7 @@ def by_location_of_direct_url(stage: Stage, url: str) -> Outcome:
     stage.provider.route(CONVERT, envelope(data="http://bucket.example/moved"))
     stage.dns.tell("bucket.example", [PUBLIC])
     stage.public.route("/moved", redirect_to(url))
-    return follow(stage.upstream(), signed_by_hand("https://cdn.example/v/cat.png"))
+    return follow(stage.upstream(), link_by_hand(SECRET, "https://cdn.example/v/cat.png"))
 
 
 WAYS: dict[str, tuple[Way, set[str]]] = {
@@ -530,15 +227,6 @@ STATUS = {
     "file_not_found": 404,
 }
 every_way = pytest.mark.parametrize("way", WAYS)
-
-
-def signed_by_hand(url: str, mode: str = "") -> str:
-    """A link as somebody else's code signs it, who checks nothing."""
-    expires = int(time.time()) + 600
-    message = "\n".join(("v1", "task12345", url, str(expires), mode, "", ""))
-    signature = KeyRing.derive([SECRET], SALT).sign(message.encode())
-    named_mode = f"&mode={mode}" if mode else ""
-    return f"/download/task12345?url={quote(url, safe='')}&expires={expires}{named_mode}&sig={signature}"
 
 
 def follow(gateway: Gateway, link: str, method: str = "GET", **headers: str) -> Outcome:
@@ -581,7 +269,7 @@ def tell_tales(url: str) -> list[str]:
 # --- the promise
 
 
-@pytest.mark.parametrize("way", ["link", "direct-url", "location-of-direct-url"])
+@every_way
 def test_no_blocked_address_of_the_corpus_is_reached(stage: Stage, corpora: dict[str, Any], way: str) -> None:
     urls = [f"https://{plainly(ip_address(address))[0]}/" for address in blocked(corpora)]
 
@@ -600,7 +288,7 @@ def test_the_guard_refuses_every_spelling_of_every_blocked_address(stage: Stage,
 
 
 @pytest.mark.parametrize("address", DANGEROUS)
-@pytest.mark.parametrize("way", ["link", "direct-url", "location-of-direct-url"])
+@every_way
 def test_no_spelling_of_a_dangerous_address_is_reached(stage: Stage, way: str, address: str) -> None:
     urls = [f"http://{host}/latest/meta-data/" for host in spellings(address)]
 
@@ -621,7 +309,7 @@ def test_a_forbidden_direct_url_is_neither_fetched_nor_handed_out(
 ) -> None:
     for host in ("127.0.0.1", "[::1]", "169.254.169.254", "cdn.example:22", stage.private.address + "0"):
         stage.provider.route(CONVERT, envelope(data=f"https://{host}/secret?X-Amz-Signature=5ec7e7"))
-        link = signed_by_hand(f"https://cdn.example/{host}", mode)
+        link = link_by_hand(SECRET, f"https://cdn.example/{host}", mode)
 
         outcome = follow(stage.upstream(), link, method, **headers)
 
@@ -636,7 +324,7 @@ def test_no_browser_is_sent_to_a_name_that_leads_inside(stage: Stage, address: s
     stage.provider.route(CONVERT, envelope(data="https://inside.example/secret"))
     stage.dns.tell("inside.example", [PUBLIC, address])
 
-    outcome = follow(stage.upstream(), signed_by_hand("https://cdn.example/v/cat.png", mode))
+    outcome = follow(stage.upstream(), link_by_hand(SECRET, "https://cdn.example/v/cat.png", mode))
 
     assert (outcome.status, outcome.code, outcome.location) == (502, "origin_unsafe", None)
     assert stage.network.forbidden == []
@@ -646,7 +334,7 @@ def test_a_browser_is_sent_to_a_public_name(stage: Stage) -> None:
     stage.provider.route(CONVERT, envelope(data="https://bucket.example/x?X-Amz-Signature=5ec7e7"))
     stage.dns.tell("bucket.example", [PUBLIC, OTHER_PUBLIC])
 
-    outcome = follow(stage.upstream(), signed_by_hand("https://cdn.example/v/cat.png", "redirect"))
+    outcome = follow(stage.upstream(), link_by_hand(SECRET, "https://cdn.example/v/cat.png", "redirect"))
 
     assert (outcome.status, outcome.location) == (302, "https://bucket.example/x?X-Amz-Signature=5ec7e7")
 
@@ -669,7 +357,7 @@ def test_nothing_of_a_forbidden_url_is_told_or_logged(
 def test_no_form_of_the_answer_tells_the_address(stage: Stage, accept: str) -> None:
     stage.dns.tell("inside.example", ["10.11.12.13"])
 
-    outcome = follow(stage.origin(), signed_by_hand("https://inside.example/secret"), Accept=accept)
+    outcome = follow(stage.origin(), link_by_hand(SECRET, "https://inside.example/secret"), Accept=accept)
 
     assert outcome.status == 502
     assert "10.11.12.13" not in outcome.text
@@ -729,7 +417,7 @@ def test_an_answer_with_a_zone_is_blocked_like_one_without(stage: Stage, address
 @pytest.mark.parametrize("address", DANGEROUS)
 def test_a_name_that_moves_to_a_blocked_address_is_not_followed_there(stage: Stage, address: str) -> None:
     stage.dns.tell("flip.example", [PUBLIC], [address])
-    link = signed_by_hand("http://flip.example/v/cat.png")
+    link = link_by_hand(SECRET, "http://flip.example/v/cat.png")
 
     first = follow(stage.origin(), link)
     second = follow(stage.origin(), link)
@@ -742,7 +430,7 @@ def test_a_name_that_moves_to_a_blocked_address_is_not_followed_there(stage: Sta
 def test_a_name_is_looked_up_once_for_a_connection(stage: Stage) -> None:
     stage.dns.tell("flip.example", [PUBLIC], ["127.0.0.1"])
 
-    outcome = follow(stage.origin(), signed_by_hand("http://flip.example/v/cat.png"))
+    outcome = follow(stage.origin(), link_by_hand(SECRET, "http://flip.example/v/cat.png"))
 
     assert outcome.status == 200
     assert stage.dns.asked == ["flip.example"]
@@ -752,7 +440,7 @@ def test_a_name_is_looked_up_once_for_a_connection(stage: Stage) -> None:
 def test_a_direct_url_whose_name_moves_is_not_followed_there(stage: Stage) -> None:
     stage.provider.route(CONVERT, envelope(data="http://flip.example/v/cat.png"))
     stage.dns.tell("flip.example", [PUBLIC], ["127.0.0.1"])
-    link = signed_by_hand("https://cdn.example/v/cat.png")
+    link = link_by_hand(SECRET, "https://cdn.example/v/cat.png")
 
     first = follow(stage.upstream(), link)
     second = follow(stage.upstream(), link)
@@ -778,7 +466,7 @@ def test_a_public_server_cannot_lead_to_a_listed_private_one(stage: Stage, way: 
 def test_a_link_to_the_listed_private_server_itself_is_served(stage: Stage) -> None:
     stage.network.open(stage.private)
 
-    outcome = follow(stage.origin(), signed_by_hand(stage.private.url("/v/cat.png")))
+    outcome = follow(stage.origin(), link_by_hand(SECRET, stage.private.url("/v/cat.png")))
 
     assert outcome.status == 200
     assert stage.private.paths() == ["/v/cat.png"]
@@ -798,7 +486,7 @@ def test_a_listed_private_name_outside_the_private_networks_is_not_reached(stage
     stage.dns.tell("minio", ["10.9.8.7"])
     gateway = stage.gateway("origin", origin_hosts="minio:9000", private_networks="10.1.0.0/16")
 
-    outcome = follow(gateway, signed_by_hand("http://minio:9000/x"))
+    outcome = follow(gateway, link_by_hand(SECRET, "http://minio:9000/x"))
 
     assert (outcome.status, outcome.code) == (502, "origin_unsafe")
     assert stage.network.tried == []
@@ -808,7 +496,7 @@ def test_listing_an_address_without_a_port_does_not_make_it_public(stage: Stage,
     hosts = [plainly(ip_address(address))[0] for address in blocked(corpora)]
     gateway = stage.gateway("origin", origin_hosts=",".join(hosts))
 
-    outcomes = {host: follow(gateway, signed_by_hand(f"https://{host}/")) for host in hosts}
+    outcomes = {host: follow(gateway, link_by_hand(SECRET, f"https://{host}/")) for host in hosts}
 
     assert {outcome.code for outcome in outcomes.values()} == {"origin_unsafe"}
     assert stage.network.tried == []
@@ -822,7 +510,7 @@ def test_every_allowed_address_of_the_corpus_is_reached_exactly(stage: Stage, co
 
     for index, address in enumerate(allowed(corpora)):
         stage.dns.tell(f"n{index}.example", [address])
-        outcome = follow(stage.origin(), signed_by_hand(f"http://n{index}.example/v/cat.png"))
+        outcome = follow(stage.origin(), link_by_hand(SECRET, f"http://n{index}.example/v/cat.png"))
         assert (address, outcome.status) == (address, 200)
 
     assert [ip_address(host) for host, _ in stage.network.tried] == [ip_address(a) for a in allowed(corpora)]
@@ -843,7 +531,7 @@ def test_the_recorder_sees_a_forbidden_connection(stage: Stage) -> None:
 
 
 def test_nothing_of_the_visitor_reaches_a_server_he_names(stage: Stage) -> None:
-    link = signed_by_hand("http://cdn.example/v/cat.png")
+    link = link_by_hand(SECRET, "http://cdn.example/v/cat.png")
 
     follow(stage.origin(), link, Cookie="session=5ec7e7", Authorization="Bearer 5ec7e7", Referer="https://5ec7e7/")
 

@@ -1,0 +1,101 @@
+"""What would share an interpreter with whoever measures, in a process of its own."""
+
+import multiprocessing
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from bench.faults.line import Act, RawServer
+from bench.faults.visitor import Visitor
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+_SPAWN = multiprocessing.get_context("spawn")
+
+
+@contextmanager
+def running_server(act: Act) -> Iterator[int]:
+    """Run a server that acts so, and give its port."""
+    here, there = _SPAWN.Pipe()
+    process = _SPAWN.Process(target=_serve, args=(act, there), daemon=True)
+    process.start()
+    try:
+        yield int(here.recv())
+    finally:
+        process.kill()
+        process.join()
+
+
+def _serve(act: Act, parent: "Connection[int, None]") -> None:
+    server = RawServer(act)
+    parent.send(server.port)
+    server.serve()
+
+
+@dataclass(frozen=True, slots=True)
+class Attack:
+    """Somebody who asks for the same again and again.
+
+    Attributes:
+        port: the gateway's.
+        path: what is asked for.
+        headers: of each request.
+        every_s: the pause between two requests.
+    """
+
+    port: int
+    path: str
+    headers: Mapping[str, str]
+    every_s: float = 0.1
+
+
+class Attacker:
+    """A process that attacks when it is told to; as a context manager it ends at the end."""
+
+    def __init__(self) -> None:
+        self._here, there = _SPAWN.Pipe()
+        self._process = _SPAWN.Process(target=_attack_as_told, args=(there,), daemon=True)
+        self._process.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._process.kill()
+        self._process.join()
+
+    @contextmanager
+    def attacking(self, attack: Attack) -> Iterator[None]:
+        """Attack as long as the block runs, which begins with the first request on its way."""
+        self._here.send(attack)
+        self._here.recv()
+        try:
+            yield
+        finally:
+            self._here.send(None)
+            self._here.recv()
+
+
+def _attack_as_told(parent: "Connection[None, Attack | None]") -> None:
+    while attack := parent.recv():
+        over, asked = threading.Event(), threading.Event()
+        thread = threading.Thread(target=_attack, args=(attack, over, asked))
+        thread.start()
+        asked.wait()
+        parent.send(None)
+        parent.recv()
+        over.set()
+        thread.join()
+        parent.send(None)
+
+
+def _attack(attack: Attack, over: threading.Event, asked: threading.Event) -> None:
+    while not over.is_set():
+        with Visitor(attack.port, "127.0.4.1") as visitor:
+            visitor.ask(attack.path, headers=attack.headers, close=True)
+            asked.set()
+            visitor.take_until(over)
+        over.wait(attack.every_s)

@@ -1,0 +1,10 @@
+"""gunicorn's configuration for trials: the gateway's own, on the stage that the environment describes."""
+
+import runpy
+from pathlib import Path
+
+globals().update(runpy.run_path(str(Path(__file__).parents[2] / "gunicorn.conf.py")))  # first: it patches
+
+from bench.faults.stage import Stage  # noqa: E402
+
+Stage.given().build()

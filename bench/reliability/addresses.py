@@ -1,0 +1,111 @@
+"""Every address and URL that nobody may be led to, by every way in: where the gateway connects."""
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from ipaddress import ip_address
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import parse_qs, quote, urlsplit
+
+from bench.faults.addresses import DANGEROUS, ODD, judged, link_by_hand, plainly, spellings
+from bench.faults.apart import running_server
+from bench.faults.line import Line
+from bench.faults.names import NameServer
+from bench.faults.origin import head
+from bench.faults.provider import envelope
+from bench.faults.stage import HURRIED, PUBLIC, Stage
+from bench.faults.visitor import fetch
+from bench.live import SECRET, running_gateway
+from bench.reliability.row import Row
+
+REFUSED = {400, 403, 404, 414, 502}
+AT_ONCE = 8
+
+
+def run() -> list[Row]:
+    """Try them all."""
+    forbidden = [f"https://{plainly(ip_address(address))[0]}/" for address in judged("block")]
+    forbidden += [f"http://{host}/latest/meta-data/" for address in DANGEROUS for host in spellings(address)]
+    forbidden += ODD
+    reachable = [plainly(ip_address(address))[0] for address in judged("allow") if address != PUBLIC]
+    with TemporaryDirectory() as made, _ways(Path(made)) as ways, ThreadPoolExecutor(AT_ONCE) as pool:
+        places = Path(made) / "places"
+        statuses = [status for way in ways.values() for status in pool.map(way, forbidden)]
+        tried = _lines(places)
+        list(pool.map(ways["direct URL"], [f"https://{host}/" for host in reachable]))
+        seen = _lines(places)[len(tried) :]
+    given = len(statuses) - sum(status in REFUSED for status in statuses)
+    return [
+        Row(
+            f"{len(forbidden)} forbidden addresses and URLs by {', '.join(ways)}",
+            "0 sockets to a forbidden address, and each visitor told that it cannot be",
+            f"{len(tried)} sockets{''.join(f'; {place}' for place in tried[:5])}, {given} answered otherwise",
+            not tried and not given,
+        ),
+        Row(
+            f"the same for {len(reachable)} public addresses, to see that a socket would be seen",
+            "one socket to each",
+            f"{len(set(seen))} places",
+            len(set(seen)) == len(reachable),
+        ),
+    ]
+
+
+@contextmanager
+def _ways(folder: Path) -> Iterator[dict[str, Callable[[str], int]]]:
+    """The ways by which a URL comes in: each asks for it, and tells the status of the answer."""
+    with ExitStack() as stack:
+        public = stack.enter_context(running_server(_lead))
+        provider = stack.enter_context(running_server(_point))
+        names = stack.enter_context(NameServer())
+        names.tell_all_others("127.0.0.1")
+        names.tell("cdn.example", PUBLIC)
+        stage = Stage(name_server=names.port, public=public, open_ports=(provider,), places=str(folder / "places"))
+        Path(stage.places).touch()
+        ports = {}
+        for resolver in ("origin", "upstream"):
+            (folder / resolver).mkdir()
+            more = stage.environment | {
+                "GATEWAY_RESOLVER": resolver,
+                "GATEWAY_UPSTREAM_API_KEY": "key",
+                "GATEWAY_UPSTREAM_URL": f"http://127.0.0.1:{provider}",
+            }
+            running = running_gateway(folder / resolver, f"*,127.0.0.1:{public}", config=HURRIED, more=more)
+            ports[resolver] = stack.enter_context(running).port
+        moved = "http://cdn.example/moved?to={}"
+        yield {
+            "url=": partial(_status, ports["origin"], "{}"),
+            "Location": partial(_status, ports["origin"], moved),
+            "direct URL": partial(_status, ports["upstream"], "http://cdn.example/direct?to={}"),
+            "Location of the direct URL": partial(_status, ports["upstream"], moved),
+        }
+
+
+def _status(port: int, form: str, url: str) -> int:
+    given = url if form == "{}" else form.format(quote(url, safe=""))
+    return fetch(port, link_by_hand(SECRET, given)).status
+
+
+def _lines(places: Path) -> list[str]:
+    return places.read_text(encoding="utf-8").splitlines()
+
+
+def _wanted(url: str) -> str:
+    """Where a URL's query wants to lead; empty without one."""
+    return parse_qs(urlsplit(url).query, keep_blank_values=True).get("to", [""])[0]
+
+
+def _lead(line: Line) -> None:
+    """Redirect to where the query says; a path that such a redirect made up does not exist."""
+    target = _wanted(line.target).encode().decode("latin-1")
+    found = "302 Found" if "?to=" in line.target else "404 Not Found"
+    line.say(head(f"Location: {target}", "Content-Length: 0", status=found))
+
+
+def _point(line: Line) -> None:
+    """Give for the direct URL what the query says, or the URL that was asked for."""
+    url = str(json.loads(line.body)["url"])
+    line.say(envelope(200, _wanted(url) if "/direct?" in url else url))

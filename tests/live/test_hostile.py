@@ -1,0 +1,325 @@
+"""Hostile origins and unruly visitors at a real gateway: its deadlines are short, its names told on loopback."""
+
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+from bench.faults.line import RawServer
+from bench.faults.names import DEAD, NameServer, tell_stage_names
+from bench.faults.origin import IMAGE, MOST_BYTES, ORIGINS, UNSAFE, Fault, serve
+from bench.faults.provider import PROVIDERS, RETRY_AFTER_S, serve as provide
+from bench.faults.stage import HURRIED, Stage
+from bench.faults.visitor import Seen, Visitor, fetch
+from bench.faults.worker import Worker
+from certificates import make_certificate, server_context
+from live import LiveGateway, environment_for, happens, started_gateway, wait_until_healthy
+
+ANSWERS_WITHIN_S = 15.0  # of a stall or two, and another try
+OTHERS_WAIT_S = 1.0
+MOST_GROWTH = 20_000_000
+linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells what a process holds")
+
+
+@pytest.fixture(scope="module")
+def names() -> Iterator[NameServer]:
+    with NameServer() as server:
+        tell_stage_names(server)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def hostile() -> Iterator[RawServer]:
+    with RawServer(serve) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where connections are written down that should not have been tried."""
+    path = tmp_path_factory.mktemp("stage") / "places"
+    path.touch()
+    return path
+
+
+@pytest.fixture(scope="module")
+def gateway(
+    hostile: RawServer, names: NameServer, places: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LiveGateway]:
+    """A gateway that may fetch from any public host, and from ``hostile``."""
+    stage = Stage(name_server=names.port, public=hostile.port, open_ports=(hostile.port,), places=str(places))
+    environment = environment_for("*", hostile.address, max_bytes=str(MOST_BYTES)) | stage.environment
+    with started_gateway(tmp_path_factory.mktemp("gateway"), environment, HURRIED) as gateway:
+        wait_until_healthy(gateway.port, gateway.process, gateway.log)
+        yield gateway
+
+
+class Neighbour(threading.Thread):
+    """Somebody who downloads a small image again and again, while others are in trouble."""
+
+    def __init__(self, gateway: LiveGateway, path: str) -> None:
+        super().__init__(daemon=True)
+        self._gateway, self._path = gateway, path
+        self._over = threading.Event()
+        self.seen: list[Seen] = []
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self._over.set()
+        self.join()
+
+    def run(self) -> None:
+        while not self._over.wait(0.02):
+            self.seen.append(fetch(self._gateway.port, self._path, address="127.0.2.1"))
+
+
+@dataclass
+class Storm:
+    """What was seen when all hostile origins were visited at once."""
+
+    seen: dict[str, Seen] = field(default_factory=dict)
+    neighbour: list[Seen] = field(default_factory=list)
+    growth: int = 0
+    files: tuple[int, int] = (0, 0)
+
+
+@pytest.fixture(scope="module")
+def storm(gateway: LiveGateway, hostile: RawServer) -> Storm:
+    storm = Storm()
+    good = gateway.path(hostile.url("/image.png"))
+    for _ in range(20):
+        fetch(gateway.port, good)
+    worker = worker_of(gateway)
+    files = worker.open_files() if worker else 0
+    before = worker.memory() if worker else 0
+    with Neighbour(gateway, good) as neighbour, ThreadPoolExecutor(len(ORIGINS)) as pool:
+        asked = {
+            name: pool.submit(visit, gateway, hostile, fault, f"127.0.1.{number}")
+            for number, (name, fault) in enumerate(ORIGINS.items(), 1)
+        }
+        storm.seen = {name: future.result() for name, future in asked.items()}
+    storm.neighbour = neighbour.seen
+    if worker:
+        happens(lambda: worker.open_files() <= files)
+        storm.files = (files, worker.open_files())
+        storm.growth = worker.peak() - before
+    return storm
+
+
+def worker_of(gateway: LiveGateway) -> Worker | None:
+    """Its worker, whose peak is watched anew; None where that cannot be told."""
+    if not sys.platform.startswith("linux"):
+        return None
+    worker = Worker(gateway.workers()[0])
+    worker.forget_peak()
+    return worker
+
+
+def visit(gateway: LiveGateway, hostile: RawServer, fault: Fault, address: str = "127.0.0.1") -> Seen:
+    """Download from a hostile origin."""
+    return fetch(gateway.port, gateway.path(fault.url(hostile.address)), fault.ask, address)
+
+
+# --- origins
+
+
+@pytest.mark.parametrize("name", ORIGINS)
+def test_a_hostile_origin_is_an_error_a_visible_cut_or_the_right_bytes(storm: Storm, name: str) -> None:
+    fault, seen = ORIGINS[name], storm.seen[name]
+
+    assert fault.holds(seen.outcome(fault.right)), (seen.outcome(fault.right), fault.what)
+    assert seen.took_s < ANSWERS_WITHIN_S
+
+
+def test_others_are_served_meanwhile(storm: Storm) -> None:
+    assert len(storm.neighbour) > 20
+    assert {seen.outcome(IMAGE) for seen in storm.neighbour} == {"whole"}
+    assert max(seen.took_s for seen in storm.neighbour) < OTHERS_WAIT_S
+
+
+@linux
+def test_all_hostile_origins_at_once_cost_little_memory(storm: Storm) -> None:
+    assert storm.growth < MOST_GROWTH
+
+
+@linux
+def test_no_connection_is_left_behind(storm: Storm, hostile: RawServer) -> None:
+    before, after = storm.files
+
+    assert after <= before
+    assert happens(lambda: hostile.open_connections == 0)
+
+
+def test_no_forbidden_place_was_tried(storm: Storm, places: Path) -> None:
+    assert storm.seen
+    assert places.read_text(encoding="utf-8") == ""
+
+
+@pytest.mark.usefixtures("storm")
+def test_the_log_has_no_fault_of_ours(gateway: LiveGateway) -> None:
+    assert "Traceback" not in gateway.log_text()
+    assert '"level": "error"' not in gateway.log_text()
+
+
+def test_forty_dead_names_hold_up_nobody(gateway: LiveGateway) -> None:
+    good = gateway.path("http://cdn.example/image.png")
+    with ThreadPoolExecutor(len(DEAD)) as pool:
+        waiting = [
+            pool.submit(fetch, gateway.port, gateway.path(f"http://{name}/cat.png"), None, f"127.0.3.{number}")
+            for number, name in enumerate(DEAD, 1)
+        ]
+        while not any(future.done() for future in waiting):
+            assert fetch(gateway.port, good).took_s < OTHERS_WAIT_S
+        seen = [future.result() for future in waiting]
+
+    assert {each.outcome(IMAGE) for each in seen} == {"502 origin_unreachable"}
+    assert max(each.took_s for each in seen) < ANSWERS_WITHIN_S
+
+
+def test_a_name_is_asked_for_once_and_connected_to_as_told(gateway: LiveGateway, names: NameServer) -> None:
+    names.flip("once.example", "93.184.216.34", "127.0.0.1")
+
+    seen = [fetch(gateway.port, gateway.path("http://once.example/image.png")) for _ in range(2)]
+
+    assert [each.outcome(IMAGE) for each in seen] == ["whole", UNSAFE]
+    assert names.asked.count("once.example") == 2 * len(("A", "AAAA"))
+
+
+def test_nobody_is_led_from_https_to_http(hostile: RawServer, tmp_path: Path) -> None:
+    certificate = make_certificate(tmp_path)
+    moved = ORIGINS["redirect-to-http"]
+    with RawServer(serve, server_context(certificate)) as tls:
+        environment = environment_for(tls.address, hostile.address) | {"SSL_CERT_FILE": str(certificate)}
+        with started_gateway(tmp_path, environment) as gateway:
+            wait_until_healthy(gateway.port, gateway.process, gateway.log)
+            served, led = (
+                fetch(gateway.port, gateway.path(tls.url(path) + f"?to={hostile.address}"))
+                for path in ("/image.png", f"/{moved.name}/cat.png")
+            )
+
+    assert served.outcome(IMAGE) == "whole"
+    assert led.outcome(IMAGE) == UNSAFE
+
+
+# --- providers
+
+
+@pytest.fixture(scope="module")
+def upstream(hostile: RawServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveGateway]:
+    """A gateway that asks a bad provider."""
+    with RawServer(provide) as provider:
+        settings = {"resolver": "upstream", "upstream_url": provider.url("").rstrip("/")}
+        environment = environment_for(hostile.address, **settings) | Stage().environment
+        with started_gateway(tmp_path_factory.mktemp("upstream"), environment, HURRIED) as gateway:
+            wait_until_healthy(gateway.port, gateway.process, gateway.log)
+            yield gateway
+
+
+@dataclass
+class Troubles:
+    """What was seen of each bad provider, and by how many bytes the worker grew."""
+
+    seen: dict[str, Seen]
+    growth: int
+
+
+@pytest.fixture(scope="module")
+def troubles(upstream: LiveGateway, hostile: RawServer) -> Troubles:
+    """Those providers that are left alone soon come last."""
+
+    def visit(name: str) -> Seen:
+        return fetch(upstream.port, upstream.path(hostile.url(f"/{name}/cat.png"), mode="stream"))
+
+    visit("image.png")
+    worker = worker_of(upstream)
+    before = worker.memory() if worker else 0
+    in_turn = sorted(PROVIDERS, key=lambda name: PROVIDERS[name].pauses)
+    with ThreadPoolExecutor(4) as pool:
+        seen = dict(zip(in_turn, pool.map(visit, in_turn), strict=True))
+    return Troubles(seen, worker.peak() - before if worker else 0)
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_a_bad_provider_is_an_error_that_says_what_is_wrong(troubles: Troubles, name: str) -> None:
+    seen = troubles.seen[name]
+
+    assert PROVIDERS[name].holds(seen.outcome(IMAGE)), (seen.outcome(IMAGE), PROVIDERS[name].what)
+    assert seen.took_s < ANSWERS_WITHIN_S
+
+
+@linux
+def test_all_bad_providers_cost_little_memory(troubles: Troubles) -> None:
+    assert troubles.growth < MOST_GROWTH
+
+
+def test_a_rate_limiting_provider_says_when_to_come_again(troubles: Troubles) -> None:
+    assert dict(troubles.seen["rate-limiting"].headers)["retry-after"] == str(RETRY_AFTER_S)
+
+
+# --- visitors
+
+
+def leaves_amid_the_answer(visitor: Visitor) -> None:
+    visitor.take(1000)
+    visitor.leave()
+
+
+def resets_amid_the_answer(visitor: Visitor) -> None:
+    visitor.take(1000)
+    visitor.reset()
+
+
+def resets_before_the_answer(visitor: Visitor) -> None:
+    visitor.reset()
+
+
+def stops_reading_and_leaves(visitor: Visitor) -> None:
+    visitor.take(1000)
+    visitor.idle(0.5)
+    visitor.leave()
+
+
+@pytest.mark.parametrize(
+    "act", [leaves_amid_the_answer, resets_amid_the_answer, resets_before_the_answer, stops_reading_and_leaves]
+)
+def test_a_visitor_who_goes_lets_the_origin_go(
+    gateway: LiveGateway, hostile: RawServer, act: Callable[[Visitor], None]
+) -> None:
+    with Visitor(gateway.port) as visitor:
+        visitor.ask(gateway.path(hostile.url("/endless-body/cat.png")))
+        assert happens(lambda: hostile.open_connections == 1)
+        act(visitor)
+
+    assert happens(lambda: hostile.open_connections == 0)
+    assert fetch(gateway.port, gateway.path(hostile.url("/image.png"))).outcome(IMAGE) == "whole"
+
+
+def test_a_visitor_who_will_ask_nothing_more_gets_the_file(gateway: LiveGateway, hostile: RawServer) -> None:
+    with Visitor(gateway.port) as visitor:
+        visitor.ask(gateway.path(hostile.url("/image.png")))
+        visitor.half_close()
+
+        assert visitor.see().outcome(IMAGE) == "whole"
+
+
+def test_requests_sent_all_at_once_are_answered_in_turn(gateway: LiveGateway, hostile: RawServer) -> None:
+    path = gateway.path(hostile.url("/image.png"))
+    with Visitor(gateway.port) as visitor:
+        visitor.ask(path, "/healthz", path)
+
+        assert [visitor.see().outcome(right) for right in (IMAGE, b"ok\n", IMAGE)] == ["whole"] * 3
+
+
+def test_a_visitor_who_reads_slowly_gets_the_file(gateway: LiveGateway, hostile: RawServer) -> None:
+    with Visitor(gateway.port, every_s=0.005) as visitor:
+        visitor.ask(gateway.path(hostile.url("/image.png")))
+
+        assert visitor.see().outcome(IMAGE) == "whole"
