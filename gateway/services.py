@@ -98,10 +98,17 @@ def build_services(
     own = build_own_store(settings, database, client, guard, clock) if settings.resolver == "store" else None
     resolver = Resolver(_converter(settings, client, guard, provider, own, clock), settings.min_life_s, clock)
     keys = Keys(ConfiguredKeys(settings.named_api_keys), stored_keys, clock)
-    streams = Streams(tags, stream_slots(), settings.max_bytes)
+    streams = Streams(tags, stream_slots(), settings.max_bytes, resolver.renew)
     return Services(
         signer=signer,
-        links=Links(signer, ledger, guard.admit, clock, require_signature=settings.require_signature),
+        links=Links(
+            signer,
+            ledger,
+            guard.admit,
+            clock,
+            is_our_tag=tags.is_ours,
+            require_signature=settings.require_signature,
+        ),
         database=database,
         ledger=ledger,
         guard=guard,

@@ -14,7 +14,8 @@ from gateway.storage.memory import MemoryCache
 
 MOST_SOURCES = 20_000
 MOST_FAILURES = 2_000
-FRESH_S = 10.0
+MOST_RENEWALS = 6  # of one file, in a minute
+RENEWALS_COUNTED_S = 60
 FAILURE_LIFE_S = 5
 LONGEST_FAILURE_LIFE_S = 30
 LONGEST_WAIT_S = 20.0  # routers of platforms give up after 30, and delivery needs some too
@@ -29,7 +30,7 @@ class Converter(Protocol):
 
 
 class Resolver:
-    """Caches sources until ``min_life_s`` before they expire, and failures for a few seconds.
+    """Caches sources until they expire, and failures for a few seconds.
 
     Args:
         converter: makes a source that is not known yet.
@@ -43,6 +44,7 @@ class Resolver:
         self._clock = clock
         self._sources: MemoryCache[Source] = MemoryCache(MOST_SOURCES, clock)
         self._failures: MemoryCache[GatewayError] = MemoryCache(MOST_FAILURES, clock)
+        self._renewals: MemoryCache[tuple[int, float]] = MemoryCache(MOST_SOURCES, clock)
         self._flights: Flights[Source] = Flights()
 
     def resolve(self, task_id: str, url: str, *, least_life_s: float = 0) -> Source:
@@ -54,30 +56,42 @@ class Resolver:
         """
         key = (task_id, url)
         source = self._sources.get(key)
-        if source is not None and source.expires_at - self._clock() >= least_life_s:
-            return source
         if source is not None:
+            left_s = source.expires_at - self._clock()
+            if left_s > self._min_life_s and left_s >= least_life_s:
+                return source
             self._sources.forget(key)
         if failure := self._failures.get(key):
             raise copy.copy(failure)
         return self._flights.fly(key, lambda: self._convert(key), LONGEST_WAIT_S)
 
-    def renew(self, task_id: str, url: str, dead: Source, reason: GatewayError) -> Source:
-        """Give a new source in place of one that has died.
+    def renew(
+        self, task_id: str, url: str, dead: Source, reason: GatewayError, longest_s: float = LONGEST_WAIT_S
+    ) -> Source:
+        """Give a new source in place of one that has died: one call for all whose source it was.
 
         Raises:
-            GatewayError: ``reason``, when the source was new itself; else why there is none.
+            GatewayError: ``reason``, when the file was renewed too often of late; else why there is none.
+            StillPreparing: there is none after ``longest_s`` seconds; the conversion goes on.
         """
-        if time.monotonic() - dead.made_at < FRESH_S:
-            raise reason
-        if self._sources.get((task_id, url)) is dead:
-            self._sources.forget((task_id, url))
-        return self.resolve(task_id, url)
+        key = (task_id, url)
+        return self._flights.fly(key, lambda: self._renew(key, dead, reason), longest_s)
 
     def forget(self, task_id: str, url: str) -> None:
         """Ask anew the next time: the image is another than it was."""
         self._sources.forget((task_id, url))
         self._failures.forget((task_id, url))
+
+    def _renew(self, key: tuple[str, str], dead: Source, reason: GatewayError) -> Source:
+        known = self._sources.get(key)
+        if known is not None and known is not dead:
+            return known
+        count, until = self._renewals.get(key) or (0, self._clock() + RENEWALS_COUNTED_S)
+        if count >= MOST_RENEWALS:
+            raise reason
+        self._renewals.put(key, (count + 1, until), until)
+        self._sources.forget(key)
+        return self._convert(key)
 
     def _convert(self, key: tuple[str, str]) -> Source:
         known = self._sources.get(key)
@@ -97,5 +111,5 @@ class Resolver:
         if left_s < self._min_life_s:
             # Handed out all the same: it is as fresh as they come. Mostly it is our clock, or theirs, that is wrong.
             _log.warning("short_lived_source", task_id=key[0], life_s=round(left_s))
-        self._sources.put(key, source, source.expires_at - self._min_life_s)
+        self._sources.put(key, source, source.expires_at)
         return source
