@@ -5,9 +5,9 @@ from functools import partial
 
 from gateway.delivery.ask import Ask, Delivered
 from gateway.delivery.headers import disposition_and_type
-from gateway.delivery.heal import begin_patiently
+from gateway.delivery.heal import RenewAny, begin_patiently
 from gateway.delivery.redirect import redirect
-from gateway.delivery.stream import RenewAny, Stream, Streams
+from gateway.delivery.stream import Stream, Streams
 from gateway.errors import FileTooLarge, GatewayBusy
 from gateway.links.ledger import Ledger
 from gateway.links.link import Link, Mode

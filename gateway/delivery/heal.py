@@ -34,8 +34,10 @@ _LAST = 10**15  # beyond the end of any file: the origin sends what there is (RF
 _DEAD = (OriginRefused, OriginNotFound, OriginGone)
 _PASSING = (OriginFailed, OriginTimeout, OriginUnreachable)
 
-# From a dead source, what it died of, and how many seconds there are, to a new one; or raises why there is none.
-Renew = Callable[[Source, GatewayError, float], Source]
+# From (task, URL), a dead source, what it died of, and how many seconds there are, to a new source; or raises why there
+# is none.
+RenewAny = Callable[[str, str, Source, GatewayError, float], Source]
+Renew = Callable[[Source, GatewayError, float], Source]  # of one file
 Result = TypeVar("Result")
 
 
@@ -94,8 +96,9 @@ class Healing:
     def _read_on(self, amount: int) -> bytes:
         if self._opened is None:
             self._go_on()
-        part = self._paced.read(amount)
-        if not part and self._end is not None and self._at < self._end:
+        left = amount if self._end is None else self._end - self._at
+        part = self._paced.read(min(amount, left))
+        if not part and left and self._end is not None:
             raise OriginFailed("less than the length it promised")
         self._at += len(part)
         return part
@@ -104,10 +107,10 @@ class Healing:
         """Wait a moment, longer each time, unless it is over."""
         if self._at - self._failing_since >= PROGRESS:
             self._failures, self._failing_since = 0, self._at
-        self._failures += 1
         pause_s = random.uniform(0.5, 1) * FIRST_PAUSE_S * 3**self._failures  # noqa: S311 (jitter, not a secret)
         if isinstance(failure, Hasty):
             pause_s = max(pause_s, failure.retry_after_s)
+        self._failures += 1
         too_late = time.monotonic() + pause_s >= self._silent_until
         if self._failures >= MOST_FAILURES or too_late or not _can_go_on(self.facts):
             raise failure
@@ -125,17 +128,21 @@ class Healing:
         self.progress.heals += 1
 
     def _open_rest(self) -> Opened:
-        rest = Span(self._at, _LAST if self._end is None else self._end - 1)
         if time.time() >= self._source.expires_at:
             with suppress(GatewayError):  # then the origin has the last word: our clock may be wrong
                 self._replace(OriginGone("expired"))
         try:
-            return self._source.open(rest, self.facts)
+            return self._open_at_byte_reached()
         except _DEAD as dead:
             self._replace(dead)
+        return self._open_at_byte_reached()
+
+    def _open_at_byte_reached(self) -> Opened:
+        rest = Span(self._at, _LAST if self._end is None else self._end - 1)
+        try:
+            return self._source.open(rest, self.facts)
         except RangeNotSatisfiable as shorter:
             raise _AnotherFile("the file became shorter on the way") from shorter
-        return self._source.open(rest, self.facts)
 
     def _replace(self, reason: GatewayError) -> None:
         self._source = self._renew(self._source, reason, self._silent_until - time.monotonic())
@@ -148,8 +155,8 @@ class Healing:
         left = self._at
         while left:
             part = self._paced.read(min(left, _SKIP))
-            if not part:
-                raise OriginFailed("less than it sent before")
+            if not part or time.monotonic() > self._silent_until:
+                raise OriginFailed("less than it sent before, or too slowly")
             left -= len(part)
 
 

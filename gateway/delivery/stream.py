@@ -9,7 +9,7 @@ from functools import partial
 from gateway.delivery.ask import Ask, Delivered, Nothing, Progress
 from gateway.delivery.etag import EntityTags
 from gateway.delivery.headers import not_modified_headers, stream_headers
-from gateway.delivery.heal import Healing
+from gateway.delivery.heal import Healing, RenewAny
 from gateway.delivery.ranges import span_of
 from gateway.errors import FileTooLarge, GatewayBusy, GatewayError, LinkExpired, RangeNotSatisfiable
 from gateway.links.link import Link
@@ -21,9 +21,6 @@ PIECE = 64 * 1024  # the server gives each piece 30 s, so this is how slow a vis
 LARGE_AFTER = 4 * 2**20  # growing from the first byte costs three times the memory over thousands of slow visitors
 SLOW_WRITE_S = 0.5
 YIELD_EVERY = 2**20
-
-# From (task, URL), a dead source, what it died of, and how many seconds there are, to a new one.
-RenewAny = Callable[[str, str, Source, GatewayError, float], Source]
 
 
 class Streams:
@@ -107,15 +104,13 @@ class Streams:
             except RangeNotSatisfiable:  # the file is shorter than it was
                 source.forget(facts)
                 continue
-            if stream.span is None and not link.over:
+            if stream.span is None:
                 return stream
             if _same_file(facts, stream.facts):
                 stream.facts = facts
                 return stream
             stream.close()
             source.forget(facts)
-        if link.over:
-            raise LinkExpired("only a part can be had of it")
         return self.begin(link, source)
 
     def _span(self, link: Link, facts: Facts, ask: Ask) -> Span | None:
@@ -128,6 +123,8 @@ class Streams:
     def _run(self, link: Link, ask: Ask, stream: "Stream", completed: Callable[[], None]) -> Delivered:
         stream.on_completed(completed)
         try:
+            if link.over and stream.span is None:
+                raise LinkExpired("of this file there is only the whole")
             headers = stream_headers(link, stream.facts, stream.span, self._tags.of(link, stream.facts), ask)
         except BaseException:
             stream.close()

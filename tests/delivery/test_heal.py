@@ -307,6 +307,34 @@ def test_not_more_than_so_much_is_read_again(
     assert len(got) > 3 * 2**20
 
 
+def test_a_part_whose_rest_comes_as_the_whole_file_ends_where_it_should(
+    gateway: Gateway, origin: ScriptedServer
+) -> None:
+    def ignore_ranges(request: Request, _sent: bytes) -> bytes:
+        return file_answer(request, PNG, STRONG, ranges=False)
+
+    file = Flaky(PNG, whole, closed(1000), ignore_ranges)
+
+    delivered = deliver(gateway, origin.route("/v/cat.png", file), Ask(range="bytes=2000-7999"))
+
+    assert (delivered.status, taken(delivered)) == (206, (PNG[2000:8000], True))
+
+
+def test_reading_again_what_was_sent_ends_when_the_visitor_has_waited_too_long(
+    gateway: Gateway, origin: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heal, "LONGEST_SILENCE_S", 0.2)
+
+    def drip(request: Request, sent: bytes) -> None:
+        for begin in range(0, len(sent), 1000):
+            request.connection.sendall(sent[begin : begin + 1000])
+            time.sleep(0.05)  # what the origin takes, not what the test waits for
+
+    file = Flaky(BIG, closed(2**20), drip, ranges=False)
+
+    assert taken(deliver(gateway, origin.route("/v/big.png", file))) == (BIG[: 2**20], False)
+
+
 # --- it is cut where it cannot go on
 
 
