@@ -166,8 +166,7 @@ def begin_patiently(begin: Callable[[Source], Result], source: Source, renew: Re
     Args:
         begin: opens a source.
         source: the first to try.
-        renew: makes a new one in its place, when it is dead and was alive once: one that is dead when it is new would
-            be dead again.
+        renew: makes a new one in its place, when it is dead; not of one that never lived, which would be dead again.
         asked_at: when the visitor asked, in monotonic seconds; all this happens before a platform's router gives up.
 
     Raises:
@@ -180,7 +179,8 @@ def begin_patiently(begin: Callable[[Source], Result], source: Source, renew: Re
         try:
             return begin(source)
         except _DEAD as dead:
-            if renewed or time.monotonic() - source.made_at < FRESH_S:
+            never_lived = source.facts is None and time.monotonic() - source.made_at < FRESH_S
+            if renewed or never_lived:
                 raise
             source, renewed = renew(source, dead, until - time.monotonic()), True
         except _PASSING:

@@ -8,7 +8,7 @@ from functools import partial
 
 from gateway.delivery.ask import Ask, Delivered, Nothing, Progress
 from gateway.delivery.etag import EntityTags
-from gateway.delivery.headers import not_modified_headers, stream_headers
+from gateway.delivery.headers import Headers, not_modified_headers, stream_headers
 from gateway.delivery.heal import Healing, RenewAny
 from gateway.delivery.ranges import span_of
 from gateway.errors import FileTooLarge, GatewayBusy, GatewayError, LinkExpired, RangeNotSatisfiable
@@ -123,13 +123,16 @@ class Streams:
     def _run(self, link: Link, ask: Ask, stream: "Stream", completed: Callable[[], None]) -> Delivered:
         stream.on_completed(completed)
         try:
-            if link.over and stream.span is None:
-                raise LinkExpired("of this file there is only the whole")
-            headers = stream_headers(link, stream.facts, stream.span, self._tags.of(link, stream.facts), ask)
+            headers = self._headers(link, ask, stream)
         except BaseException:
             stream.close()
             raise
         return Delivered(206 if stream.span else 200, headers, stream, stream.progress)
+
+    def _headers(self, link: Link, ask: Ask, stream: "Stream") -> Headers:
+        if link.over and stream.span is None:
+            raise LinkExpired("of this file there is only the whole")
+        return stream_headers(link, stream.facts, stream.span, self._tags.of(link, stream.facts), ask)
 
 
 def _same_file(known: Facts, found: Facts) -> bool:

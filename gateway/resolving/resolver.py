@@ -1,6 +1,7 @@
 """From (task, URL) to a source: what is known is reused, and what is not is asked for once."""
 
 import copy
+import math
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -71,9 +72,12 @@ class Resolver:
         """Give a new source in place of one that has died: one call for all whose source it was.
 
         Raises:
-            GatewayError: ``reason``, when the file was renewed too often of late; else why there is none.
+            GatewayError: ``reason``, when the file was renewed too often of late, or ``dead`` is an object at a URL of
+                its own, which nobody was asked for; else why there is none.
             StillPreparing: there is none after ``longest_s`` seconds; the conversion goes on.
         """
+        if dead.expires_at == math.inf:
+            raise reason
         key = (task_id, url)
         return self._flights.fly(key, lambda: self._renew(key, dead, reason), longest_s)
 

@@ -22,7 +22,15 @@ from buckets import CREDENTIALS
 from factories import API_KEY, PNG, Gateway, make_link, make_settings, store_gateway
 from gateway.delivery import heal
 from gateway.delivery.ask import Ask, Delivered
-from gateway.errors import OriginBusy, OriginError, OriginFailed, OriginRefused, StillPreparing, StorageDown
+from gateway.errors import (
+    OriginBusy,
+    OriginError,
+    OriginFailed,
+    OriginNotFound,
+    OriginRefused,
+    StillPreparing,
+    StorageDown,
+)
 from gateway.resolving.doors import OwnDoor
 from gateway.resolving.kept import KeptSource
 from gateway.resolving.resolver import MOST_RENEWALS
@@ -655,7 +663,7 @@ def test_an_object_that_was_dropped_on_the_way_is_fetched_again(origin: Scripted
     source = gateway.services.resolver.resolve("task12345", url)
     shaky = Shaky(tmp_path / "store")
     shaky.failures = 1
-    delivered = deliver(gateway, url, None, KeptSource(shaky, stored_of(BIG), OwnDoor(named), math.inf))
+    delivered = deliver(gateway, url, None, KeptSource(shaky, stored_of(BIG), OwnDoor(named), source.expires_at))
     assert isinstance(source, KeptSource)
     shaky.delete(source.stored.digest)
 
@@ -784,3 +792,24 @@ def test_a_renewal_before_the_first_byte_ends_before_a_router_gives_up(
 
     with pytest.raises(StillPreparing):
         deliver(upstream_gateway, url, Ask(asked_at=time.monotonic() - heal.LAST_OPENING_S + 0.2))
+
+
+def test_a_direct_url_that_lived_for_a_moment_only_is_renewed(
+    upstream_gateway: Gateway, provider: ScriptedServer, origin: ScriptedServer
+) -> None:
+    converted(provider, origin.serve("/direct/1.png", PNG), origin.serve("/direct/2.png", PNG))
+    deliver(upstream_gateway, image_url(origin)).body.close()
+    origin.route("/direct/1.png", answer(403))
+
+    assert taken(deliver(upstream_gateway, image_url(origin))) == (PNG, True)
+    assert len(provider.seen) == 2
+
+
+def test_an_object_that_was_dropped_is_not_looked_for_as_if_it_were_a_task(tmp_path: Path) -> None:
+    gateway = store_gateway(tmp_path)
+    objects = FolderObjects(tmp_path / "objects")
+    source = kept(objects)
+    objects.delete(source.stored.digest)
+
+    with pytest.raises(OriginNotFound):
+        deliver(gateway, "file:cat", None, source)
