@@ -7,13 +7,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 
 from gateway.links import LinkSigner
+from gateway.settings import variable
 
 ROOT = Path(__file__).parents[1]
 SECRET = API_KEY = "a-secret-for-the-benchmark-of-32-bytes"  # noqa: S105 (opens nothing real)
@@ -58,8 +59,11 @@ class Running:
 
 
 @contextmanager
-def running_gateway(folder: Path, origin: str) -> Iterator[Running]:
-    """Run one worker that fetches from ``origin`` (``host:port``) and keeps all in ``folder``; stop it at the end."""
+def running_gateway(folder: Path, origin: str, **settings: str) -> Iterator[Running]:
+    """Run one worker that fetches from ``origin`` (``host:port``) and keeps all in ``folder``; stop it at the end.
+
+    Further settings are given in lower case and without prefix.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
@@ -67,7 +71,7 @@ def running_gateway(folder: Path, origin: str) -> Iterator[Running]:
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", *command, "-c", str(ROOT / "gunicorn.conf.py"), "--chdir", str(folder)],
-            env=_environment(origin, port),
+            env=_environment(origin, port, settings),
             cwd=folder,
             stdout=log,
             stderr=log,
@@ -84,9 +88,9 @@ def running_gateway(folder: Path, origin: str) -> Iterator[Running]:
             process.wait()
 
 
-def _environment(origin: str, port: int) -> dict[str, str]:
+def _environment(origin: str, port: int, settings: Mapping[str, str]) -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    return kept | {
+    given = {
         "PYTHONPATH": str(ROOT),
         "PORT": str(port),
         "GATEWAY_SECRET_KEYS": SECRET,
@@ -97,6 +101,7 @@ def _environment(origin: str, port: int) -> dict[str, str]:
         "GATEWAY_ALLOW_HTTP": "true",
         "GATEWAY_DOWNLOADS_PER_MINUTE": "0",
     }
+    return kept | given | {variable(name): value for name, value in settings.items()}
 
 
 def _wait_until_healthy(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
