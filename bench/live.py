@@ -14,6 +14,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 from gateway.links import LinkSigner
+from gateway.settings import variable
 
 ROOT = Path(__file__).parents[1]
 SECRET = API_KEY = "a-secret-for-the-benchmark-of-32-bytes"  # noqa: S105 (opens nothing real)
@@ -63,7 +64,12 @@ class Running:
 
 @contextmanager
 def running_gateway(
-    folder: Path, origin: str, *, config: Path = ROOT / "gunicorn.conf.py", more: Mapping[str, str] | None = None
+    folder: Path,
+    origin: str,
+    *,
+    config: Path = ROOT / "gunicorn.conf.py",
+    more: Mapping[str, str] | None = None,
+    **settings: str,
 ) -> Iterator[Running]:
     """Run one worker that fetches from ``origin`` (``host:port``) and keeps all in ``folder``; stop it at the end.
 
@@ -72,6 +78,7 @@ def running_gateway(
         origin: what it may fetch from.
         config: gunicorn's configuration.
         more: what to change in its environment.
+        settings: further settings, in lower case and without prefix.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -80,7 +87,7 @@ def running_gateway(
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", *command, "-c", str(config), "--chdir", str(folder)],
-            env=_environment(origin, port) | dict(more or {}),
+            env=_environment(origin, port, settings) | dict(more or {}),
             cwd=folder,
             stdout=log,
             stderr=log,
@@ -97,9 +104,9 @@ def running_gateway(
             process.wait()
 
 
-def _environment(origin: str, port: int) -> dict[str, str]:
+def _environment(origin: str, port: int, settings: Mapping[str, str]) -> dict[str, str]:
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    return kept | {
+    given = {
         "PYTHONPATH": str(ROOT),
         "PORT": str(port),
         "GATEWAY_SECRET_KEYS": SECRET,
@@ -110,6 +117,7 @@ def _environment(origin: str, port: int) -> dict[str, str]:
         "GATEWAY_ALLOW_HTTP": "true",
         "GATEWAY_DOWNLOADS_PER_MINUTE": "0",
     }
+    return kept | given | {variable(name): value for name, value in settings.items()}
 
 
 def _wait_until_healthy(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:

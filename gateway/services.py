@@ -106,10 +106,17 @@ def build_services(
     known_for_s = KNOWN_FOR_S if own else math.inf
     resolver = Resolver(converter, settings.min_life_s, clock, known_for_s=known_for_s, metrics=metrics)
     keys = Keys(ConfiguredKeys(settings.named_api_keys), stored_keys, clock)
-    streams = Streams(tags, stream_slots(), settings.max_bytes)
+    streams = Streams(tags, stream_slots(), settings.max_bytes, resolver.renew)
     return Services(
         signer=signer,
-        links=Links(signer, ledger, guard.admit, clock, require_signature=settings.require_signature),
+        links=Links(
+            signer,
+            ledger,
+            guard.admit,
+            clock,
+            is_our_tag=tags.is_ours,
+            require_signature=settings.require_signature,
+        ),
         database=database,
         ledger=ledger,
         guard=guard,

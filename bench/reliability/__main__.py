@@ -5,11 +5,12 @@ import sys
 import time
 from collections.abc import Callable
 
-from bench.reliability import addresses, hostile, restarts
+from bench.reliability import addresses, heals, hostile, restarts
 from bench.reliability.row import Row, print_rows
 from bench.table import heading
 
 TRIALS: dict[str, Callable[[], list[Row]]] = {
+    "heals": heals.run,
     "restarts": restarts.run,
     "hostile": hostile.run,
     "addresses": addresses.run,

@@ -1,5 +1,6 @@
 """What the visitor's request says about delivery, and what is answered; plain values, no framework."""
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -12,6 +13,7 @@ class Ask:
     Attributes:
         visitor: what stands for one visitor in limits and counts.
         cors_origin: the allowed origin whose script asks by ``fetch()``; empty for everybody else.
+        asked_at: monotonic seconds.
     """
 
     method: Literal["GET", "HEAD"] = "GET"
@@ -20,6 +22,12 @@ class Ask:
     if_range: str = ""
     if_none_match: str = ""
     cors_origin: str = ""
+    asked_at: float = field(default_factory=time.monotonic)
+
+    @property
+    def resumes(self) -> str:
+        """The entity tag of the download that it goes on with; empty when it does not go on with one."""
+        return self.if_range if self.method == "GET" and self.range else ""
 
     @property
     def is_plain(self) -> bool:

@@ -5,14 +5,13 @@ from functools import partial
 
 from gateway.delivery.ask import Ask, Delivered
 from gateway.delivery.headers import disposition_and_type
+from gateway.delivery.heal import RenewAny, begin_patiently
 from gateway.delivery.redirect import redirect
 from gateway.delivery.stream import Stream, Streams
-from gateway.errors import FileTooLarge, GatewayBusy, GatewayError, OriginGone, OriginNotFound, OriginRefused
+from gateway.errors import FileTooLarge, GatewayBusy
 from gateway.links.ledger import Ledger
 from gateway.links.link import Link, Mode
 from gateway.resolving.source import Source
-
-Renew = Callable[[str, str, Source, GatewayError], Source]
 
 
 class Deliveries:
@@ -25,7 +24,7 @@ class Deliveries:
         renew: makes a new source in place of a dead one, or raises what it died of.
     """
 
-    def __init__(self, streams: Streams, ledger: Ledger, default_mode: Mode, renew: Renew) -> None:
+    def __init__(self, streams: Streams, ledger: Ledger, default_mode: Mode, renew: RenewAny) -> None:
         self._streams = streams
         self._ledger = ledger
         self._default_mode = default_mode
@@ -34,15 +33,14 @@ class Deliveries:
     def deliver(self, link: Link, source: Source, ask: Ask) -> Delivered:
         """Answer a verified link with a redirect or a stream, and say in ``X-Gateway-Delivery`` which and why.
 
-        A direct URL that has died since it was obtained is obtained anew, once.
+        A direct URL that has died since it was obtained is obtained anew, once; an origin that fails is asked again.
 
         Raises:
+            LinkExpired: the link is over, and this is no download begun before.
             RangeNotSatisfiable, OriginError, GatewayBusy: nothing can be delivered.
         """
-        try:
-            return self._choose(link, source, ask)
-        except (OriginRefused, OriginNotFound, OriginGone) as dead:
-            return self._choose(link, self._renew(link.task_id, link.url, source, dead), ask)
+        renew = partial(self._renew, link.task_id, link.url)
+        return begin_patiently(lambda source: self._choose(link, source, ask), source, renew, ask.asked_at)
 
     def direct_url(self, link: Link, source: Source) -> str:
         """The direct URL of a source, for a caller of the API."""
@@ -70,7 +68,7 @@ class Deliveries:
         return next((reason for holds, reason in rules if holds), "")
 
     def _look_and_choose(self, link: Link, source: Source, ask: Ask) -> Delivered:
-        begun = self._begin(source) if source.facts is None and ask.is_plain else None
+        begun = self._begin(link, source) if source.facts is None and ask.is_plain else None
         if (source.facts or source.look()).attachment:
             if begun is not None:
                 begun.close()
@@ -78,10 +76,10 @@ class Deliveries:
         delivered = self._streams.deliver(link, source, ask, self._counter(link, ask), begun)
         return _told(delivered, "stream", "no-attachment")
 
-    def _begin(self, source: Source) -> Stream | None:
+    def _begin(self, link: Link, source: Source) -> Stream | None:
         """Open the source; where that cannot be, look at it: a redirect needs no place, and has no limit."""
         try:
-            return self._streams.begin(source)
+            return self._streams.begin(link, source)
         except (GatewayBusy, FileTooLarge):
             return None
 

@@ -4,15 +4,16 @@ import errno
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from gateway.delivery.ask import Ask, Delivered, Nothing, Progress
 from gateway.delivery.etag import EntityTags
-from gateway.delivery.headers import not_modified_headers, stream_headers
+from gateway.delivery.headers import Headers, not_modified_headers, stream_headers
+from gateway.delivery.heal import Healing, RenewAny
 from gateway.delivery.ranges import span_of
-from gateway.errors import FileTooLarge, GatewayBusy, GatewayError, RangeNotSatisfiable
+from gateway.errors import FileTooLarge, GatewayBusy, GatewayError, LinkExpired, RangeNotSatisfiable
 from gateway.links.link import Link
-from gateway.resolving.pace import Paced
-from gateway.resolving.source import Facts, Opened, Source, Span
+from gateway.resolving.source import Facts, Source, Span
 
 SMALL_CHUNK = 16 * 1024
 LARGE_CHUNK = 256 * 1024
@@ -29,14 +30,16 @@ class Streams:
         tags: makes our entity tags.
         most: how many streams may run at once in this worker.
         max_bytes: the largest file that is passed on.
+        renew: makes a new source in place of one that died in mid-stream, or raises why there is none.
     """
 
-    def __init__(self, tags: EntityTags, most: int, max_bytes: int) -> None:
+    def __init__(self, tags: EntityTags, most: int, max_bytes: int, renew: RenewAny) -> None:
         self._tags = tags
         self._slots = threading.BoundedSemaphore(most)
         self._max_bytes = max_bytes
+        self._renew = renew
 
-    def begin(self, source: Source, span: Span | None = None) -> "Stream":
+    def begin(self, link: Link, source: Source, span: Span | None = None) -> "Stream":
         """Take a place and open the source, so that what is wrong is known before anything is sent.
 
         Raises:
@@ -50,7 +53,8 @@ class Streams:
         except BaseException:
             self._slots.release()
             raise
-        stream = Stream(opened, self._slots.release, self._max_bytes)
+        file = Healing(opened, source, partial(self._renew, link.task_id, link.url))
+        stream = Stream(file, self._slots.release, self._max_bytes)
         if (opened.facts.length or 0) > self._max_bytes:
             stream.close()
             raise FileTooLarge(f"{opened.facts.length} bytes")
@@ -65,12 +69,15 @@ class Streams:
         it is open already.
 
         Raises:
+            LinkExpired: the link is over, and this does not go on with a download begun before.
             RangeNotSatisfiable: 416.
             OriginError, GatewayBusy: the file cannot be had.
         """
         if begun is not None or ask.is_plain:
-            return self._run(link, ask, begun or self.begin(source), completed)
+            return self._run(link, ask, begun or self.begin(link, source), completed)
         facts = source.look()
+        if link.over and not self._tags.matches(ask.if_range, link, facts):
+            raise LinkExpired("that download is of another file")
         if ask.if_none_match and self._tags.any_matches(ask.if_none_match, link, facts):
             return Delivered(
                 304, not_modified_headers(self._tags.of(link, facts), ask), Nothing(), Progress("not_modified")
@@ -93,7 +100,7 @@ class Streams:
             if span is None:
                 break
             try:
-                stream = self.begin(source, span)
+                stream = self.begin(link, source, span)
             except RangeNotSatisfiable:  # the file is shorter than it was
                 source.forget(facts)
                 continue
@@ -104,7 +111,7 @@ class Streams:
                 return stream
             stream.close()
             source.forget(facts)
-        return self.begin(source)
+        return self.begin(link, source)
 
     def _span(self, link: Link, facts: Facts, ask: Ask) -> Span | None:
         if not facts.ranges or facts.length is None:
@@ -116,11 +123,16 @@ class Streams:
     def _run(self, link: Link, ask: Ask, stream: "Stream", completed: Callable[[], None]) -> Delivered:
         stream.on_completed(completed)
         try:
-            headers = stream_headers(link, stream.facts, stream.span, self._tags.of(link, stream.facts), ask)
+            headers = self._headers(link, ask, stream)
         except BaseException:
             stream.close()
             raise
         return Delivered(206 if stream.span else 200, headers, stream, stream.progress)
+
+    def _headers(self, link: Link, ask: Ask, stream: "Stream") -> Headers:
+        if link.over and stream.span is None:
+            raise LinkExpired("of this file there is only the whole")
+        return stream_headers(link, stream.facts, stream.span, self._tags.of(link, stream.facts), ask)
 
 
 def _same_file(known: Facts, found: Facts) -> bool:
@@ -130,14 +142,12 @@ def _same_file(known: Facts, found: Facts) -> bool:
 class Stream:
     """The body of a streamed response. Whoever has it closes it; until then it holds a place and a connection."""
 
-    def __init__(self, opened: Opened, release: Callable[[], None], max_bytes: int) -> None:
-        self.facts, self.span = opened.facts, opened.span
-        self.progress = Progress()
-        self._opened = opened
+    def __init__(self, file: Healing, release: Callable[[], None], max_bytes: int) -> None:
+        self.facts, self.span, self.progress = file.facts, file.span, file.progress
+        self._file = file
         self._release: Callable[[], None] | None = release
         self._completed: Callable[[], None] | None = None
         self._max_bytes = max_bytes
-        self._paced = Paced(opened.read)
 
     def on_completed(self, call: Callable[[], None]) -> None:
         """Have ``call`` called when the file's last byte was taken."""
@@ -147,12 +157,12 @@ class Stream:
         """Yield the bytes, in small chunks until the visitor has taken some MiB, and again when it is slow.
 
         Raises:
-            ConnectionResetError: the origin failed. Bytes are out, so the connection is cut where it is: the visitor
-                sees a broken transfer, never a short file that looks whole.
+            ConnectionResetError: the origin failed for good. Bytes are out, so the connection is cut where it is: the
+                visitor sees a broken transfer, never a short file that looks whole.
         """
         amount = SMALL_CHUNK
         try:
-            while chunk := self._paced.read(amount):
+            while chunk := self._file.read(amount):
                 before = time.monotonic()
                 for begin in range(0, len(chunk), PIECE):
                     yield chunk[begin : begin + PIECE]
@@ -172,7 +182,7 @@ class Stream:
         if self.progress.outcome == "begun":
             self.progress.outcome = "left"  # the visitor went away
         try:
-            self._opened.close()
+            self._file.close()
         finally:
             release()
 

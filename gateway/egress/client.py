@@ -115,12 +115,13 @@ class Client:
         with origin_errors(), suppress(socket.gaierror):
             resolve(policy.check_url(url), policy=policy, resolver=self._lookup)
 
-    def get(self, url: str, *, span: str | None = None, listed_only: bool = False) -> Answer:
+    def get(self, url: str, *, span: str = "", if_range: str = "", listed_only: bool = False) -> Answer:
         """Open ``url`` and follow at most five redirects, each checked anew.
 
         Args:
             url: an absolute URL.
             span: a ``Range`` header's value, sent as it is (RFC 9110 section 14.2).
+            if_range: an ``If-Range`` header's value, sent as it is.
             listed_only: refuse every hop that the allow-list does not name.
 
         Raises:
@@ -128,9 +129,10 @@ class Client:
             OriginTimeout, OriginUnreachable, OriginFailed: what went wrong on the way.
         """
         came_from = None
+        conditions = {name: value for name, value in (("Range", span), ("If-Range", if_range)) if value}
         for _ in range(MOST_REDIRECTS + 1):
             zone = self._guard.place(url, came_from=came_from, listed_only=listed_only)
-            answer = self._open(zone, url, span)
+            answer = self._open(zone, url, self._headers | conditions)
             target = answer.header("Location")
             if answer.status not in _REDIRECTS or not target:
                 return answer
@@ -138,8 +140,7 @@ class Client:
             came_from, url = url, _joined(url, target)
         raise OriginFailed("too many redirects")
 
-    def _open(self, zone: Zone, url: str, span: str | None) -> Answer:
-        headers = {**self._headers, "Range": span} if span else self._headers
+    def _open(self, zone: Zone, url: str, headers: dict[str, str]) -> Answer:
         try:
             raw = self._send(zone, url, headers)
         except OriginFailed as failed:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 
 from gateway.errors import BadParameter, LinkExpired, LinkInvalid, LinkRevoked, LinkUsedUp
 from gateway.links.ledger import Ledger
@@ -9,6 +10,7 @@ from gateway.links.link import EXPIRES, FieldFault, Link
 from gateway.links.query import parse_query
 from gateway.links.signed import LinkSigner
 
+RESUMED_WITHIN_S = 3600
 _BEARS_SIGNATURE = re.compile(rb"(?:^|&)sig(?:=|&|$)")
 
 
@@ -20,6 +22,7 @@ class Links:
         ledger: knows revoked and used-up ones.
         admit: lets pass the URLs that links may name, else raises.
         clock: Unix seconds.
+        is_our_tag: tells whether an entity tag may be one that we gave to a link's file.
         require_signature: False also takes requests without ``sig``.
     """
 
@@ -30,18 +33,22 @@ class Links:
         admit: Callable[[str], None],
         clock: Callable[[], float],
         *,
+        is_our_tag: Callable[[str, Link], bool] = lambda _tag, _link: False,
         require_signature: bool = True,
     ) -> None:
         self._signer = signer
         self._ledger = ledger
         self._admit = admit
         self._clock = clock
+        self._is_our_tag = is_our_tag
         self._require_signature = require_signature
 
-    def verify(self, task_id: str, query: bytes, visitor: str = "") -> Link:
+    def verify(self, task_id: str, query: bytes, visitor: str = "", resumes: str = "") -> Link:
         """Turn a request's path and query into the link it bears.
 
-        A ``visitor`` whose download was counted may come back for it.
+        A ``visitor`` whose download was counted may come back for it. A download that was begun before its link expired
+        may be gone on with for an hour: ``resumes`` is the entity tag that it shows, and delivery compares it with the
+        file's.
 
         Raises:
             LinkInvalid: malformed or forged.
@@ -49,15 +56,20 @@ class Links:
             OriginNotAllowed: authentic, and its url is not served from here.
             BadParameter: malformed, where unsigned requests are taken and this is one.
         """
-        link = self._authentic(task_id, query)
-        if link.expires is not None and link.expires < self._clock():
-            raise LinkExpired(f"expired at {link.expires}")
+        link = self._in_time(self._authentic(task_id, query), resumes)
         if link.id is not None and self._ledger.is_revoked(link.id):
             raise LinkRevoked(link.id)
         if link.id is not None and self._ledger.is_used_up(link.id, visitor):
             raise LinkUsedUp(link.id)
         self._admit(link.url)
         return link
+
+    def _in_time(self, link: Link, resumes: str) -> Link:
+        if link.expires is None or self._clock() <= link.expires:
+            return link
+        if self._clock() > link.expires + RESUMED_WITHIN_S or not self._is_our_tag(resumes, link):
+            raise LinkExpired(f"expired at {link.expires}")
+        return replace(link, over=True)
 
     def _authentic(self, task_id: str, query: bytes) -> Link:
         signed = self._require_signature or bool(_BEARS_SIGNATURE.search(query))

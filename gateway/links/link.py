@@ -35,6 +35,7 @@ class Link:
         filename: the name that was signed for the saved file.
         id: the name under which a link may be revoked and counted.
         signed: whether a signature vouches for all this.
+        over: whether it has expired, and is good only for going on with a download that was begun before.
     """
 
     task_id: str
@@ -44,6 +45,7 @@ class Link:
     filename: str | None = None
     id: str | None = None
     signed: bool = True
+    over: bool = False
 
     def __post_init__(self) -> None:
         """Hold every field to its rule.

@@ -44,7 +44,7 @@ class KeptSource:
             raise AssertionError("an object never changes")
         return self.facts
 
-    def open(self, span: Span | None = None) -> Opened:
+    def open(self, span: Span | None = None, known: Facts | None = None) -> Opened:  # noqa: ARG002 (it never changes)
         """Open the object, or one span of it.
 
         Raises:

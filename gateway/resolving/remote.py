@@ -81,33 +81,44 @@ class RemoteSource:
             self.facts, self._probed = None, False
 
     def _probe(self) -> Facts:
-        try:
-            opened = self._open(Span(0, HEAD_BYTES - 1))
-        except (OriginFailed, RangeNotSatisfiable):  # some servers cannot take a range, and say so in their own ways
+        opened = self._beginning() or self._beginning()
+        if opened is None:  # some servers cannot take a range, and say so in their own ways
             opened = self._open(None)
-            self.facts = facts = replace(opened.facts, ranges=False)
-        else:
-            facts = opened.facts
+            self.facts = opened.facts = replace(opened.facts, ranges=False)
         opened.close()
         self._probed = True
-        return facts
+        return opened.facts
 
-    def open(self, span: Span | None = None) -> Opened:
+    def _beginning(self) -> Opened | None:
+        """Open the first bytes; None when the answer makes no sense, once or for good."""
+        try:
+            return self._open(Span(0, HEAD_BYTES - 1))
+        except OriginFailed as failed:
+            if failed.__cause__ is not None:  # the connection broke: that says nothing of ranges
+                raise
+        except RangeNotSatisfiable:
+            pass
+        return None
+
+    def open(self, span: Span | None = None, known: Facts | None = None) -> Opened:
         """Open the whole file, or one span of it.
 
-        The answer to a span is that span, or the whole file when the origin ignores ranges: see ``Opened.span``. Look
-        before asking for a span, as the type of a file is told by its beginning.
+        The answer to a span is that span, or the whole file: when the origin ignores ranges, and when it has another
+        file than the ``known`` one, whose strong entity tag it is told (``If-Range``, RFC 9110 section 13.1.5). See
+        ``Opened.span``. Look before asking for a span, as the type of a file is told by its beginning.
 
         Raises:
             OriginError: the origin does not give the file.
             RangeNotSatisfiable: the file is shorter than the span's first position.
         """
-        return self._open(span)
+        return self._open(span, known.validator if known and known.validator.startswith('"') else "")
 
-    def _open(self, span: Span | None) -> Opened:
+    def _open(self, span: Span | None, if_range: str = "") -> Opened:
         """Until the first bytes are in, everything has one deadline."""
         with origin_errors(), within(OPEN_DEADLINE_S):
-            answer = self._client.get(self._url, span=str(span) if span else None, listed_only=self._listed_only)
+            answer = self._client.get(
+                self._url, span=str(span) if span else "", if_range=if_range, listed_only=self._listed_only
+            )
             return self._first_bytes(answer, span)
 
     def _first_bytes(self, answer: Answer, span: Span | None) -> Opened:

@@ -17,7 +17,8 @@ from gateway.storage.memory import MemoryCache
 
 MOST_SOURCES = 20_000
 MOST_FAILURES = 2_000
-FRESH_S = 10.0
+MOST_RENEWALS = 6  # of one file, in a minute
+RENEWALS_COUNTED_S = 60
 FAILURE_LIFE_S = 5
 LONGEST_FAILURE_LIFE_S = 30
 SHORTEST_LIFE_S = 5.0  # what a browser needs to follow a redirect
@@ -69,6 +70,7 @@ class Resolver:
         self._metrics = metrics or Metrics()
         self._sources: MemoryCache[_Known] = MemoryCache(MOST_SOURCES, clock)
         self._failures: MemoryCache[GatewayError] = MemoryCache(MOST_FAILURES, clock)
+        self._renewals: MemoryCache[tuple[int, float]] = MemoryCache(MOST_SOURCES, clock)
         self._flights: Flights[Source] = Flights()
 
     def resolve(self, task_id: str, url: str, *, least_life_s: float = 0) -> Source:
@@ -93,24 +95,37 @@ class Resolver:
             self._metrics.resolved("stale")
             return known.source
 
-    def renew(self, task_id: str, url: str, dead: Source, reason: GatewayError) -> Source:
-        """Give a new source in place of one that has died.
+    def renew(
+        self, task_id: str, url: str, dead: Source, reason: GatewayError, longest_s: float = LONGEST_WAIT_S
+    ) -> Source:
+        """Give a new source in place of one that has died: one call for all whose source it was.
 
         Raises:
-            GatewayError: ``reason``, when the source was new itself; else why there is none.
+            GatewayError: ``reason``, when the file was renewed too often of late, or ``dead`` is an object at a URL of
+                its own, which nobody was asked for; else why there is none.
+            StillPreparing: there is none after ``longest_s`` seconds; the conversion goes on.
         """
-        if time.monotonic() - dead.made_at < FRESH_S:
+        if dead.expires_at == math.inf:
             raise reason
-        known = self._sources.get((task_id, url))
-        if known is not None and known.source is dead:
-            self._sources.forget((task_id, url))
-        return self.resolve(task_id, url)
+        key = (task_id, url)
+        return self._flights.fly(key, lambda: self._renew(key, dead, reason), longest_s)
 
     def forget(self, task_id: str, *urls: str) -> None:
         """Ask anew the next time: these images of a task are others than they were."""
         for url in urls:
             self._sources.forget((task_id, url))
             self._failures.forget((task_id, url))
+
+    def _renew(self, key: tuple[str, str], dead: Source, reason: GatewayError) -> Source:
+        known = self._sources.get(key)
+        if known is not None and known.source is not dead:
+            return known.source
+        count, until = self._renewals.get(key) or (0, self._clock() + RENEWALS_COUNTED_S)
+        if count >= MOST_RENEWALS:
+            raise reason
+        self._renewals.put(key, (count + 1, until), until)
+        self._sources.forget(key)
+        return self._convert(key, 0)
 
     def _life_s(self, known: "_Known") -> float:
         return known.source.expires_at - self._clock()

@@ -114,8 +114,8 @@ class Source(Protocol):
             GatewayError: whoever holds it does not give it.
         """
 
-    def open(self, span: Span | None = None) -> Opened:
-        """Open the whole file, or one span of it.
+    def open(self, span: Span | None = None, known: Facts | None = None) -> Opened:
+        """Open the whole file, or one span of it; of a ``known`` file, where whoever holds it can be told so.
 
         The answer to a span is that span, or the whole file where ranges are ignored: see ``Opened.span``. Look before
         asking for a span, as the type of a file is told by its beginning.

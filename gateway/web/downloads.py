@@ -18,7 +18,7 @@ def download(task_id: str) -> Response:
         return help_page(task_id)
     gateway = services()
     ask = asked()  # PrefetchRefused, LoopDetected
-    link = gateway.links.verify(task_id, query_bytes(), ask.visitor)  # LinkError
+    link = gateway.links.verify(task_id, query_bytes(), ask.visitor, ask.resumes)  # LinkError
     gateway.limit.spend(ask, link)  # RateLimited
     source = gateway.resolver.resolve(link.task_id, link.url)  # ProviderError
     delivered = gateway.deliveries.deliver(link, source, ask)  # OriginError, RangeNotSatisfiable

@@ -1,5 +1,7 @@
 """Our own objects, at the signed URLs that others got for direct URLs."""
 
+import math
+
 from flask import Blueprint, Response, request
 
 from gateway.errors import NotFound, OriginGone
@@ -28,6 +30,6 @@ def file(digest: str, name: str) -> Response:
     stored = own.index.by_digest(digest)
     if stored is None:
         raise OriginGone("no image has this object any more")
-    source = KeptSource(own.objects, stored, own.door, 0)
+    source = KeptSource(own.objects, stored, own.door, math.inf)
     link = Link(digest, f"file:{digest}", filename=name, mode="stream")
     return respond(gateway.deliveries.deliver(link, source, asked()), link)

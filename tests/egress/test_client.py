@@ -177,8 +177,8 @@ def short_stall(monkeypatch: pytest.MonkeyPatch) -> None:
 # --- what is sent
 
 
-@pytest.mark.parametrize("span", [None, "bytes=0-63"], ids=["whole", "range"])
-def test_exactly_these_headers_are_sent(span: str | None) -> None:
+@pytest.mark.parametrize("span", ["", "bytes=0-63"], ids=["whole", "range"])
+def test_exactly_these_headers_are_sent(span: str) -> None:
     with saying(OK) as wire:
         everything(client_for(wire).get(wire.url, span=span))
 

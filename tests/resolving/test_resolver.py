@@ -32,9 +32,10 @@ from gateway.errors import (
     ProviderUnauthorized,
     RecordNotReady,
     RecordTooOld,
+    StillPreparing,
 )
 from gateway.resolving.remote import RemoteSource
-from gateway.resolving.resolver import LONGEST_FAILURE_LIFE_S, SHORTEST_LIFE_S, Resolver
+from gateway.resolving.resolver import LONGEST_FAILURE_LIFE_S, MOST_RENEWALS, SHORTEST_LIFE_S, Resolver
 from gateway.resolving.source import Source
 
 TASK, URL = "task12345", "https://cdn.example/v/cat.png"
@@ -381,7 +382,6 @@ def all_at_once(call: Callable[[], Value], many: int = MANY) -> list[Value]:
 
 def test_a_dead_source_is_replaced(resolver: Resolver, converter: Provider) -> None:
     dead = resolver.resolve(TASK, URL)
-    dead.made_at -= 60
 
     renewed = resolver.renew(TASK, URL, dead, OriginRefused("403"))
 
@@ -390,20 +390,56 @@ def test_a_dead_source_is_replaced(resolver: Resolver, converter: Provider) -> N
     assert len(converter.calls) == 2
 
 
-def test_a_source_that_is_dead_when_it_is_new_is_not_asked_for_again(resolver: Resolver, converter: Provider) -> None:
+def test_a_file_whose_sources_die_at_once_is_renewed_six_times_in_a_minute(
+    resolver: Resolver, converter: Provider, clock: Clock
+) -> None:
+    source = resolver.resolve(TASK, URL)
+    for _ in range(MOST_RENEWALS):
+        source = resolver.renew(TASK, URL, source, OriginRefused("403"))
+
+    with pytest.raises(OriginRefused, match="the last one"):
+        resolver.renew(TASK, URL, source, OriginRefused("the last one"))
+
+    assert len(converter.calls) == 1 + MOST_RENEWALS
+    clock.now += 60
+    assert resolver.renew(TASK, URL, source, OriginRefused("403")) is not source
+
+
+def test_the_renewals_of_one_file_do_not_count_for_another(resolver: Resolver) -> None:
+    source = resolver.resolve(TASK, URL)
+    for _ in range(MOST_RENEWALS):
+        source = resolver.renew(TASK, URL, source, OriginRefused("403"))
+    other = resolver.resolve("task2", URL)
+
+    assert resolver.renew("task2", URL, other, OriginRefused("403")) is not other
+
+
+@pytest.mark.parametrize("life_s", [1200.0, 60.0], ids=["long-lived", "short-lived"])
+def test_two_hundred_whose_source_died_make_one_call(resolver: Resolver, converter: Provider, life_s: float) -> None:
+    converter.life_s = life_s
     dead = resolver.resolve(TASK, URL)
-    reason = OriginRefused("403")
+    converter.takes_s = 0.05
 
-    with pytest.raises(OriginRefused) as failure:
-        resolver.renew(TASK, URL, dead, reason)
+    renewed = all_at_once(lambda: resolver.renew(TASK, URL, dead, OriginRefused("403")), MANY)
 
-    assert failure.value is reason
-    assert len(converter.calls) == 1
+    assert len(converter.calls) == 2
+    assert len(set(map(id, renewed))) == 1
+    assert renewed[0] is not dead
+
+
+def test_a_renewal_that_takes_too_long_goes_on_without_whoever_asked(resolver: Resolver, converter: Provider) -> None:
+    dead = resolver.resolve(TASK, URL)
+    converter.takes_s = 0.2
+
+    with pytest.raises(StillPreparing):
+        resolver.renew(TASK, URL, dead, OriginRefused("403"), 0.01)
+
+    assert resolver.renew(TASK, URL, dead, OriginRefused("403")) is not dead
+    assert len(converter.calls) == 2
 
 
 def test_what_somebody_else_renewed_is_taken(resolver: Resolver, converter: Provider) -> None:
     dead = resolver.resolve(TASK, URL)
-    dead.made_at -= 60
     first = resolver.renew(TASK, URL, dead, OriginRefused("403"))
 
     second = resolver.renew(TASK, URL, dead, OriginRefused("403"))
@@ -414,7 +450,6 @@ def test_what_somebody_else_renewed_is_taken(resolver: Resolver, converter: Prov
 
 def test_a_source_that_cannot_be_renewed_says_why(resolver: Resolver, converter: Provider) -> None:
     dead = resolver.resolve(TASK, URL)
-    dead.made_at -= 60
     converter.failure = ImageNotFound("404")
 
     with pytest.raises(ImageNotFound):

@@ -1,0 +1,205 @@
+"""Streams that heal: what breaks off is opened again at the byte reached, and where need be by a new direct URL."""
+
+import random
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TypeVar
+
+from gateway.delivery.ask import Progress
+from gateway.errors import (
+    GatewayError,
+    Hasty,
+    OriginFailed,
+    OriginGone,
+    OriginNotFound,
+    OriginRefused,
+    OriginTimeout,
+    OriginUnreachable,
+    RangeNotSatisfiable,
+)
+from gateway.resolving.pace import Paced
+from gateway.resolving.source import Facts, Opened, Source, Span
+
+MOST_FAILURES = 5  # in a row, without so many bytes of progress
+PROGRESS = 2**20
+FIRST_PAUSE_S = 0.1
+LONGEST_SILENCE_S = 55.0  # routers of platforms hang up on a response that is silent for longer
+MOST_SKIPPED = 256 * 2**20  # in one stream, at an origin that ignores ranges
+FRESH_S = 10.0
+FIRST_PAUSES_S = (0.1, 0.4)
+LAST_OPENING_S = 16.0  # after the request, as an opening takes up to 12 and routers give up after 30
+_SKIP = 64 * 1024
+_LAST = 10**15  # beyond the end of any file: the origin sends what there is (RFC 9110 section 14.1.2)
+_DEAD = (OriginRefused, OriginNotFound, OriginGone)
+_PASSING = (OriginFailed, OriginTimeout, OriginUnreachable)
+
+# From (task, URL), a dead source, what it died of, and how many seconds there are, to a new source; or raises why there
+# is none.
+RenewAny = Callable[[str, str, Source, GatewayError, float], Source]
+Renew = Callable[[Source, GatewayError, float], Source]  # of one file
+Result = TypeVar("Result")
+
+
+class _AnotherFile(OriginFailed):
+    """What is there now does not go on from what was sent. Two files are never spliced."""
+
+
+class Healing:
+    """An open file, or one span of it, that is opened again where it breaks off.
+
+    That is safe only when the origin vouches that the rest belongs to what was sent: the same validator and length, and
+    where the length is unknown, or ranges are ignored and the bytes sent must be read again, a strong entity tag.
+
+    Args:
+        opened: what was opened first.
+        source: where it is.
+        renew: makes a new source when this one is dead.
+    """
+
+    def __init__(self, opened: Opened, source: Source, renew: Renew) -> None:
+        self.facts, self.span = facts, span = opened.facts, opened.span
+        self.progress = Progress()
+        self._source = source
+        self._renew = renew
+        self._opened: Opened | None = opened
+        self._paced = Paced(opened.read)
+        self._at = span.first if span else 0
+        self._end = span.last + 1 if span else facts.length
+        self._failures, self._failing_since = 0, self._at
+        self._skipped = 0
+        self._silent_until = 0.0
+
+    def read(self, amount: int) -> bytes:
+        """Read what is there, at most ``amount`` bytes; empty at the end.
+
+        Raises:
+            GatewayError: it broke off and does not go on: another file is there now, nothing vouches for the rest, or
+                it failed five times in a row.
+        """
+        self._silent_until = time.monotonic() + LONGEST_SILENCE_S
+        while True:
+            try:
+                return self._read_on(amount)
+            except _AnotherFile:
+                raise
+            except GatewayError as failure:
+                self.close()
+                self._bear(failure)
+
+    def close(self) -> None:
+        """Let the origin go."""
+        opened, self._opened = self._opened, None
+        if opened is not None:
+            opened.close()
+
+    def _read_on(self, amount: int) -> bytes:
+        if self._opened is None:
+            self._go_on()
+        left = amount if self._end is None else self._end - self._at
+        part = self._paced.read(min(amount, left))
+        if not part and left and self._end is not None:
+            raise OriginFailed("less than the length it promised")
+        self._at += len(part)
+        return part
+
+    def _bear(self, failure: GatewayError) -> None:
+        """Wait a moment, longer each time, unless it is over."""
+        if self._at - self._failing_since >= PROGRESS:
+            self._failures, self._failing_since = 0, self._at
+        pause_s = random.uniform(0.5, 1) * FIRST_PAUSE_S * 3**self._failures  # noqa: S311 (jitter, not a secret)
+        if isinstance(failure, Hasty):
+            pause_s = max(pause_s, failure.retry_after_s)
+        self._failures += 1
+        too_late = time.monotonic() + pause_s >= self._silent_until
+        if self._failures >= MOST_FAILURES or too_late or not _can_go_on(self.facts):
+            raise failure
+        time.sleep(pause_s)
+
+    def _go_on(self) -> None:
+        """Open the rest."""
+        opened = self._opened = self._open_rest()
+        self._paced = Paced(opened.read)
+        if not _goes_on(self.facts, opened.facts):
+            raise _AnotherFile("the file changed on the way")
+        if opened.span is None:
+            self._skip()
+        self._end = self._end if self._end is not None else opened.facts.length
+        self.progress.heals += 1
+
+    def _open_rest(self) -> Opened:
+        if time.time() >= self._source.expires_at:
+            with suppress(GatewayError):  # then the origin has the last word: our clock may be wrong
+                self._replace(OriginGone("expired"))
+        try:
+            return self._open_at_byte_reached()
+        except _DEAD as dead:
+            self._replace(dead)
+        return self._open_at_byte_reached()
+
+    def _open_at_byte_reached(self) -> Opened:
+        rest = Span(self._at, _LAST if self._end is None else self._end - 1)
+        try:
+            return self._source.open(rest, self.facts)
+        except RangeNotSatisfiable as shorter:
+            raise _AnotherFile("the file became shorter on the way") from shorter
+
+    def _replace(self, reason: GatewayError) -> None:
+        self._source = self._renew(self._source, reason, self._silent_until - time.monotonic())
+
+    def _skip(self) -> None:
+        """Read what was sent already over again: this origin ignores ranges."""
+        self._skipped += self._at
+        if not _is_strong(self.facts.validator) or self._skipped > MOST_SKIPPED:
+            raise _AnotherFile("the origin cannot go on in the middle")
+        left = self._at
+        while left:
+            part = self._paced.read(min(left, _SKIP))
+            if not part or time.monotonic() > self._silent_until:
+                raise OriginFailed("less than it sent before, or too slowly")
+            left -= len(part)
+
+
+def begin_patiently(begin: Callable[[Source], Result], source: Source, renew: Renew, asked_at: float) -> Result:
+    """Begin a delivery; again, at most twice, when the origin fails before the first byte, and once by a new source.
+
+    Args:
+        begin: opens a source.
+        source: the first to try.
+        renew: makes a new one in its place, when it is dead; not of one that never lived, which would be dead again.
+        asked_at: when the visitor asked, in monotonic seconds; all this happens before a platform's router gives up.
+
+    Raises:
+        GatewayError: what ``begin`` raised last, or why there is no new source.
+    """
+    until = asked_at + LAST_OPENING_S
+    pauses_s = iter(FIRST_PAUSES_S)
+    renewed = False
+    while True:
+        try:
+            return begin(source)
+        except _DEAD as dead:
+            never_lived = source.facts is None and time.monotonic() - source.made_at < FRESH_S
+            if renewed or never_lived:
+                raise
+            source, renewed = renew(source, dead, until - time.monotonic()), True
+        except _PASSING:
+            pause_s = next(pauses_s, None)
+            if pause_s is None or time.monotonic() + pause_s > until:
+                raise
+            time.sleep(pause_s * random.uniform(0.5, 1))  # noqa: S311 (jitter, not a secret)
+
+
+def _can_go_on(facts: Facts) -> bool:
+    """Whether anything vouches that the rest of the file belongs to its beginning; in a coded form nothing does."""
+    knows_its_end = facts.length is not None or _is_strong(facts.validator)
+    return bool(facts.validator) and not facts.encoding and knows_its_end
+
+
+def _goes_on(known: Facts, found: Facts) -> bool:
+    same_length = known.length in (None, found.length)
+    return same_length and (known.validator, known.encoding) == (found.validator, found.encoding)
+
+
+def _is_strong(validator: str) -> bool:
+    return validator.startswith('"')
