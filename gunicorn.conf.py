@@ -15,6 +15,7 @@ from gateway.capacity import raise_file_limit, worker_connections as connections
 from gateway.environment import load_settings, lost_at_each_deploy  # noqa: E402
 from gateway.errors import ConfigError, DatabaseDown  # noqa: E402
 from gateway.logs import LOGGING, set_up_logs  # noqa: E402
+from gateway.worker import Worker  # noqa: E402
 
 raise_file_limit()
 try:
@@ -23,7 +24,7 @@ except ConfigError as faults:
     _settings, _faults = None, faults
 
 workers = _settings.web_concurrency if _settings else 1
-worker_class = "gevent"
+worker_class = Worker
 worker_connections = connections()
 keepalive = 5  # above 0, as it is also the deadline for a request's headers
 graceful_timeout = 25  # platforms kill 30 s after SIGTERM

@@ -43,6 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "capacity": set(),
     "logs": set(),
     "processes": set(),
+    "worker": set(),
 }
 
 # What only some rooms may import, and the modules that may do so too, each with its reason.
@@ -54,9 +55,10 @@ RESERVED: dict[tuple[str, ...], set[str]] = {
     ("click",): {"cli"},
     ("itsdangerous",): {"links"},
     ("boto3", "botocore"): {"storage"},
-    ("gevent",): {"egress"},  # its timers make deadlines; gunicorn.conf.py patches, and what is patched does not know
+    ("gevent",): {"egress", "worker"},  # its timers make deadlines; gunicorn.conf.py patches, and what is patched does not know
 }
 EXCEPTIONS: dict[tuple[str, str], str] = {
+    ("gateway.worker", "socket"): "sets options on visitors' own sockets, and opens none",
     ("gateway.web.sockets", "socket"): "sets options on the visitor's own socket, and opens none",
     ("gateway.processes", "http.client"): "asks the processes it started, on loopback, whether they answer",
     ("gateway.processes", "socket"): "looks whether its ports are free, on loopback",

@@ -14,10 +14,10 @@ from gateway.links.link import Link
 from gateway.resolving.pace import Paced
 from gateway.resolving.source import Facts, Opened, Source, Span
 
-SMALL_CHUNK = 16 * 1024
+SLOW_CHUNK = 4 * 1024  # what a slow visitor makes us hold
+SMALL_CHUNK = 8 * 1024  # smaller ones cost the small images more than they save
 LARGE_CHUNK = 256 * 1024
-PIECE = 64 * 1024  # the server gives each piece 30 s, so this is how slow a visitor may become: 2 KiB/s
-LARGE_AFTER = 4 * 2**20  # growing from the first byte costs three times the memory over thousands of slow visitors
+LARGE_AFTER = 2**20  # more than the kernels between the origin and a visitor take for one who reads nothing
 SLOW_WRITE_S = 0.5
 YIELD_EVERY = 2**20
 
@@ -154,11 +154,10 @@ class Stream:
         try:
             while chunk := self._paced.read(amount):
                 before = time.monotonic()
-                for begin in range(0, len(chunk), PIECE):
-                    yield chunk[begin : begin + PIECE]
+                yield chunk
                 slow = time.monotonic() - before > SLOW_WRITE_S
                 self._count(len(chunk))
-                amount = LARGE_CHUNK if self.progress.sent > LARGE_AFTER and not slow else SMALL_CHUNK
+                amount = SLOW_CHUNK if slow else LARGE_CHUNK if self.progress.sent > LARGE_AFTER else SMALL_CHUNK
         except GatewayError as error:
             self.progress.outcome, self.progress.broke_off = error.code, True
             raise ConnectionResetError(errno.ECONNRESET, "the origin failed in mid-stream") from error

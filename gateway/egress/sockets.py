@@ -19,6 +19,7 @@ MOST_INTERIM_RESPONSES = 8
 MOST_TRAILER_LINES = 100
 LONGEST_LINE = 65536
 LONGEST_TURN_S = 0.01
+HEADER_BUFFER = 2048  # each open stream has one, and bodies pass it by
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n]*)?\r?\n")
 
 
@@ -71,7 +72,7 @@ class _Paced:
         self.file = _PacedFile(sock)
 
     def makefile(self, _mode: str, _buffering: int = -1) -> io.BufferedReader:
-        return io.BufferedReader(self.file)
+        return io.BufferedReader(self.file, HEADER_BUFFER)
 
 
 class BoundedResponse(http.client.HTTPResponse):

@@ -8,8 +8,6 @@ from collections.abc import Callable
 import structlog
 from flask import Flask, Response, g, request
 
-from gateway.web.sockets import bound_socket
-
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _log = structlog.get_logger("gateway.access")
 _QUIET = {"/healthz", "/readyz"}
@@ -27,7 +25,6 @@ def _begin() -> None:
     given = request.headers.get("X-Request-Id", "")
     g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
     g.begun_at = time.monotonic()
-    bound_socket()
 
 
 def _end(response: Response) -> Response:
