@@ -9,6 +9,7 @@ from gateway.capacity import stream_slots
 from gateway.delivery import etag
 from gateway.delivery.choose import Deliveries
 from gateway.delivery.etag import EntityTags
+from gateway.delivery.places import Places
 from gateway.delivery.stream import Streams
 from gateway.egress.client import Client
 from gateway.egress.guard import Guard
@@ -98,7 +99,7 @@ def build_services(
     own = build_own_store(settings, database, client, guard, clock) if settings.resolver == "store" else None
     resolver = Resolver(_converter(settings, client, guard, provider, own, clock), settings.min_life_s, clock)
     keys = Keys(ConfiguredKeys(settings.named_api_keys), stored_keys, clock)
-    streams = Streams(tags, stream_slots(), settings.max_bytes)
+    streams = Streams(tags, Places(stream_slots(), settings.streams_per_visitor), settings.max_bytes)
     return Services(
         signer=signer,
         links=Links(signer, ledger, guard.admit, clock, require_signature=settings.require_signature),

@@ -16,6 +16,8 @@ UNSENT_BYTES = 16 * 1024  # a kernel asks for more when half is sent, so this is
 _TCP_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)
 _SHARE_IN_RESERVE = 0.05
 
+gevent.config.track_greenlet_tree = False  # where each greenlet came from is 1 KB that nobody reads
+
 
 class VisitorSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent has no types
     """A visitor's socket: it waits so long for the visitor to accept a byte, and holds little that is not sent."""
@@ -51,8 +53,8 @@ class VisitorSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent has n
 class Worker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
     """A worker that lets go of the connection that has waited longest, when connections become scarce.
 
-    What waits has sent no complete request: an idle connection, or one of thousands that send their headers byte by byte
-    (gunicorn ends each after ``keepalive`` seconds, but none of the thousands before). Requests are never touched.
+    What waits has sent no complete request: an idle connection, or one of thousands that send their headers byte by
+    byte. gunicorn ends each after ``keepalive`` seconds, and would let nobody in before. Requests are never touched.
 
     Class attributes:
         patience_s: a visitor that accepts nothing for so long is cut.

@@ -55,7 +55,10 @@ RESERVED: dict[tuple[str, ...], set[str]] = {
     ("click",): {"cli"},
     ("itsdangerous",): {"links"},
     ("boto3", "botocore"): {"storage"},
-    ("gevent",): {"egress", "worker"},  # its timers make deadlines; gunicorn.conf.py patches, and what is patched does not know
+    ("gevent",): {
+        "egress",
+        "worker",
+    },  # timers, and gunicorn's own; gunicorn.conf.py patches, and the rest does not know
 }
 EXCEPTIONS: dict[tuple[str, str], str] = {
     ("gateway.worker", "socket"): "sets options on visitors' own sockets, and opens none",

@@ -7,7 +7,15 @@ from gateway.delivery.ask import Ask, Delivered
 from gateway.delivery.headers import disposition_and_type
 from gateway.delivery.redirect import redirect
 from gateway.delivery.stream import Stream, Streams
-from gateway.errors import FileTooLarge, GatewayBusy, GatewayError, OriginGone, OriginNotFound, OriginRefused
+from gateway.errors import (
+    FileTooLarge,
+    GatewayBusy,
+    GatewayError,
+    OriginGone,
+    OriginNotFound,
+    OriginRefused,
+    TooManyStreams,
+)
 from gateway.links.ledger import Ledger
 from gateway.links.link import Link, Mode
 from gateway.resolving.source import Source
@@ -37,7 +45,7 @@ class Deliveries:
         A direct URL that has died since it was obtained is obtained anew, once.
 
         Raises:
-            RangeNotSatisfiable, OriginError, GatewayBusy: nothing can be delivered.
+            RangeNotSatisfiable, OriginError, GatewayBusy, TooManyStreams: nothing can be delivered.
         """
         try:
             return self._choose(link, source, ask)
@@ -70,7 +78,7 @@ class Deliveries:
         return next((reason for holds, reason in rules if holds), "")
 
     def _look_and_choose(self, link: Link, source: Source, ask: Ask) -> Delivered:
-        begun = self._begin(source) if source.facts is None and ask.is_plain else None
+        begun = self._begin(link, source, ask) if source.facts is None and ask.is_plain else None
         if (source.facts or source.look()).attachment:
             if begun is not None:
                 begun.close()
@@ -78,11 +86,11 @@ class Deliveries:
         delivered = self._streams.deliver(link, source, ask, self._counter(link, ask), begun)
         return _told(delivered, "stream", "no-attachment")
 
-    def _begin(self, source: Source) -> Stream | None:
+    def _begin(self, link: Link, source: Source, ask: Ask) -> Stream | None:
         """Open the source; where that cannot be, look at it: a redirect needs no place, and has no limit."""
         try:
-            return self._streams.begin(source)
-        except (GatewayBusy, FileTooLarge):
+            return self._streams.begin(link, source, ask)
+        except (GatewayBusy, TooManyStreams, FileTooLarge):
             return None
 
     def _stream(self, link: Link, source: Source, ask: Ask) -> Delivered:

@@ -1,15 +1,15 @@
 """Delivery by streaming: the bytes pass through, as many at a time as the visitor takes."""
 
 import errno
-import threading
 import time
 from collections.abc import Callable, Iterator
 
 from gateway.delivery.ask import Ask, Delivered, Nothing, Progress
 from gateway.delivery.etag import EntityTags
 from gateway.delivery.headers import not_modified_headers, stream_headers
+from gateway.delivery.places import Places
 from gateway.delivery.ranges import span_of
-from gateway.errors import FileTooLarge, GatewayBusy, GatewayError, RangeNotSatisfiable
+from gateway.errors import FileTooLarge, GatewayError, RangeNotSatisfiable
 from gateway.links.link import Link
 from gateway.resolving.pace import Paced
 from gateway.resolving.source import Facts, Opened, Source, Span
@@ -27,30 +27,29 @@ class Streams:
 
     Args:
         tags: makes our entity tags.
-        most: how many streams may run at once in this worker.
+        places: how many streams may run at once in this worker.
         max_bytes: the largest file that is passed on.
     """
 
-    def __init__(self, tags: EntityTags, most: int, max_bytes: int) -> None:
+    def __init__(self, tags: EntityTags, places: Places, max_bytes: int) -> None:
         self._tags = tags
-        self._slots = threading.BoundedSemaphore(most)
+        self._places = places
         self._max_bytes = max_bytes
 
-    def begin(self, source: Source, span: Span | None = None) -> "Stream":
+    def begin(self, link: Link, source: Source, ask: Ask, span: Span | None = None) -> "Stream":
         """Take a place and open the source, so that what is wrong is known before anything is sent.
 
         Raises:
-            GatewayBusy: all places are taken.
+            GatewayBusy, TooManyStreams: no place is left, or none for this visitor.
             OriginError: the origin does not give the file.
         """
-        if not self._slots.acquire(blocking=False):
-            raise GatewayBusy("all places for streams are taken")
+        release = self._places.take(ask.visitor, link)
         try:
             opened = source.open(span)
         except BaseException:
-            self._slots.release()
+            release()
             raise
-        stream = Stream(opened, self._slots.release, self._max_bytes)
+        stream = Stream(opened, release, self._max_bytes)
         if (opened.facts.length or 0) > self._max_bytes:
             stream.close()
             raise FileTooLarge(f"{opened.facts.length} bytes")
@@ -66,10 +65,10 @@ class Streams:
 
         Raises:
             RangeNotSatisfiable: 416.
-            OriginError, GatewayBusy: the file cannot be had.
+            OriginError, GatewayBusy, TooManyStreams: the file cannot be had.
         """
         if begun is not None or ask.is_plain:
-            return self._run(link, ask, begun or self.begin(source), completed)
+            return self._run(link, ask, begun or self.begin(link, source, ask), completed)
         facts = source.look()
         if ask.if_none_match and self._tags.any_matches(ask.if_none_match, link, facts):
             return Delivered(
@@ -93,7 +92,7 @@ class Streams:
             if span is None:
                 break
             try:
-                stream = self.begin(source, span)
+                stream = self.begin(link, source, ask, span)
             except RangeNotSatisfiable:  # the file is shorter than it was
                 source.forget(facts)
                 continue
@@ -104,7 +103,7 @@ class Streams:
                 return stream
             stream.close()
             source.forget(facts)
-        return self.begin(source)
+        return self.begin(link, source, ask)
 
     def _span(self, link: Link, facts: Facts, ask: Ask) -> Span | None:
         if not facts.ranges or facts.length is None:

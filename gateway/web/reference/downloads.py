@@ -14,6 +14,7 @@ from gateway.errors import (
     PrefetchRefused,
     RangeNotSatisfiable,
     RateLimited,
+    TooManyStreams,
 )
 from gateway.links.link import EXPIRES, LINK_ID, LONGEST_FILENAME, LONGEST_URL, MODES
 from gateway.web.reference.openapi import Answer, Content, Operation, Parameter
@@ -90,7 +91,7 @@ _REDIRECT = Answer(
     {"Location": "The direct URL.", "X-Gateway-Delivery": _HEADERS["X-Gateway-Delivery"]},
 )
 _TOO_LONG = Answer(414, "The address is longer than the server reads", Content({"text/html": {"type": "string"}}))
-_ERRORS = (RangeNotSatisfiable, PrefetchRefused, LoopDetected, GatewayBusy, Maintenance)
+_ERRORS = (RangeNotSatisfiable, PrefetchRefused, LoopDetected, TooManyStreams, GatewayBusy, Maintenance)
 
 OPERATIONS = (
     Operation(
