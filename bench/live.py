@@ -49,17 +49,27 @@ class Running:
 
     def peak_bytes(self) -> int:
         """The most memory that the worker ever had resident (``VmHWM``). Linux only."""
+        return self._memory("VmHWM:")
+
+    def resident_bytes(self) -> int:
+        """The memory that the worker has resident now (``VmRSS``). Linux only."""
+        return self._memory("VmRSS:")
+
+    def _memory(self, name: str) -> int:
         worker = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text(encoding="ascii").split()[0]
         status = Path(f"/proc/{worker}/status").read_text(encoding="ascii")
-        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+        return int(status.partition(name)[2].split()[0]) * 1024
 
     def _connection(self) -> HTTPConnection:
         return HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)
 
 
 @contextmanager
-def running_gateway(folder: Path, origin: str) -> Iterator[Running]:
-    """Run one worker that fetches from ``origin`` (``host:port``) and keeps all in ``folder``; stop it at the end."""
+def running_gateway(folder: Path, origin: str, **changes: str) -> Iterator[Running]:
+    """Run one worker that fetches from ``origin`` (``host:port``) and keeps all in ``folder``; stop it at the end.
+
+    ``changes`` are variables of its environment that differ from a benchmark's usual ones.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
@@ -67,7 +77,7 @@ def running_gateway(folder: Path, origin: str) -> Iterator[Running]:
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", *command, "-c", str(ROOT / "gunicorn.conf.py"), "--chdir", str(folder)],
-            env=_environment(origin, port),
+            env=_environment(origin, port) | changes,
             cwd=folder,
             stdout=log,
             stderr=log,

@@ -5,10 +5,11 @@ import sys
 import time
 from collections.abc import Callable
 
+from bench.reliability import floods, visitors
 from bench.reliability.row import Row, print_rows
 from bench.table import heading
 
-TRIALS: dict[str, Callable[[], list[Row]]] = {}
+TRIALS: dict[str, Callable[[], list[Row]]] = {"visitors": visitors.run, "floods": floods.run}
 
 
 def main(names: list[str]) -> int:
