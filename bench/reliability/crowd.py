@@ -275,7 +275,8 @@ async def _keep_idle(parent: "Connection[object, object]", port: int, idlers: li
                     await writer.drain()
                 writer.close()
             except OSError:
-                await asyncio.sleep(0.1)
+                pass
+            await asyncio.sleep(1)
 
     tasks = []
     for number, idler in enumerate(idlers):
