@@ -27,6 +27,7 @@ workers = _settings.web_concurrency if _settings else 1
 worker_class = Worker
 Worker.patience_s = _settings.visitor_timeout_s if _settings else Worker.patience_s
 worker_connections = connections()
+backlog = 4096  # a connection that finds it full tries again a second later
 keepalive = 5  # above 0, as it is also the deadline for a request's headers
 graceful_timeout = 25  # platforms kill 30 s after SIGTERM
 timeout = 60

@@ -62,7 +62,7 @@ class DownloadLimit:
             self._counts.put((visitor,), (minute, before, now + 1), (minute + 2) * 60)
             return 0
         free_at_s = 60 * (1 - (self._per_minute - now) / before) if now < self._per_minute else 60
-        return math.floor(free_at_s - passed_s) + 1
+        return max(1, math.floor(free_at_s - passed_s) + 1)
 
 
 def visitor_of(address: str) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import multiprocessing
+import random
 import resource
 import selectors
 import socket
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 _spawn = multiprocessing.get_context("spawn")
 _PATIENCE_S = 60.0
+_COMES_BACK_WITHIN_S = 10.0
 _PIECE = 64 * 1024
 _FIRST_LOOK_S = 0.1
 _COME_TOGETHER = 20
@@ -77,7 +79,7 @@ class Idler:
 
 @contextmanager
 def idle_connections(port: int, idlers: list[Idler]) -> Iterator[None]:
-    """Keep all these connections open; one that is closed is opened anew, as somebody with bad intentions would."""
+    """Keep all these connections open; one that is closed is opened anew within ten seconds."""
     with _process(_idle, port, idlers) as idle:
         idle.recv()
         yield
@@ -276,13 +278,13 @@ async def _keep_idle(parent: "Connection[object, object]", port: int, idlers: li
                 writer.close()
             except OSError:
                 pass
-            await asyncio.sleep(1)
+            await asyncio.sleep(random.uniform(0, _COMES_BACK_WITHIN_S))
 
     tasks = []
     for number, idler in enumerate(idlers):
         tasks.append(asyncio.create_task(idle(idler)))
-        if number % 100 == 99:
-            await asyncio.sleep(0.02)
+        if number % 50 == 49:
+            await asyncio.sleep(0.05)
     for _ in idlers:
         await connected.acquire()
     parent.send("all are here")
