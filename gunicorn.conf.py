@@ -17,6 +17,7 @@ from gateway.capacity import raise_file_limit, worker_connections as connections
 from gateway.environment import load_settings, lost_at_each_deploy  # noqa: E402
 from gateway.errors import ConfigError, DatabaseDown  # noqa: E402
 from gateway.logs import LOGGING, set_up_logs  # noqa: E402
+from gateway.worker.draining import DrainingWorker  # noqa: E402
 
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -27,8 +28,10 @@ except ConfigError as faults:
     _settings, _faults = None, faults
 
 workers = _settings.web_concurrency if _settings else 1
-worker_class = "gateway.worker.DrainingWorker"
+worker_class = DrainingWorker
+DrainingWorker.patience_s = _settings.visitor_timeout_s if _settings else DrainingWorker.patience_s
 worker_connections = connections()
+backlog = 4096  # a connection that finds it full tries again a second later
 keepalive = 5  # above 0, as it is also the deadline for a request's headers
 graceful_timeout = 27  # running downloads have 2 s less; platforms kill 30 s after SIGTERM
 timeout = 60

@@ -55,8 +55,15 @@ class Running:
 
     def peak_bytes(self) -> int:
         """The most memory that the worker ever had resident (``VmHWM``). Linux only."""
+        return self._memory("VmHWM:")
+
+    def resident_bytes(self) -> int:
+        """The memory that the worker has resident now (``VmRSS``). Linux only."""
+        return self._memory("VmRSS:")
+
+    def _memory(self, name: str) -> int:
         status = Path(f"/proc/{self.worker()}/status").read_text(encoding="ascii")
-        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+        return int(status.partition(name)[2].split()[0]) * 1024
 
     def _connection(self) -> HTTPConnection:
         return HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_S)

@@ -369,6 +369,15 @@ class QuotaExhausted(RateLimited):
     retry = False
 
 
+class TooManyStreams(Hasty):
+    """This visitor has as many downloads running as one may have, in all or of one file."""
+
+    contract = (429, "Too many requests, please try again later")
+    code = "too_many_streams"
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    public = "Too many downloads are running at once. Please wait until one of them has ended."
+
+
 class GatewayBusy(Hasty):
     """All places for running downloads are taken."""
 

@@ -1,12 +1,9 @@
 """How much one visitor may do in a minute."""
 
 import ipaddress
+import math
 import time
 from collections.abc import Callable
-
-from limits import RateLimitItemPerMinute
-from limits.storage import MemoryStorage
-from limits.strategies import SlidingWindowCounterRateLimiter
 
 from gateway.delivery.ask import Ask
 from gateway.errors import RateLimited
@@ -15,6 +12,7 @@ from gateway.storage.memory import MemoryCache
 
 GRANT_LIFE_S = 600
 MOST_GRANTS = 50_000
+MOST_VISITORS = 50_000
 _IPV6_SUBSCRIBER = 64  # a subscriber has at least a /64; counting addresses would count nothing
 
 
@@ -24,7 +22,9 @@ class DownloadLimit:
     A visitor who comes back with the same link within ten minutes (a browser's own retry, a resumed download, a
     download manager's sixteen parts) goes on with the download begun before, and spends nothing.
 
-    Build it after the worker was forked: the library's storage has a timer.
+    The minute slides: of the minute before, as much counts as is still within sixty seconds. Only so many visitors are
+    remembered, the latest ones, and each costs the same however many there are: an IPv6 network has addresses without
+    end.
 
     Args:
         per_minute: for all workers together; 0 for no limit.
@@ -32,8 +32,8 @@ class DownloadLimit:
     """
 
     def __init__(self, per_minute: int, workers: int = 1, clock: Callable[[], float] = time.time) -> None:
-        self._item = RateLimitItemPerMinute(max(1, per_minute // workers)) if per_minute else None
-        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage()) if per_minute else None
+        self._per_minute = max(1, per_minute // workers) if per_minute else 0
+        self._counts: MemoryCache[tuple[float, int, int]] = MemoryCache(MOST_VISITORS, clock)
         self._grants: MemoryCache[bool] = MemoryCache(MOST_GRANTS, clock)
         self._clock = clock
 
@@ -43,18 +43,26 @@ class DownloadLimit:
         Raises:
             RateLimited: none is left; says after how many seconds one will be.
         """
-        if self._limiter is None or self._item is None or (ask.method == "HEAD" and link.signed):
+        if not self._per_minute or (ask.method == "HEAD" and link.signed):
             return
         visitor, grant = ask.visitor, (ask.visitor, link.task_id, link.url, link.id or str(link.expires))
         if self._grants.get(grant):
             return
-        if self._limiter.hit(self._item, visitor):
-            self._grants.put(grant, True, self._clock() + GRANT_LIFE_S)  # noqa: FBT003 (a value, not a flag)
-            return
-        reset_at = self._limiter.get_window_stats(self._item, visitor).reset_time
-        raise RateLimited(
-            f"{visitor} began too many downloads", retry_after_s=max(1, min(60, round(reset_at - self._clock())))
-        )
+        if wait_s := self._wait_s(visitor):
+            raise RateLimited(f"{visitor} began too many downloads", wait_s)
+        self._grants.put(grant, True, self._clock() + GRANT_LIFE_S)  # noqa: FBT003 (a value, not a flag)
+
+    def _wait_s(self, visitor: str) -> int:
+        """Count one download, unless none is left: then tell after how many seconds one will be."""
+        minute, passed_s = divmod(self._clock(), 60)
+        counted_in, before, now = self._counts.get((visitor,)) or (minute, 0, 0)
+        if counted_in != minute:
+            before, now = now if counted_in == minute - 1 else 0, 0
+        if int(before * (1 - passed_s / 60) + now) < self._per_minute:
+            self._counts.put((visitor,), (minute, before, now + 1), (minute + 2) * 60)
+            return 0
+        free_at_s = 60 * (1 - (self._per_minute - now) / before) if now < self._per_minute else 60
+        return max(1, math.floor(free_at_s - passed_s) + 1)
 
 
 def visitor_of(address: str) -> str:

@@ -10,6 +10,7 @@ from gateway.capacity import stream_slots
 from gateway.delivery import etag
 from gateway.delivery.choose import Deliveries
 from gateway.delivery.etag import EntityTags
+from gateway.delivery.places import Places
 from gateway.delivery.stream import Streams
 from gateway.egress.client import Client
 from gateway.egress.guard import Guard
@@ -106,7 +107,8 @@ def build_services(
     known_for_s = KNOWN_FOR_S if own else math.inf
     resolver = Resolver(converter, settings.min_life_s, clock, known_for_s=known_for_s, metrics=metrics)
     keys = Keys(ConfiguredKeys(settings.named_api_keys), stored_keys, clock)
-    streams = Streams(tags, stream_slots(), settings.max_bytes, resolver.renew)
+    places = Places(stream_slots(), settings.streams_per_visitor)
+    streams = Streams(tags, places, settings.max_bytes, resolver.renew)
     return Services(
         signer=signer,
         links=Links(

@@ -188,6 +188,12 @@ class Settings(BaseSettings):
     downloads_per_minute: int = Field(
         120, ge=0, description="Downloads a visitor may begin in a minute; 0 for no limit."
     )
+    streams_per_visitor: int = Field(
+        128, ge=0, description="Streams a visitor may have running at once, in each worker; 0 for no limit."
+    )
+    visitor_timeout_s: int = Field(
+        30, ge=1, le=600, description="A visitor who accepts nothing for so long is cut, in seconds."
+    )
     trusted_proxies: int = Field(
         0, ge=0, le=5, description="Proxies in front whose `X-Forwarded-For` is believed. 1 on known platforms."
     )

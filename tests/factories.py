@@ -39,6 +39,7 @@ def make_settings(*servers: str, **changes: Any) -> Settings:
         "private_networks": "127.0.0.0/8",
         "allow_http": "true",
         "downloads_per_minute": "0",
+        "streams_per_visitor": "0",
         "database_url": "sqlite:///:memory:",
     }
     return Settings(_env_file=None, **values | changes)

@@ -81,15 +81,26 @@ def live_gateway(folder: Path, *servers: str, **settings: str) -> Iterator[LiveG
 
 @contextmanager
 def started_gateway(
-    folder: Path, environment: Mapping[str, str], config: Path = ROOT / "gunicorn.conf.py"
+    folder: Path,
+    environment: Mapping[str, str],
+    config: Path = ROOT / "gunicorn.conf.py",
+    most_files: int = 0,
 ) -> Iterator[LiveGateway]:
-    """Run the Procfile's command in a folder, with an environment and a port; stop it at the end. Waits for nothing."""
+    """Run the Procfile's command in a folder, with an environment and a port; stop it at the end. Waits for nothing.
+
+    Args:
+        folder: where it runs and logs.
+        environment: the whole of it, but for the port.
+        config: gunicorn's configuration.
+        most_files: how many files it may open, which decides how many visitors it takes; 0 for as many as we.
+    """
     port = free_port()
     log = folder / f"gateway-{port}.log"
     command = shlex.split((ROOT / "Procfile").read_text().partition("web:")[2])
+    limited = ["sh", "-c", f'ulimit -n {most_files} && exec "$@"', "sh"] if most_files else []
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", *command, "-c", str(config), "--chdir", str(folder)],
+            [*limited, sys.executable, "-m", *command, "-c", str(config), "--chdir", str(folder)],
             env={**environment, "PORT": str(port)},
             cwd=folder,
             stdout=output,
@@ -117,6 +128,7 @@ def environment_for(*servers: str, **settings: str) -> dict[str, str]:
         "private_networks": "127.0.0.0/8",
         "allow_http": "true",
         "downloads_per_minute": "0",
+        "streams_per_visitor": "0",
     } | settings
     return bare_environment() | {variable(name): value for name, value in given.items()}
 

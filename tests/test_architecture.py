@@ -70,11 +70,12 @@ RESERVED: dict[tuple[str, ...], set[str]] = {
     ("itsdangerous",): {"links"},
     ("boto3", "botocore"): {"storage"},
     # Its timers make deadlines, its threads wait for disks. gunicorn.conf.py patches; what is patched does not know.
-    ("gevent",): {"egress", "storage"},
+    ("gevent",): {"egress", "storage", "worker"},
     ("prometheus_client",): {"prometheus"},
 }
 EXCEPTIONS: dict[tuple[str, str], str] = {
-    ("gateway.worker", "gevent"): "is gunicorn's gevent worker",
+    ("gateway.worker.visitor", "socket"): "sets options on visitors' own sockets, and opens none",
+    ("gateway.worker.bounded", "socket"): "ends what a visitor may say, and opens none",
     ("gateway.web.sockets", "socket"): "sets options on the visitor's own socket, and opens none",
     ("gateway.processes", "http.client"): "asks the processes it started, on loopback, whether they answer",
     ("gateway.processes", "socket"): "looks whether its ports are free, on loopback",

@@ -5,15 +5,17 @@ import sys
 import time
 from collections.abc import Callable
 
-from bench.reliability import addresses, heals, hostile, restarts
+from bench.reliability import addresses, floods, heals, hostile, restarts, visitors
 from bench.reliability.row import Row, print_rows
 from bench.table import heading
 
 TRIALS: dict[str, Callable[[], list[Row]]] = {
     "heals": heals.run,
-    "restarts": restarts.run,
+    "visitors": visitors.run,
     "hostile": hostile.run,
+    "restarts": restarts.run,
     "addresses": addresses.run,
+    "floods": floods.run,
 }
 
 

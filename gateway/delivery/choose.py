@@ -8,7 +8,7 @@ from gateway.delivery.headers import disposition_and_type
 from gateway.delivery.heal import RenewAny, begin_patiently
 from gateway.delivery.redirect import redirect
 from gateway.delivery.stream import Stream, Streams
-from gateway.errors import FileTooLarge, GatewayBusy
+from gateway.errors import FileTooLarge, GatewayBusy, TooManyStreams
 from gateway.links.ledger import Ledger
 from gateway.links.link import Link, Mode
 from gateway.resolving.source import Source
@@ -37,7 +37,7 @@ class Deliveries:
 
         Raises:
             LinkExpired: the link is over, and this is no download begun before.
-            RangeNotSatisfiable, OriginError, GatewayBusy: nothing can be delivered.
+            RangeNotSatisfiable, OriginError, GatewayBusy, TooManyStreams: nothing can be delivered.
         """
         renew = partial(self._renew, link.task_id, link.url)
         return begin_patiently(lambda source: self._choose(link, source, ask), source, renew, ask.asked_at)
@@ -68,7 +68,7 @@ class Deliveries:
         return next((reason for holds, reason in rules if holds), "")
 
     def _look_and_choose(self, link: Link, source: Source, ask: Ask) -> Delivered:
-        begun = self._begin(link, source) if source.facts is None and ask.is_plain else None
+        begun = self._begin(link, source, ask) if source.facts is None and ask.is_plain else None
         if (source.facts or source.look()).attachment:
             if begun is not None:
                 begun.close()
@@ -76,11 +76,11 @@ class Deliveries:
         delivered = self._streams.deliver(link, source, ask, self._counter(link, ask), begun)
         return _told(delivered, "stream", "no-attachment")
 
-    def _begin(self, link: Link, source: Source) -> Stream | None:
+    def _begin(self, link: Link, source: Source, ask: Ask) -> Stream | None:
         """Open the source; where that cannot be, look at it: a redirect needs no place, and has no limit."""
         try:
-            return self._streams.begin(link, source)
-        except (GatewayBusy, FileTooLarge):
+            return self._streams.begin(link, source, ask)
+        except (GatewayBusy, TooManyStreams, FileTooLarge):
             return None
 
     def _stream(self, link: Link, source: Source, ask: Ask) -> Delivered:

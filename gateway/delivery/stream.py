@@ -1,7 +1,6 @@
 """Delivery by streaming: the bytes pass through, as many at a time as the visitor takes."""
 
 import errno
-import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -10,15 +9,16 @@ from gateway.delivery.ask import Ask, Delivered, Nothing, Progress
 from gateway.delivery.etag import EntityTags
 from gateway.delivery.headers import Headers, not_modified_headers, stream_headers
 from gateway.delivery.heal import Healing, RenewAny
+from gateway.delivery.places import Places
 from gateway.delivery.ranges import span_of
-from gateway.errors import FileTooLarge, GatewayBusy, GatewayError, LinkExpired, RangeNotSatisfiable
+from gateway.errors import FileTooLarge, GatewayError, LinkExpired, RangeNotSatisfiable
 from gateway.links.link import Link
 from gateway.resolving.source import Facts, Source, Span
 
-SMALL_CHUNK = 16 * 1024
+SLOW_CHUNK = 4 * 1024  # what a slow visitor makes us hold
+SMALL_CHUNK = 8 * 1024  # smaller ones cost the small images more than they save
 LARGE_CHUNK = 256 * 1024
-PIECE = 64 * 1024  # the server gives each piece 30 s, so this is how slow a visitor may become: 2 KiB/s
-LARGE_AFTER = 4 * 2**20  # growing from the first byte costs three times the memory over thousands of slow visitors
+LARGE_AFTER = 2**20  # more than the kernels between the origin and a visitor take for one who reads nothing
 SLOW_WRITE_S = 0.5
 YIELD_EVERY = 2**20
 
@@ -28,33 +28,32 @@ class Streams:
 
     Args:
         tags: makes our entity tags.
-        most: how many streams may run at once in this worker.
+        places: how many streams may run at once in this worker.
         max_bytes: the largest file that is passed on.
         renew: makes a new source in place of one that died in mid-stream, or raises why there is none.
     """
 
-    def __init__(self, tags: EntityTags, most: int, max_bytes: int, renew: RenewAny) -> None:
+    def __init__(self, tags: EntityTags, places: Places, max_bytes: int, renew: RenewAny) -> None:
         self._tags = tags
-        self._slots = threading.BoundedSemaphore(most)
+        self._places = places
         self._max_bytes = max_bytes
         self._renew = renew
 
-    def begin(self, link: Link, source: Source, span: Span | None = None) -> "Stream":
+    def begin(self, link: Link, source: Source, ask: Ask, span: Span | None = None) -> "Stream":
         """Take a place and open the source, so that what is wrong is known before anything is sent.
 
         Raises:
-            GatewayBusy: all places are taken.
+            GatewayBusy, TooManyStreams: no place is left, or none for this visitor.
             OriginError: the origin does not give the file.
         """
-        if not self._slots.acquire(blocking=False):
-            raise GatewayBusy("all places for streams are taken")
+        release = self._places.take(ask.visitor, link)
         try:
             opened = source.open(span)
         except BaseException:
-            self._slots.release()
+            release()
             raise
         file = Healing(opened, source, partial(self._renew, link.task_id, link.url))
-        stream = Stream(file, self._slots.release, self._max_bytes)
+        stream = Stream(file, release, self._max_bytes)
         if (opened.facts.length or 0) > self._max_bytes:
             stream.close()
             raise FileTooLarge(f"{opened.facts.length} bytes")
@@ -71,10 +70,10 @@ class Streams:
         Raises:
             LinkExpired: the link is over, and this does not go on with a download begun before.
             RangeNotSatisfiable: 416.
-            OriginError, GatewayBusy: the file cannot be had.
+            OriginError, GatewayBusy, TooManyStreams: the file cannot be had.
         """
         if begun is not None or ask.is_plain:
-            return self._run(link, ask, begun or self.begin(link, source), completed)
+            return self._run(link, ask, begun or self.begin(link, source, ask), completed)
         facts = source.look()
         if link.over and not self._tags.matches(ask.if_range, link, facts):
             raise LinkExpired("that download is of another file")
@@ -100,7 +99,7 @@ class Streams:
             if span is None:
                 break
             try:
-                stream = self.begin(link, source, span)
+                stream = self.begin(link, source, ask, span)
             except RangeNotSatisfiable:  # the file is shorter than it was
                 source.forget(facts)
                 continue
@@ -111,7 +110,7 @@ class Streams:
                 return stream
             stream.close()
             source.forget(facts)
-        return self.begin(link, source)
+        return self.begin(link, source, ask)
 
     def _span(self, link: Link, facts: Facts, ask: Ask) -> Span | None:
         if not facts.ranges or facts.length is None:
@@ -164,11 +163,10 @@ class Stream:
         try:
             while chunk := self._file.read(amount):
                 before = time.monotonic()
-                for begin in range(0, len(chunk), PIECE):
-                    yield chunk[begin : begin + PIECE]
+                yield chunk
                 slow = time.monotonic() - before > SLOW_WRITE_S
                 self._count(len(chunk))
-                amount = LARGE_CHUNK if self.progress.sent > LARGE_AFTER and not slow else SMALL_CHUNK
+                amount = SLOW_CHUNK if slow else LARGE_CHUNK if self.progress.sent > LARGE_AFTER else SMALL_CHUNK
         except GatewayError as error:
             self.progress.outcome, self.progress.broke_off = error.code, True
             raise ConnectionResetError(errno.ECONNRESET, "the origin failed in mid-stream") from error

@@ -19,6 +19,9 @@ MOST_INTERIM_RESPONSES = 8
 MOST_TRAILER_LINES = 100
 LONGEST_LINE = 65536
 LONGEST_TURN_S = 0.001
+MOST_AHEAD = 2**20  # what an origin may send before we read it; at 20 ms from it, still 50 MB/s
+_TCP_WINDOW_CLAMP = getattr(socket, "TCP_WINDOW_CLAMP", None)  # Linux
+HEADER_BUFFER = 1024  # each open stream has one, and bodies pass it by
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n]*)?\r?\n")
 
 
@@ -71,7 +74,7 @@ class _Paced:
         self.file = _PacedFile(sock)
 
     def makefile(self, _mode: str, _buffering: int = -1) -> io.BufferedReader:
-        return io.BufferedReader(self.file)
+        return io.BufferedReader(self.file, HEADER_BUFFER)
 
 
 class BoundedResponse(http.client.HTTPResponse):
@@ -132,7 +135,10 @@ def guarded_adapter(policy: Policy, lookup: Lookup, *, pool_size: int = 64, **po
     The connection classes are made per adapter, so that urllib3's own stay as they are.
     """
     adapter = SafeAdapter(policy=policy, resolver=lookup, pool_connections=pool_size, pool_maxsize=pool_size)
-    adapter.init_poolmanager(pool_size, pool_size, **pool_options)
+    options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
+    if _TCP_WINDOW_CLAMP is not None:
+        options.append((socket.IPPROTO_TCP, _TCP_WINDOW_CLAMP, MOST_AHEAD))
+    adapter.init_poolmanager(pool_size, pool_size, socket_options=options, **pool_options)
     for pool in adapter.poolmanager.pool_classes_by_scheme.values():
         pool.ConnectionCls.response_class = BoundedResponse
     return adapter

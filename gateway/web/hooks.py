@@ -12,7 +12,6 @@ from flask import Flask, Response, g, request
 
 from gateway.delivery.ask import Progress
 from gateway.metrics import Metrics
-from gateway.web.sockets import bound_socket
 from gateway.web.state import services
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -32,7 +31,6 @@ def _begin() -> None:
     given = request.headers.get("X-Request-Id", "")
     g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
     g.begun_at = time.monotonic()
-    bound_socket()
 
 
 def _end(response: Response) -> Response:

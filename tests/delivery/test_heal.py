@@ -24,6 +24,7 @@ from gateway.delivery import heal
 from gateway.delivery.ask import Ask, Delivered
 from gateway.delivery.choose import Deliveries
 from gateway.delivery.etag import SALT, EntityTags
+from gateway.delivery.places import Places
 from gateway.delivery.stream import Streams
 from gateway.errors import (
     OriginBusy,
@@ -285,7 +286,7 @@ def test_the_old_connection_is_closed_before_a_new_one_is_opened(gateway: Gatewa
 
 def test_healed_streams_and_broken_ones_give_their_places_back(gateway: Gateway, origin: ScriptedServer) -> None:
     tags = EntityTags(KeyRing.derive([SECRET], SALT))
-    streams = Streams(tags, 1, gateway.settings.max_bytes, gateway.services.resolver.renew)
+    streams = Streams(tags, Places(2), gateway.settings.max_bytes, gateway.services.resolver.renew)
     deliveries = Deliveries(streams, gateway.services.ledger, "auto", gateway.services.resolver.renew)
     gateway = Gateway(gateway.settings, replace(gateway.services, deliveries=deliveries))
 

@@ -61,7 +61,9 @@ def requests_of(gateway: LiveGateway) -> list[dict[str, object]]:
 def test_a_connection_that_a_proxy_keeps_idle_is_closed_at_once(tmp_path: Path, origin: ScriptedServer) -> None:
     with live_gateway(tmp_path, origin.address) as gateway, closing(connect(gateway)) as proxy:
         proxy.sendall(HEALTH)
-        proxy.recv(4096)
+        answered = b""
+        while not answered.endswith(b"ok\n"):
+            answered += proxy.recv(4096)
         begun_at = time.monotonic()
         gateway.process.send_signal(signal.SIGTERM)
 

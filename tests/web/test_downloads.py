@@ -15,6 +15,7 @@ from werkzeug.test import TestResponse
 from factories import PNG, SECRET, Gateway, make_settings
 from gateway.delivery.choose import Deliveries
 from gateway.delivery.etag import SALT, EntityTags
+from gateway.delivery.places import Places
 from gateway.delivery.stream import SMALL_CHUNK, Streams
 from gateway.links.signed import KeyRing
 from gateway.services import build_services
@@ -125,12 +126,12 @@ def held(left: threading.Event) -> Route:
     return route
 
 
-def with_places(origin: ScriptedServer, places: int) -> Gateway:
-    """A gateway that runs at most so many streams at once."""
+def with_places(origin: ScriptedServer, places: int, per_visitor: int = 0) -> Gateway:
+    """A gateway that runs at most so many streams at once, in all and for each visitor."""
     settings = make_settings(origin.address)
     services = build_services(settings)
     tags = EntityTags(KeyRing.derive([SECRET], SALT))
-    streams = Streams(tags, places, settings.max_bytes, services.resolver.renew)
+    streams = Streams(tags, Places(places, per_visitor), settings.max_bytes, services.resolver.renew)
     deliveries = Deliveries(streams, services.ledger, "auto", services.resolver.renew)
     return Gateway(settings, replace(services, deliveries=deliveries))
 

@@ -17,6 +17,7 @@ from gateway.errors import (
     RangeNotSatisfiable,
     RateLimited,
     StorageDown,
+    TooManyStreams,
 )
 from gateway.links.link import EXPIRES, LINK_ID, LONGEST_FILENAME, LONGEST_URL, MODES
 from gateway.web.reference.openapi import Answer, Content, Operation, Parameter
@@ -95,7 +96,7 @@ _REDIRECT = Answer(
 )
 _TOO_LONG = Answer(414, "The address is longer than the server reads", Content({"text/html": {"type": "string"}}))
 _KEPT_ERRORS = (OriginNotFound, OriginGone, FileTooLarge, DatabaseDown, StorageDown)
-_ERRORS = (RangeNotSatisfiable, PrefetchRefused, LoopDetected, GatewayBusy, Maintenance)
+_ERRORS = (RangeNotSatisfiable, PrefetchRefused, LoopDetected, TooManyStreams, GatewayBusy, Maintenance)
 
 OPERATIONS = (
     Operation(

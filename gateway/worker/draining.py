@@ -1,4 +1,4 @@
-"""The worker that gunicorn runs: its gevent worker, with an end that breaks nothing which need not break."""
+"""The end of a worker, which breaks nothing that need not break."""
 
 import time
 from contextlib import suppress
@@ -10,14 +10,15 @@ from gevent.pool import Pool
 from gevent.server import StreamServer
 from gevent.socket import SHUT_RD
 from gunicorn.sock import ssl_context
-from gunicorn.workers.ggevent import GeventWorker
+
+from gateway.worker.bounded import BoundedWorker
 
 TICK_S = 1.0
 DRAIN_TICK_S = 0.1
 CUT_BEFORE_S = 2.0  # the master kills at the end of the grace, and who is killed says nothing
 
 
-class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
+class DrainingWorker(BoundedWorker):
     """Told to end, it serves who is there already, closes what is idle, and lets running downloads finish.
 
     What still runs shortly before ``graceful_timeout`` is cut, so that the visitor sees a broken transfer and the log
@@ -26,7 +27,7 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (gunicorn's)
         super().__init__(*args, **kwargs)
-        self._idle: set[Any] = set()
+        self._idle: dict[Any, Any] = {}  # by the greenlet that serves it
 
     def run(self) -> None:
         """Serve until told to end."""
@@ -46,15 +47,15 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
         try:
             super().handle(listener, client, addr)
         finally:
-            self._idle.discard(client)
+            self._idle.pop(gevent.getcurrent(), None)
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:  # noqa: ANN401 (gunicorn's)
         """Serve one request of a connection; at the end of the worker, its last."""
-        self._idle.discard(sock)
+        self._idle.pop(gevent.getcurrent(), None)
         super().handle_request(listener_name, req, sock, addr)
         if not self.alive:
             raise StopIteration
-        self._idle.add(sock)
+        self._idle[gevent.getcurrent()] = sock
 
     def _serve(self, listener: Any) -> StreamServer:  # noqa: ANN401 (gevent's socket)
         listener.setblocking(1)
@@ -67,7 +68,7 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no typ
         return server
 
     def _close_idle(self) -> None:
-        for sock in list(self._idle):
+        for sock in list(self._idle.values()):
             with suppress(OSError):
                 sock.shutdown(SHUT_RD)  # a request that is here already is still read
 

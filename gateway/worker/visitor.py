@@ -1,0 +1,78 @@
+"""A visitor's socket: bounded in time, and in what the kernel holds for it."""
+
+import errno
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import gevent.socket
+
+LEAST_RATE = 1024  # of a body, in bytes a second
+UNSENT_BYTES = 16 * 1024  # a kernel asks for more when half is sent, so this is also how slow a visitor may be
+_TCP_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)
+
+
+class VisitorTimedOut(ConnectionResetError, TimeoutError):
+    """The visitor accepted nothing for too long, or sends next to nothing.
+
+    gunicorn takes it for one who left; the log calls it cut.
+    """
+
+
+class VisitorSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent has no types
+    """A visitor's socket: it waits so long for the visitor to accept a byte, and holds little that is not sent."""
+
+    def __init__(self, accepted: Any, patience_s: float) -> None:  # noqa: ANN401 (gevent's socket)
+        family, kind, protocol = accepted.family, accepted.type, accepted.proto
+        super().__init__(family, kind, protocol, fileno=accepted.detach())
+        self.settimeout(patience_s)
+        self._patience_s = patience_s
+        self._asked_at: float | None = None
+        self._received = 0
+        try:
+            self.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+        except OSError:  # not TCP, or a kernel without it
+            self.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * UNSENT_BYTES)
+
+    @contextmanager
+    def serving(self) -> Iterator[None]:
+        """Serve one request: what is received meanwhile is its body."""
+        self._asked_at, self._received = time.monotonic(), 0
+        try:
+            yield
+        finally:
+            self._asked_at = None
+
+    def recv(self, *args: Any) -> Any:  # noqa: ANN401 (gevent's)
+        """Receive what is there. A body must come at 1 KiB a second, after a start of its own.
+
+        Raises:
+            VisitorTimedOut: it drips.
+        """
+        received = super().recv(*args)
+        self._received += len(received)
+        if self._asked_at is not None:
+            allowed_s = self._patience_s + self._received / LEAST_RATE
+            if time.monotonic() - self._asked_at > allowed_s:
+                raise VisitorTimedOut(errno.ECONNRESET, "the visitor sends too slowly")
+        return received
+
+    def sendall(self, data: Any, flags: int = 0) -> None:  # noqa: ANN401 (bytes or the like)
+        """Send everything. gevent's own has one timeout for all of it, and would cut who is merely slow.
+
+        Raises:
+            VisitorTimedOut: nothing was accepted for the whole timeout.
+        """
+        left = memoryview(data)
+        while left:
+            try:
+                left = left[self.send(left, flags, timeout=0.0) :]
+                continue
+            except BlockingIOError:
+                pass  # waited for out here, as a traceback would hold 5 KB for as long
+            try:
+                gevent.socket.wait_write(self.fileno(), timeout=self.timeout)
+            except TimeoutError:
+                raise VisitorTimedOut(errno.ECONNRESET, "the visitor accepted nothing") from None
