@@ -123,7 +123,7 @@ class UploadBroken(RequestError):
     contract = (422, VALIDATION_FAILED)
     code = "upload_broken"
     status = HTTPStatus.BAD_REQUEST
-    public = "The upload broke off. Nothing of it was kept; send it again."
+    public = "The body of the request broke off. Nothing of it was kept; send it again."
     retry = True
 
 

@@ -8,7 +8,9 @@ import pytest
 
 from factories import Gateway, make_settings
 from gateway.web.pages import PAGE_POLICY
-from gateway.web.reference.reading import Field, fields, inline, prose
+from gateway.web.reference.openapi import LIMITS
+from gateway.web.reference.proofs import SCHEMES
+from gateway.web.reference.reading import Field, fields, inline, place, prose
 from gateway.web.reference.table import OPERATIONS
 from live import ROOT
 
@@ -51,10 +53,26 @@ def test_every_call_is_on_the_page(plain: Gateway) -> None:
     assert missing == []
 
 
+def test_every_call_says_what_opens_it_and_the_page_explains_that(plain: Gateway) -> None:
+    said = text_of(plain.client.get("/docs").text)
+
+    assert said.count("Needs BearerAuth with the scope records .") == 4
+    assert "Needs CallbackToken , or WebhookSignature and WebhookTimestamp ." in said
+    assert [name for name in SCHEMES if f"{name} {place(SCHEMES[name])}" not in said] == []
+    assert [name for name, says in LIMITS.items() if f"{name} integer {says}" not in said] == []
+
+
+def test_a_body_that_is_no_json_is_on_the_page(plain: Gateway) -> None:
+    said = text_of(plain.client.get("/docs").text)
+
+    assert "Body The bytes of the image, as large as the operator allows: PNG, JPEG, GIF, WebP or AVIF." in said
+
+
 def test_every_error_is_on_the_page_in_its_own_words(plain: Gateway) -> None:
     said = text_of(plain.client.get("/docs").text)
 
-    missing = {error for operation in OPERATIONS for error in operation.errors if error.public not in said}
+    told = {error: error.public.replace("`", "") for operation in OPERATIONS for error in operation.errors}
+    missing = {error for error, public in told.items() if public not in said}
 
     assert {error for error in missing if error.contract[1] not in said} == set()
 
@@ -92,6 +110,21 @@ def test_every_link_on_the_page_leads_somewhere(plain: Gateway, prefixed: Gatewa
 def test_the_home_page_leads_to_the_reference(plain: Gateway, prefixed: Gateway) -> None:
     assert 'href="/docs"' in plain.client.get("/").text
     assert f'href="{PREFIX}/docs"' in prefixed.client.get(f"{PREFIX}/").text
+
+
+def test_the_readme_lists_every_call_and_what_opens_it() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+
+    listed = re.findall(r"^\| `([A-Z]+ /\S+)` \| (.+) \| (.+) \|$", readme, re.MULTILINE)
+
+    assert [(call, says) for call, says, _ in listed] == [
+        (f"{made.method.upper()} {made.path}", made.summary) for made in OPERATIONS
+    ]
+    assert {call: opens for call, _, opens in listed if opens.startswith("a key")} == {
+        f"{made.method.upper()} {made.path}": f"a key, `{made.proofs[0]['BearerAuth'][0]}`"
+        for made in OPERATIONS
+        if made.takes_key
+    }
 
 
 # --- how the document is read

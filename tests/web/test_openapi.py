@@ -462,6 +462,44 @@ def test_what_is_answered_is_documented(
     documented.hold(operation_id, response)
 
 
+def callback(code: object = 200, task_id: object = "task12345", **info: object) -> Json:
+    return {"code": code, "data": {"taskId": task_id, "info": info or None}}
+
+
+@pytest.mark.parametrize(
+    ("body", "understood"),
+    [
+        (callback(), True),
+        (callback(0), True),
+        (callback(400) | {"msg": None}, True),
+        (callback(99_999) | {"msg": "No."}, True),
+        (callback(result_urls=None), True),
+        (callback(result_urls=[]), True),
+        (callback(result_urls=[" "] * 100), True),
+        ({"code": 200, "data": {"taskId": "task12345"}}, True),
+        ([], False),
+        ({}, False),
+        ({"code": 200}, False),
+        ({"code": 200, "data": {}}, False),
+        ({"data": {"taskId": "task12345"}}, False),
+        (callback("200"), False),
+        (callback(-1), False),
+        (callback(100_000), False),
+        (callback(task_id="../x"), False),
+        (callback(task_id=5), False),
+        (callback(result_urls="x"), False),
+        (callback(result_urls=[1]), False),
+        (callback(result_urls=[" "] * 101), False),
+    ],
+)
+def test_a_callback_is_understood_where_the_document_says_so(store: Gateway, body: object, understood: bool) -> None:  # noqa: FBT001
+    documented = Documented(document_of(store))
+    told = documented.operation("tell-of-task")["requestBody"]["content"]["application/json"]["schema"]
+
+    assert documented.fits(told, body) == understood
+    assert tell(store, body).status_code == (200 if understood else 422)
+
+
 KEYED = {operation.id: operation for operation in OPERATIONS if operation.takes_key}
 
 

@@ -17,7 +17,7 @@ _KEPT = Content({JSON: RecordAnswer}, success(RECORD_EXAMPLE))
 _NAME = Parameter(
     "name",
     "path",
-    "The name of the image, unique within the task; neither `.` nor `..`.",
+    "The name of the image within the task. It is not `.`, and not `..` either.",
     {"type": "string", "minLength": 1, "maxLength": 150, "pattern": r"^[^/\\\x00-\x1f\x7f-\x9f\ufffd]+$"},
     "cat.png",
 )
