@@ -13,6 +13,7 @@ from gateway.storage.memory import MemoryCache
 GRANT_LIFE_S = 600
 MOST_GRANTS = 50_000
 MOST_VISITORS = 50_000
+_ROUNDING_S = 0.01  # what sums of seconds since 1970 may be off
 _IPV6_SUBSCRIBER = 64  # a subscriber has at least a /64; counting addresses would count nothing
 
 
@@ -62,7 +63,7 @@ class DownloadLimit:
             self._counts.put((visitor,), (minute, before, now + 1), (minute + 2) * 60)
             return 0
         free_at_s = 60 * (1 - (self._per_minute - now) / before) if now < self._per_minute else 60
-        return max(1, math.floor(free_at_s - passed_s) + 1)
+        return max(1, math.floor(free_at_s - passed_s + _ROUNDING_S) + 1)
 
 
 def visitor_of(address: str) -> str:

@@ -35,6 +35,7 @@ class BadProvider:
         return outcome == self.expected or (self.pauses and outcome == PAUSED)
 
 
+BUSY = "503 provider_busy"  # which holds for every file
 PROVIDERS: dict[str, BadProvider] = {}
 
 
@@ -121,7 +122,7 @@ def redirecting(line: Line) -> None:
     line.say(_answer("307 Elsewhere", f"Location: http://{line.address}/", "Content-Length: 0"))
 
 
-@_bad("503 provider_busy")
+@_bad(BUSY, pauses=True)
 def rate_limiting(line: Line) -> None:
     """Says that there were too many calls."""
     line.say(envelope(429, None, f"Retry-After: {RETRY_AFTER_S}"))

@@ -5,6 +5,7 @@ import io
 import re
 import socket
 import time
+from email.errors import FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect
 from typing import Any
 
 from ssrfguard import Policy
@@ -22,6 +23,8 @@ LONGEST_TURN_S = 0.001
 MOST_AHEAD = 2**20  # what an origin may send before we read it; at 20 ms from it, still 50 MB/s
 _TCP_WINDOW_CLAMP = getattr(socket, "TCP_WINDOW_CLAMP", None)  # Linux
 HEADER_BUFFER = 1024  # each open stream has one, and bodies pass it by
+# The parser takes such a line, and all that follows, for no headers: what frames the body may be among them.
+_LOST_HEADERS = (MissingHeaderBodySeparatorDefect, FirstHeaderLineIsContinuationDefect)
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n]*)?\r?\n")
 
 
@@ -93,6 +96,8 @@ class BoundedResponse(http.client.HTTPResponse):
         """Read the headers, under the deadline."""
         super().begin()
         self._paced_file.headers_are_in()
+        if any(isinstance(defect, _LOST_HEADERS) for defect in self.headers.defects):
+            raise http.client.HTTPException("a line among the headers that is none")
         if self.headers.get("Transfer-Encoding", "chunked").strip().lower() != "chunked":
             raise http.client.HTTPException("a transfer coding that was not asked for")
 

@@ -685,10 +685,22 @@ def test_a_header_value_is_printable_or_nothing(said: bytes, read: str) -> None:
 @pytest.mark.parametrize("said", [b"a\rb", b"a\r\n b", b"a\nX: b", b"a\r\r\nb"])
 def test_a_line_break_never_comes_out_of_a_header(said: bytes) -> None:
     with saying(b"HTTP/1.1 200 OK\r\nETag: " + said + b"\r\nContent-Length: 2\r\n\r\nok") as wire:
-        opened = client_for(wire).get(wire.url)
+        try:
+            opened = client_for(wire).get(wire.url)
+        except OriginFailed:  # what stands behind the break is no header
+            return
         opened.close()
 
     assert opened.header("ETag").isprintable()
+
+
+@pytest.mark.parametrize("line", [b"leak", b" folded", b"no header: \rhere"])
+def test_a_line_that_is_no_header_does_not_hide_those_that_follow(line: bytes) -> None:
+    """The parser would take the framing for a part of the body."""
+    headers = line + b"\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
+
+    with saying(b"HTTP/1.1 200 OK\r\n" + headers) as wire, pytest.raises(OriginFailed):
+        client_for(wire).get(wire.url)
 
 
 # --- connections

@@ -13,7 +13,7 @@ import pytest
 from bench.faults.line import RawServer
 from bench.faults.names import DEAD, NameServer, tell_stage_names
 from bench.faults.origin import IMAGE, MOST_BYTES, ORIGINS, UNSAFE, Fault, serve
-from bench.faults.provider import PROVIDERS, RETRY_AFTER_S, serve as provide
+from bench.faults.provider import BUSY, PROVIDERS, RETRY_AFTER_S, serve as provide
 from bench.faults.stage import HURRIED, Stage
 from bench.faults.visitor import Seen, Visitor, fetch
 from bench.faults.worker import Worker
@@ -154,7 +154,7 @@ def test_all_hostile_origins_at_once_cost_little_memory(storm: Storm) -> None:
 def test_no_connection_is_left_behind(storm: Storm, hostile: RawServer) -> None:
     before, after = storm.files
 
-    assert after <= before
+    assert after <= before + 4  # pooled ones; a leak would leave one for each origin
     assert happens(lambda: hostile.open_connections == 0)
 
 
@@ -233,7 +233,7 @@ class Troubles:
 
 @pytest.fixture(scope="module")
 def troubles(upstream: LiveGateway, hostile: RawServer) -> Troubles:
-    """Those providers that are left alone soon come last."""
+    """Those providers that are left alone soon come late, and the one that wants to be left alone comes last."""
 
     def visit(name: str) -> Seen:
         return fetch(upstream.port, upstream.path(hostile.url(f"/{name}/cat.png"), mode="stream"))
@@ -241,9 +241,11 @@ def troubles(upstream: LiveGateway, hostile: RawServer) -> Troubles:
     visit("image.png")
     worker = worker_of(upstream)
     before = worker.memory() if worker else 0
-    in_turn = sorted(PROVIDERS, key=lambda name: PROVIDERS[name].pauses)
+    last = next(name for name, provider in PROVIDERS.items() if provider.expected == BUSY)
+    in_turn = sorted(PROVIDERS.keys() - {last}, key=lambda name: PROVIDERS[name].pauses)
     with ThreadPoolExecutor(4) as pool:
         seen = dict(zip(in_turn, pool.map(visit, in_turn), strict=True))
+    seen[last] = visit(last)
     return Troubles(seen, worker.peak() - before if worker else 0)
 
 

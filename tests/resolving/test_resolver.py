@@ -10,7 +10,6 @@ from functools import partial
 from typing import TypeVar
 
 import pytest
-from structlog.testing import capture_logs
 
 from factories import Clock
 from gateway.egress.client import Client
@@ -37,6 +36,7 @@ from gateway.errors import (
 from gateway.resolving.remote import RemoteSource
 from gateway.resolving.resolver import LONGEST_FAILURE_LIFE_S, MOST_RENEWALS, SHORTEST_LIFE_S, Resolver
 from gateway.resolving.source import Source
+from real_logs import lines, real_logs
 
 TASK, URL = "task12345", "https://cdn.example/v/cat.png"
 MIN_LIFE_S = 120
@@ -142,20 +142,21 @@ def test_a_short_lived_source_is_handed_out_and_not_kept(
 def test_a_short_lived_source_is_told_in_the_log_without_its_url(resolver: Resolver, converter: Provider) -> None:
     converter.life_s = MIN_LIFE_S - 20
 
-    with capture_logs() as logged:
+    with real_logs() as written:
         resolver.resolve(TASK, URL)
 
-    assert [(line["event"], line["log_level"], line["life_s"]) for line in logged] == [
+    logged = lines(written)
+    assert [(line["event"], line["level"], line["life_s"]) for line in logged] == [
         ("short_lived_source", "warning", 100)
     ]
     assert "bucket.example" not in str(logged)
 
 
 def test_nothing_is_logged_of_a_source_that_lives_long_enough(resolver: Resolver) -> None:
-    with capture_logs() as logged:
+    with real_logs() as written:
         resolver.resolve(TASK, URL)
 
-    assert logged == []
+    assert lines(written) == []
 
 
 # --- while the source cannot be had anew

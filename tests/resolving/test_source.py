@@ -551,13 +551,11 @@ def test_the_first_bytes_are_not_lost_and_not_given_twice(source: RemoteSource, 
     origin.serve(PATH, FILE)
     opened = source.open()
 
-    parts = [opened.read(10) for _ in range(103)]
-    rest = opened.read(10)
+    parts = list(iter(lambda: opened.read(10), b""))
     opened.close()
 
     assert b"".join(parts) == FILE
     assert max(map(len, parts)) == 10
-    assert rest == b""
 
 
 @pytest.mark.parametrize("sent", [0, 10, 64, 500, 1023])
