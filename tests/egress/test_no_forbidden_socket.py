@@ -151,6 +151,12 @@ class Stage:
         return self.gateways[resolver]
 
 
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be opened is tried again, without the pauses."""
+    monkeypatch.setattr("gateway.delivery.heal.FIRST_PAUSES_S", (0.0, 0.0))
+
+
 @pytest.fixture
 def stage(origin: ScriptedServer, provider: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
     with ScriptedServer() as private:

@@ -18,7 +18,7 @@ from live import LiveGateway, live_gateway
 
 ANSWERS_WITHIN_S = 15.0
 MANY = settings(
-    max_examples=200,
+    max_examples=60,
     deadline=None,
     derandomize=os.environ.get("GATEWAY_TEST_REQUIRE") == "all",
     suppress_health_check=[HealthCheck.function_scoped_fixture],
