@@ -8,7 +8,9 @@ import os  # noqa: E402
 import shutil  # noqa: E402
 import sys  # noqa: E402
 import tempfile  # noqa: E402
+from collections.abc import Callable  # noqa: E402
 from contextlib import suppress  # noqa: E402
+from functools import partial  # noqa: E402
 from typing import Any  # noqa: E402
 
 import structlog  # noqa: E402
@@ -19,6 +21,8 @@ from gateway.errors import ConfigError, DatabaseDown  # noqa: E402
 from gateway.logs import LOGGING, set_up_logs  # noqa: E402
 from gateway.worker.draining import DrainingWorker  # noqa: E402
 
+_BEHIND = 3
+_FAULTS = {_BEHIND: "DATABASE_URL: the database is behind; run: flask --app wsgi db upgrade"}
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 raise_file_limit()
@@ -49,7 +53,9 @@ def on_starting(server: Any) -> None:  # noqa: ANN401 (gunicorn's arbiter)
         sys.exit(str(_faults))
     if lost := lost_at_each_deploy(_settings):
         _warn_of(lost)
-    _prepare_database(_settings.database_url, server.log)
+    prepared = _apart(partial(_prepare_database, _settings.database_url, server.log))
+    if prepared:
+        sys.exit(_FAULTS.get(prepared, "DATABASE_URL: the database could not be prepared; see the lines above"))
     _make_room_for_metrics()
 
 
@@ -105,15 +111,26 @@ def _warn_of(lost: list[str]) -> None:
     )
 
 
-def _prepare_database(url: str, log: Any) -> None:  # noqa: ANN401 (gunicorn's logger)
-    """Refuse to run on a database that is behind; start without one that does not answer, as page links need none."""
+def _prepare_database(url: str, log: Any) -> int:  # noqa: ANN401 (gunicorn's logger)
+    """Tell a database that is behind, and start without one that does not answer, as page links need none."""
     from gateway.storage.database import Database  # noqa: PLC0415 (faulty settings are told without its libraries)
 
-    database = Database(url)
     try:
-        if not database.prepare():
-            sys.exit("DATABASE_URL: the database is behind; run: flask --app wsgi db upgrade")
+        return 0 if Database(url).prepare() else _BEHIND
     except DatabaseDown as down:
         log.warning("DATABASE_URL: the database does not answer (%s); until it does, only page links work", down)
-    finally:
-        database.engine.dispose()  # workers open their own
+        return 0
+
+
+def _apart(work: Callable[[], int]) -> int:
+    """Do something in a process of its own, as every worker would carry what it imports: Alembic is 12 MB."""
+    fork, wait = monkey.get_original("os", "fork"), monkey.get_original("os", "waitpid")
+    child = fork()
+    if child == 0:
+        status = 1
+        try:
+            status = work()
+        finally:
+            sys.stderr.flush()
+            os._exit(status)
+    return os.waitstatus_to_exitcode(wait(child, 0)[1])

@@ -57,6 +57,22 @@ class Healing:
         renew: makes a new source when this one is dead.
     """
 
+    __slots__ = (
+        "_at",
+        "_end",
+        "_failing_since",
+        "_failures",
+        "_opened",
+        "_paced",
+        "_renew",
+        "_silent_until",
+        "_skipped",
+        "_source",
+        "facts",
+        "progress",
+        "span",
+    )
+
     def __init__(self, opened: Opened, source: Source, renew: Renew) -> None:
         self.facts, self.span = facts, span = opened.facts, opened.span
         self.progress = Progress()

@@ -15,7 +15,7 @@ from gateway.errors import FileTooLarge, GatewayError, LinkExpired, RangeNotSati
 from gateway.links.link import Link
 from gateway.resolving.source import Facts, Source, Span
 
-SLOW_CHUNK = 4 * 1024  # what a slow visitor makes us hold
+SLOW_CHUNK = 2 * 1024  # what a slow visitor makes us hold
 SMALL_CHUNK = 8 * 1024  # smaller ones cost the small images more than they save
 LARGE_CHUNK = 256 * 1024
 LARGE_AFTER = 2**20  # more than the kernels between the origin and a visitor take for one who reads nothing
@@ -140,6 +140,16 @@ def _same_file(known: Facts, found: Facts) -> bool:
 
 class Stream:
     """The body of a streamed response. Whoever has it closes it; until then it holds a place and a connection."""
+
+    __slots__ = (
+        "_completed",
+        "_file",
+        "_max_bytes",
+        "_release",
+        "facts",
+        "progress",
+        "span",
+    )
 
     def __init__(self, file: Healing, release: Callable[[], None], max_bytes: int) -> None:
         self.facts, self.span, self.progress = file.facts, file.span, file.progress

@@ -60,6 +60,12 @@ class Answer:
         value = self._headers.get(name, "")
         return value.strip() if _PRINTABLE.fullmatch(value) else ""
 
+    def drop_headers(self) -> None:
+        """Let go of the headers, which are some KB for each of thousands that stream; none is told any more."""
+        self._headers = self._raw.headers = HTTPHeaderDict()
+        if (response := getattr(self._raw, "_original_response", None)) is not None:
+            response.headers = response.msg = None
+
     def read(self, amount: int) -> bytes:
         """Read what is there, at most ``amount`` bytes; wait only when nothing is. Empty at the end.
 

@@ -17,6 +17,8 @@ class Paced:
         clock: monotonic seconds.
     """
 
+    __slots__ = ("_clock", "_got", "_read", "_waited_s")
+
     def __init__(self, read: Callable[[int], bytes], clock: Callable[[], float] = time.monotonic) -> None:
         self._read = read
         self._clock = clock

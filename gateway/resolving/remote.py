@@ -123,15 +123,20 @@ class RemoteSource:
 
     def _first_bytes(self, answer: Answer, span: Span | None) -> Opened:
         try:
-            if span is not None and answer.status == 206:
-                return self._part(answer, span)
-            if span is not None and answer.status == 416:
-                return self._nothing(answer, span)
-            _refuse(answer)
-            return self._whole(answer)
+            opened = self._understood(answer, span)
         except BaseException:
             answer.close()
             raise
+        answer.drop_headers()
+        return opened
+
+    def _understood(self, answer: Answer, span: Span | None) -> Opened:
+        if span is not None and answer.status == 206:
+            return self._part(answer, span)
+        if span is not None and answer.status == 416:
+            return self._nothing(answer, span)
+        _refuse(answer)
+        return self._whole(answer)
 
     def _whole(self, answer: Answer) -> Opened:
         begun = _peek(answer.read)

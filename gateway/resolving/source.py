@@ -56,6 +56,8 @@ class Body(Protocol):
 class Opened:
     """A file, or one span of it, open for reading. Close it always."""
 
+    __slots__ = ("_begun", "_body", "_left", "facts", "span")
+
     def __init__(self, facts: Facts, span: Span | None, body: Body, begun: bytes = b"") -> None:
         self.facts = facts
         self.span = span

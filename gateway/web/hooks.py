@@ -61,6 +61,8 @@ def _end(response: Response) -> Response:
 class _Over:
     """Writes the line when a response is closed, as ``after_request`` runs before the first byte."""
 
+    __slots__ = ("_begun_at", "_line", "_metrics", "_progress", "_streams")
+
     def __init__(self, line: dict[str, Any], begun_at: float, progress: Progress | None, metrics: Metrics) -> None:
         self._line, self._begun_at, self._progress, self._metrics = line, begun_at, progress, metrics
         self._streams = progress is not None and progress.outcome == "begun"

@@ -33,6 +33,7 @@ def respond(delivered: Delivered, link: Link) -> Response:
     response.headers.clear()
     response.headers.extend(delivered.headers)
     environ = request.environ
+    environ.pop("werkzeug.request", None)  # or the server would hold the parsed request for as long as it streams
     response.call_on_close(
         partial(
             reset_when_broken,

@@ -48,8 +48,11 @@ class BoundedWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no type
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:  # noqa: ANN401 (gunicorn's own)
         """Serve one request of a connection."""
-        with sock.serving():
+        sock.expect_body()
+        try:
             super().handle_request(listener_name, req, sock, addr)
+        finally:
+            sock.expect_nothing()
 
     @contextmanager
     def timeout_ctx(self) -> Iterator[None]:

@@ -3,8 +3,6 @@
 import errno
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import gevent.socket
@@ -24,6 +22,8 @@ class VisitorTimedOut(ConnectionResetError, TimeoutError):
 class VisitorSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent has no types
     """A visitor's socket: it waits so long for the visitor to accept a byte, and holds little that is not sent."""
 
+    __slots__ = ("_asked_at", "_patience_s", "_received")
+
     def __init__(self, accepted: Any, patience_s: float) -> None:  # noqa: ANN401 (gevent's socket)
         family, kind, protocol = accepted.family, accepted.type, accepted.proto
         super().__init__(family, kind, protocol, fileno=accepted.detach())
@@ -36,14 +36,13 @@ class VisitorSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent has n
         except OSError:  # not TCP, or a kernel without it
             self.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * UNSENT_BYTES)
 
-    @contextmanager
-    def serving(self) -> Iterator[None]:
-        """Serve one request: what is received meanwhile is its body."""
+    def expect_body(self) -> None:
+        """Hold what is received from now on to the least rate."""
         self._asked_at, self._received = time.monotonic(), 0
-        try:
-            yield
-        finally:
-            self._asked_at = None
+
+    def expect_nothing(self) -> None:
+        """Let what is received come when it comes."""
+        self._asked_at = None
 
     def recv(self, *args: Any) -> Any:  # noqa: ANN401 (gevent's)
         """Receive what is there. A body must come at 1 KiB a second, after a start of its own.
