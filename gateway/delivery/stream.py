@@ -15,7 +15,7 @@ from gateway.errors import FileTooLarge, GatewayError, LinkExpired, RangeNotSati
 from gateway.links.link import Link
 from gateway.resolving.source import Facts, Source, Span
 
-SLOW_CHUNK = 2 * 1024  # what a slow visitor makes us hold
+SLOW_CHUNK = 4 * 1024  # what a slow visitor makes us hold
 SMALL_CHUNK = 8 * 1024  # smaller ones cost the small images more than they save
 LARGE_CHUNK = 256 * 1024
 LARGE_AFTER = 2**20  # more than the kernels between the origin and a visitor take for one who reads nothing
