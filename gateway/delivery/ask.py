@@ -6,6 +6,27 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 
+class Line(Protocol):
+    """The connection to a visitor, as far as a stream asks about it."""
+
+    def has_room(self) -> bool:
+        """Whether it takes more at once."""
+
+    def wait_for_room(self) -> None:
+        """Wait until it does."""
+
+
+class Roomy:
+    """A connection that nobody can ask: whoever sends waits."""
+
+    def has_room(self) -> bool:
+        """It may have."""
+        return True
+
+    def wait_for_room(self) -> None:
+        """Not needed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """The parts of a request that bear on delivery; headers as they came, empty when missing.
@@ -14,6 +35,7 @@ class Ask:
         visitor: what stands for one visitor in limits and counts.
         cors_origin: the allowed origin whose script asks by ``fetch()``; empty for everybody else.
         asked_at: monotonic seconds.
+        line: the connection.
     """
 
     method: Literal["GET", "HEAD"] = "GET"
@@ -23,6 +45,7 @@ class Ask:
     if_none_match: str = ""
     cors_origin: str = ""
     asked_at: float = field(default_factory=time.monotonic)
+    line: Line = field(default_factory=Roomy)
 
     @property
     def resumes(self) -> str:

@@ -86,6 +86,11 @@ class Healing:
         self._skipped = 0
         self._silent_until = 0.0
 
+    @property
+    def at_end(self) -> bool:
+        """Whether nothing is left, as far as is known before reading."""
+        return self._at == self._end
+
     def read(self, amount: int) -> bytes:
         """Read what is there, at most ``amount`` bytes; empty at the end.
 

@@ -5,7 +5,8 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from gateway.delivery.ask import Ask, Delivered, Nothing, Progress
+from gateway.delivery.apart import apart
+from gateway.delivery.ask import Ask, Delivered, Line, Nothing, Progress
 from gateway.delivery.etag import EntityTags
 from gateway.delivery.headers import Headers, not_modified_headers, stream_headers
 from gateway.delivery.heal import Healing, RenewAny
@@ -15,8 +16,7 @@ from gateway.errors import FileTooLarge, GatewayError, LinkExpired, RangeNotSati
 from gateway.links.link import Link
 from gateway.resolving.source import Facts, Source, Span
 
-SLOW_CHUNK = 4 * 1024  # what a slow visitor makes us hold
-SMALL_CHUNK = 8 * 1024  # smaller ones cost the small images more than they save
+SMALL_CHUNK = 16 * 1024  # where the visitor's kernel has room, it takes so much at once
 LARGE_CHUNK = 256 * 1024
 LARGE_AFTER = 2**20  # more than the kernels between the origin and a visitor take for one who reads nothing
 SLOW_WRITE_S = 0.5
@@ -48,12 +48,12 @@ class Streams:
         """
         release = self._places.take(ask.visitor, link)
         try:
-            opened = source.open(span)
+            opened = apart(source.open, span)
         except BaseException:
             release()
             raise
         file = Healing(opened, source, partial(self._renew, link.task_id, link.url))
-        stream = Stream(file, release, self._max_bytes)
+        stream = Stream(file, ask.line, release, self._max_bytes)
         if (opened.facts.length or 0) > self._max_bytes:
             stream.close()
             raise FileTooLarge(f"{opened.facts.length} bytes")
@@ -144,6 +144,7 @@ class Stream:
     __slots__ = (
         "_completed",
         "_file",
+        "_line",
         "_max_bytes",
         "_release",
         "facts",
@@ -151,9 +152,10 @@ class Stream:
         "span",
     )
 
-    def __init__(self, file: Healing, release: Callable[[], None], max_bytes: int) -> None:
+    def __init__(self, file: Healing, line: Line, release: Callable[[], None], max_bytes: int) -> None:
         self.facts, self.span, self.progress = file.facts, file.span, file.progress
         self._file = file
+        self._line = line
         self._release: Callable[[], None] | None = release
         self._completed: Callable[[], None] | None = None
         self._max_bytes = max_bytes
@@ -165,18 +167,28 @@ class Stream:
     def __iter__(self) -> Iterator[bytes]:
         """Yield the bytes, in small chunks until the visitor has taken some MiB, and again when it is slow.
 
+        A piece is read when there is room for it. Before a wait for room comes an empty one, so that nobody down the
+        line holds the last one for as long.
+
         Raises:
             ConnectionResetError: the origin failed for good. Bytes are out, so the connection is cut where it is: the
                 visitor sees a broken transfer, never a short file that looks whole.
         """
-        amount = SMALL_CHUNK
+        line, amount = self._line, SMALL_CHUNK
         try:
-            while chunk := self._file.read(amount):
+            while True:
                 before = time.monotonic()
+                if not self._file.at_end and not line.has_room():
+                    chunk = b""
+                    yield chunk
+                    line.wait_for_room()
+                chunk = self._file.read(amount)
+                if not chunk:
+                    break
                 yield chunk
-                slow = time.monotonic() - before > SLOW_WRITE_S
                 self._count(len(chunk))
-                amount = SLOW_CHUNK if slow else LARGE_CHUNK if self.progress.sent > LARGE_AFTER else SMALL_CHUNK
+                slow = time.monotonic() - before > SLOW_WRITE_S
+                amount = LARGE_CHUNK if self.progress.sent > LARGE_AFTER and not slow else SMALL_CHUNK
         except GatewayError as error:
             self.progress.outcome, self.progress.broke_off = error.code, True
             raise ConnectionResetError(errno.ECONNRESET, "the origin failed in mid-stream") from error

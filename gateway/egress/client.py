@@ -12,7 +12,7 @@ from urllib.parse import urljoin
 
 import certifi
 from ssrfguard import SSRFGuardError, resolve
-from urllib3 import BaseHTTPResponse, HTTPHeaderDict, PoolManager, Timeout
+from urllib3 import BaseHTTPResponse, HTTPHeaderDict, PoolManager, Retry, Timeout
 from urllib3.exceptions import (
     ConnectTimeoutError,
     HTTPError,
@@ -33,6 +33,7 @@ from gateway.errors import OriginFailed, OriginTimeout, OriginUnreachable, Origi
 USER_AGENT = "download-gateway"
 MOST_REDIRECTS = 5
 _REDIRECTS = {301, 302, 303, 307, 308}
+_NEVER = Retry(total=False, redirect=False)
 _PRINTABLE = re.compile(r"[\t\x20-\x7e]*")
 
 
@@ -163,7 +164,7 @@ class Client:
                 url,
                 headers=headers,
                 redirect=False,
-                retries=False,
+                retries=_NEVER,
                 preload_content=False,
                 decode_content=False,
                 timeout=Timeout(connect=sockets.CONNECT_TIMEOUT_S, read=sockets.STALL_TIMEOUT_S),

@@ -2,8 +2,15 @@
 
 import socket
 import struct
+from typing import Any
 
-from gateway.delivery.ask import Progress
+from gateway.delivery.ask import Line, Progress, Roomy
+
+
+def line_of(environ: dict[str, Any]) -> Line:
+    """The connection to the visitor; a roomy one where the server is not ours and does not tell."""
+    visitor_socket: Any = environ.get("gunicorn.socket")
+    return visitor_socket if hasattr(visitor_socket, "has_room") else Roomy()
 
 
 def reset_when_broken(visitor_socket: socket.socket | None, protocol: str | None, progress: Progress) -> None:

@@ -9,6 +9,7 @@ from gateway.delivery.ask import Ask
 from gateway.errors import LoopDetected, PrefetchRefused
 from gateway.limits import visitor_of
 from gateway.resolving.provider import DOWNLOAD_URL, RECORD_INFO
+from gateway.web.sockets import line_of
 from gateway.web.state import services, settings
 
 Form = Literal["contract", "envelope", "page", "problem", "text"]
@@ -34,6 +35,7 @@ def asked() -> Ask:
         if_range=_header("If-Range"),
         if_none_match=_header("If-None-Match"),
         cors_origin=allowed_origin(),
+        line=line_of(request.environ),
     )
 
 

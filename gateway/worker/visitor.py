@@ -1,15 +1,18 @@
 """A visitor's socket: bounded in time, and in what the kernel holds for it."""
 
 import errno
+import select
 import socket
 import time
 from typing import Any
 
 import gevent.socket
+from gevent.monkey import get_original
 
 LEAST_RATE = 1024  # of a body, in bytes a second
 UNSENT_BYTES = 16 * 1024  # a kernel asks for more when half is sent, so this is also how slow a visitor may be
 _TCP_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)
+_poll = get_original("select", "poll")  # gevent's goes through its loop, even for a look
 
 
 class VisitorTimedOut(ConnectionResetError, TimeoutError):
@@ -71,7 +74,21 @@ class VisitorSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent has n
                 continue
             except BlockingIOError:
                 pass  # waited for out here, as a traceback would hold 5 KB for as long
-            try:
-                gevent.socket.wait_write(self.fileno(), timeout=self.timeout)
-            except TimeoutError:
-                raise VisitorTimedOut(errno.ECONNRESET, "the visitor accepted nothing") from None
+            self.wait_for_room()
+
+    def has_room(self) -> bool:
+        """Whether the kernel takes more at once."""
+        look = _poll()
+        look.register(self.fileno(), select.POLLOUT)
+        return bool(look.poll(0))
+
+    def wait_for_room(self) -> None:
+        """Wait until the kernel takes more.
+
+        Raises:
+            VisitorTimedOut: the visitor accepted nothing for the whole timeout.
+        """
+        try:
+            gevent.socket.wait_write(self.fileno(), timeout=self.timeout)
+        except TimeoutError:
+            raise VisitorTimedOut(errno.ECONNRESET, "the visitor accepted nothing") from None

@@ -1,0 +1,103 @@
+"""A stream waits for a slow visitor with empty hands: it reads when there is room for what it reads."""
+
+import weakref
+from typing import TYPE_CHECKING, cast
+
+import gevent
+import pytest
+from greenlet import getcurrent
+
+from gateway.delivery.apart import apart
+from gateway.delivery.ask import Progress
+from gateway.delivery.stream import Stream
+from gateway.resolving.source import Facts
+
+if TYPE_CHECKING:
+    from gateway.delivery.heal import Healing
+
+
+class File:
+    """A file of three pieces; it notes when each is read."""
+
+    facts, span = Facts(length=3, head=b"abc", validator="", ranges=False, attachment=False), None
+
+    def __init__(self, happened: list[str]) -> None:
+        self.progress = Progress()
+        self._left = [b"a", b"b", b"c"]
+        self._happened = happened
+
+    @property
+    def at_end(self) -> bool:
+        return not self._left
+
+    def read(self, _amount: int) -> bytes:
+        self._happened.append("read")
+        return self._left.pop(0) if self._left else b""
+
+    def close(self) -> None:
+        """Nothing stands behind it."""
+
+
+class Line:
+    """A connection that has room only after it was waited for, once for each piece."""
+
+    def __init__(self, happened: list[str]) -> None:
+        self._happened = happened
+
+    def has_room(self) -> bool:
+        return self._happened[-1:] == ["waited"]
+
+    def wait_for_room(self) -> None:
+        self._happened.append("waited")
+
+
+def test_nothing_is_read_until_there_is_room_and_while_it_waits_nobody_holds_the_last_piece() -> None:
+    happened: list[str] = []
+    stream = Stream(cast("Healing", File(happened)), Line(happened), lambda: None, 100)
+
+    happened.extend(f"gave {piece.decode() or 'nothing'}" for piece in stream)
+
+    once = ["gave nothing", "waited", "read"]
+    assert happened == [*once, "gave a", *once, "gave b", *once, "gave c", "read"]
+    assert (stream.progress.outcome, stream.progress.sent) == ("completed", 3)
+
+
+# --- a stack of its own
+
+
+def test_what_is_called_apart_gives_what_it_gives_and_raises_what_it_raises() -> None:
+    assert apart(int, "12") == 12
+    with pytest.raises(ValueError, match="invalid literal"):
+        apart(int, "twelve")
+
+
+def test_what_is_called_apart_may_wait_while_others_run() -> None:
+    ran: list[str] = []
+    other = gevent.spawn(ran.append, "other")
+
+    apart(gevent.sleep, 0)
+    apart(other.join)
+
+    assert ran == ["other"]
+
+
+def test_its_stack_goes_when_it_is_over() -> None:
+    stack = apart(lambda: weakref.ref(getcurrent()))
+
+    assert stack() is None
+
+
+def test_who_is_killed_meanwhile_leaves_nobody_behind() -> None:
+    ended: list[str] = []
+
+    def wait() -> None:
+        try:
+            gevent.sleep(60)
+        finally:
+            ended.append("ended")
+
+    waiting = gevent.spawn(apart, wait)
+    gevent.sleep(0)
+    waiting.kill()
+
+    assert ended == ["ended"]
