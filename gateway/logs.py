@@ -1,13 +1,16 @@
 """Logs: one JSON object a line on standard error, and nothing secret in any of them."""
 
+import json
 import logging
 import logging.config
 import re
+import sys
 from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
 
+_WORTH_A_LOOK = re.compile(r"(?i)[?%=:]|bearer")  # every one of the following needs one of these
 _QUERY = re.compile(r"(?i)(?:\?|%(?:25)*3f).*")
 # The name may be encoded, once or often, and so may what stands around it.
 _SECRET = re.compile(
@@ -15,25 +18,48 @@ _SECRET = re.compile(
     r"(=|%(?:25)*3d|[\"']?\s*:\s*[\"']?)[^&\s\"']+"
 )
 _BEARER = re.compile(r"(?i)\bbearer\s+\S+")
+_encoded = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=repr).encode
 
 
 def set_up_logs() -> None:
-    """Send our own lines and those of gunicorn and the libraries the same way. Safe to call again."""
+    """Send our own lines and those of gunicorn and the libraries the same way. Safe to call again.
+
+    Our own do not go through the library's logging, which would make a record of each and a line of that.
+    """
     logging.config.dictConfig(LOGGING)
     structlog.configure(
-        processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*_SHARED, *_ENDING],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        logger_factory=_Lines,
         cache_logger_on_first_use=True,
     )
+
+
+class _Lines:
+    """Writes the lines of one of our loggers to whatever standard error is at the time."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def msg(self, line: str) -> None:
+        """Write one line, at once and whole."""
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
+
+    info = warning = error = exception = msg
 
 
 def without_queries(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Cut query strings and signatures out of every text: from a question mark to the end of its line."""
     for key, value in event.items():
-        if isinstance(value, str):
+        if isinstance(value, str) and _WORTH_A_LOOK.search(value):
             event[key] = _BEARER.sub("Bearer …", _SECRET.sub(r"\1=…", _QUERY.sub("?…", value)))
     return event
+
+
+def as_json(_logger: object, _method: str, event: MutableMapping[str, Any]) -> str:
+    """Make the line."""
+    return _encoded(event)
 
 
 class GunicornFilter(logging.Filter):
@@ -52,6 +78,7 @@ _SHARED: list[Any] = [
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
+_ENDING: list[Any] = [structlog.processors.format_exc_info, without_queries, as_json]
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -59,12 +86,7 @@ LOGGING: dict[str, Any] = {
         "json": {
             "()": structlog.stdlib.ProcessorFormatter,
             "foreign_pre_chain": _SHARED,
-            "processors": [
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                without_queries,
-                structlog.processors.JSONRenderer(sort_keys=True, ensure_ascii=False),
-            ],
+            "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_ENDING],
         }
     },
     "filters": {"gunicorn": {"()": GunicornFilter}},

@@ -4,7 +4,7 @@ import io
 import json
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from typing import Any
 
 from gateway.logs import set_up_logs
@@ -15,16 +15,13 @@ def real_logs() -> Iterator[io.StringIO]:
     """Log as the gateway does, into a text."""
     root = logging.getLogger()
     before, level = root.handlers[:], root.level
-    set_up_logs()
-    written = io.StringIO()
-    for handler in root.handlers:
-        assert isinstance(handler, logging.StreamHandler)
-        handler.setStream(written)
-    try:
-        yield written
-    finally:
-        root.handlers[:] = before
-        root.setLevel(level)
+    with redirect_stderr(io.StringIO()) as written:
+        set_up_logs()
+        try:
+            yield written
+        finally:
+            root.handlers[:] = before
+            root.setLevel(level)
 
 
 def lines(written: io.StringIO) -> list[dict[str, Any]]:
