@@ -5,7 +5,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Flask
+from flask import Flask, Request, Response
+from flask.sessions import NullSession, SessionInterface
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from gateway import cli
@@ -18,6 +19,29 @@ ROOT = Path(__file__).parents[1]
 Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
+class _NoSessions(SessionInterface):
+    """Nobody is remembered: there is one empty session for all."""
+
+    _session = NullSession()
+
+    def open_session(self, app: Flask, request: Request) -> NullSession:  # noqa: ARG002 (Flask's)
+        """Give it."""
+        return self._session
+
+    def save_session(self, app: Flask, session: Any, response: Response) -> None:  # noqa: ANN401 (Flask's)
+        """Nothing to save."""
+
+
+class _App(Flask):
+    """Flask without what is never used here, and costs at each request."""
+
+    session_interface = _NoSessions()
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Nothing here is asynchronous."""
+        return func
+
+
 def create_app(settings: Settings, services: Services | None = None) -> Flask:
     """Compose the application.
 
@@ -25,7 +49,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
         settings: checked settings.
         services: built ones, for tests; None builds them.
     """
-    app = Flask("gateway", root_path=str(ROOT), static_folder="static", template_folder="templates")
+    app = _App("gateway", root_path=str(ROOT), static_folder="static", template_folder="templates")
     app.url_map.merge_slashes = False  # it would redirect to the Host header's word, signature and all
     app.config.update(MAX_CONTENT_LENGTH=READ_AT_MOST, SEND_FILE_MAX_AGE_DEFAULT=3600)
     app.extensions["gateway.settings"] = settings

@@ -4,6 +4,7 @@ import ipaddress
 import math
 import time
 from collections.abc import Callable
+from functools import lru_cache
 
 from gateway.delivery.ask import Ask
 from gateway.errors import RateLimited
@@ -66,6 +67,7 @@ class DownloadLimit:
         return max(1, math.floor(free_at_s - passed_s + _ROUNDING_S) + 1)
 
 
+@lru_cache(maxsize=4096)
 def visitor_of(address: str) -> str:
     """What stands for one visitor: the IPv4 address, or the first half of the IPv6 address."""
     try:

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 from urllib.parse import quote, unquote, urlsplit
 
 from gateway.media import EXTENSIONS, Media
@@ -15,6 +16,7 @@ _UNQUOTABLE = re.compile(r"[^\x20-\x7e]|[%\"\\]")
 _ATTR_CHARS = "!#$&+-.^_`|~"
 
 
+@lru_cache(maxsize=1024)
 def file_name(signed: str | None, url: str, task_id: str, media: Media) -> str:
     """Choose a name: the signed one, else the last part of the URL's path, else one made of the task.
 
@@ -27,6 +29,7 @@ def file_name(signed: str | None, url: str, task_id: str, media: Media) -> str:
     return _unreserved(_shorten(_with_extension(name, media)))
 
 
+@lru_cache(maxsize=1024)
 def content_disposition(name: str) -> str:
     """The header's value: ``attachment`` with the name in both forms."""
     return f"attachment; filename=\"{_plain(name)}\"; filename*=UTF-8''{quote(name, safe=_ATTR_CHARS)}"

@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
 Value = TypeVar("Value")
@@ -20,10 +20,10 @@ class MemoryCache(Generic[Value]):
     def __init__(self, most: int, clock: Callable[[], float] = time.time) -> None:
         self._most = most
         self._clock = clock
-        self._values: OrderedDict[tuple[str, ...], tuple[float, Value]] = OrderedDict()
+        self._values: OrderedDict[tuple[Hashable, ...], tuple[float, Value]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, key: tuple[str, ...]) -> Value | None:
+    def get(self, key: tuple[Hashable, ...]) -> Value | None:
         """The value, or None when there is none or its time is over."""
         with self._lock:
             until, value = self._values.get(key, (0.0, None))
@@ -35,7 +35,7 @@ class MemoryCache(Generic[Value]):
             self._values.move_to_end(key)
             return value
 
-    def put(self, key: tuple[str, ...], value: Value, until: float) -> None:
+    def put(self, key: tuple[Hashable, ...], value: Value, until: float) -> None:
         """Keep a value until a time in Unix seconds."""
         with self._lock:
             self._values[key] = (until, value)
@@ -43,7 +43,7 @@ class MemoryCache(Generic[Value]):
             if len(self._values) > self._most:
                 self._values.popitem(last=False)
 
-    def forget(self, key: tuple[str, ...]) -> None:
+    def forget(self, key: tuple[Hashable, ...]) -> None:
         """Drop a value, if it is there."""
         with self._lock:
             self._values.pop(key, None)

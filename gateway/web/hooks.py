@@ -12,7 +12,7 @@ from flask import Flask, Response, g, request
 
 from gateway.delivery.ask import Progress
 from gateway.metrics import Metrics
-from gateway.web.state import services
+from gateway.web.state import real, services
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _log = structlog.get_logger("gateway.access")
@@ -28,31 +28,32 @@ def init_app(app: Flask, *, trusted_proxies: int) -> None:
 
 
 def _begin() -> None:
-    given = request.headers.get("X-Request-Id", "")
-    g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
-    g.begun_at = time.monotonic()
+    own, given = real(g), request.environ.get("HTTP_X_REQUEST_ID", "")
+    own.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
+    own.begun_at = time.monotonic()
 
 
 def _end(response: Response) -> Response:
-    response.headers["X-Request-Id"] = g.request_id
-    if request.path in _QUIET:
+    own, asked = real(g), real(request)
+    response.headers["X-Request-Id"] = own.request_id
+    if asked.path in _QUIET:
         return response
     delivery, _, reason = response.headers.get("X-Gateway-Delivery", "").partition("; reason=")
     line = {
-        "method": request.method,
-        "path": request.path,  # without the query: it holds the signature
+        "method": asked.method,
+        "path": asked.path,  # without the query: it holds the signature
         "status": response.status_code,
-        "request_id": g.request_id,
+        "request_id": own.request_id,
         "delivery": delivery or "none",
-        "outcome": g.get("outcome", "answered"),
+        "outcome": own.get("outcome", "answered"),
     }
-    if reason := reason or g.get("reason"):
+    if reason := reason or own.get("reason"):
         line["reason"] = reason
-    if task_id := (request.view_args or {}).get("task_id"):
+    if task_id := (asked.view_args or {}).get("task_id"):
         line["task"] = task_id
-    if "link" in g:
-        line["link"] = g.link
-    over = _Over(line, g.begun_at, g.get("progress"), services().metrics)
+    if link_id := own.get("link"):
+        line["link"] = link_id
+    over = _Over(line, own.begun_at, own.get("progress"), services().metrics)
     response.direct_passthrough = False  # of static files; it would skip the call on close
     response.call_on_close(over)
     return response
@@ -95,7 +96,7 @@ def _warn_of_proxy(app: Flask) -> Callable[[], None]:
     """Tell once when a proxy is in front and nothing says so: every visitor would count as one."""
 
     def warn() -> None:
-        if "X-Forwarded-For" in request.headers and not app.extensions.get("gateway.proxy_warned"):
+        if "HTTP_X_FORWARDED_FOR" in request.environ and not app.extensions.get("gateway.proxy_warned"):
             app.extensions["gateway.proxy_warned"] = True
             _log.warning(
                 "untrusted_proxy",

@@ -10,28 +10,25 @@ from gateway.delivery.ask import Delivered
 from gateway.delivery.headers import cors_headers
 from gateway.links.link import Link
 from gateway.web.sockets import reset_when_broken
+from gateway.web.state import real
 from gateway.web.visitor import allowed_origin
 
 
 class ExactResponse(Response):
-    """A response that leaves ``Location`` alone: the framework would respell a presigned URL."""
+    """A response with exactly the headers that it was given: the framework would respell a presigned URL."""
 
-    def get_wsgi_headers(self, environ: Any) -> Headers:  # noqa: ANN401 (PEP 3333)
+    default_mimetype = None
+
+    def get_wsgi_headers(self, environ: Any) -> Headers:  # noqa: ANN401, ARG002 (PEP 3333)
         """The headers as they go out."""
-        headers = super().get_wsgi_headers(environ)
-        if "Location" in self.headers:
-            headers["Location"] = self.headers["Location"]
-        return headers
+        return self.headers
 
 
 def respond(delivered: Delivered, link: Link) -> Response:
     """Turn a delivery into a response; how it went is logged when the response is closed."""
-    g.progress = delivered.progress
-    if link.id is not None:
-        g.link = link.id
-    response = ExactResponse(delivered.body, status=delivered.status)
-    response.headers.clear()
-    response.headers.extend(delivered.headers)
+    own = real(g)
+    own.progress, own.link = delivered.progress, link.id
+    response = ExactResponse(delivered.body, status=delivered.status, headers=Headers(delivered.headers))
     environ = request.environ
     environ.pop("werkzeug.request", None)  # or the server would hold the parsed request for as long as it streams
     response.call_on_close(

@@ -1,7 +1,7 @@
 """Who asks, what for, and in which form the answer should come."""
 
 import re
-from typing import Literal
+from typing import Any, Literal
 
 from flask import request
 
@@ -24,18 +24,19 @@ def asked() -> Ask:
         PrefetchRefused: a browser only guesses that the visitor might click.
         LoopDetected: the request came from this gateway itself.
     """
-    if "prefetch" in request.headers.get("Sec-Purpose", request.headers.get("Purpose", "")):
+    environ: dict[str, Any] = request.environ
+    if "prefetch" in environ.get("HTTP_SEC_PURPOSE", environ.get("HTTP_PURPOSE", "")):
         raise PrefetchRefused("prefetch")
-    if services().via in request.headers.get("Via", ""):
+    if services().via in environ.get("HTTP_VIA", ""):
         raise LoopDetected("our own Via came round")
     return Ask(
-        method="HEAD" if request.method == "HEAD" else "GET",
-        visitor=visitor_of(request.remote_addr or ""),
-        range=_header("Range"),
-        if_range=_header("If-Range"),
-        if_none_match=_header("If-None-Match"),
+        method="HEAD" if environ["REQUEST_METHOD"] == "HEAD" else "GET",
+        visitor=visitor_of(environ.get("REMOTE_ADDR", "")),
+        range=_printable(environ.get("HTTP_RANGE", "")),
+        if_range=_printable(environ.get("HTTP_IF_RANGE", "")),
+        if_none_match=_printable(environ.get("HTTP_IF_NONE_MATCH", "")),
         cors_origin=allowed_origin(),
-        line=line_of(request.environ),
+        line=line_of(environ),
     )
 
 
@@ -46,9 +47,11 @@ def query_bytes() -> bytes:
 
 def allowed_origin() -> str:
     """The Origin of a script that the settings allow; empty for everybody else. Navigations are nobody's script."""
-    origin = request.headers.get("Origin", "").lower()
-    navigates = request.headers.get("Sec-Fetch-Mode") == "navigate"
-    return origin if origin in settings().cors_origins and not navigates else ""
+    environ = request.environ
+    origin = environ.get("HTTP_ORIGIN", "").lower()
+    if not origin or environ.get("HTTP_SEC_FETCH_MODE") == "navigate":
+        return ""
+    return origin if origin in settings().cors_origins else ""
 
 
 def form() -> Form:
@@ -66,6 +69,5 @@ def form() -> Form:
     return "page" if not destination and "text/html" in accept else "text"
 
 
-def _header(name: str) -> str:
-    value = request.headers.get(name, "")
+def _printable(value: str) -> str:
     return value if _PRINTABLE.fullmatch(value) else ""

@@ -1,5 +1,6 @@
 """Which refusal a link gets: the first that applies, and no forged link learns more than that it is not good."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -34,15 +35,17 @@ class Gate:
     now: float = NOW
     ledger: MemoryLedger = field(default_factory=MemoryLedger)
 
-    def verify(self, query: bytes, task_id: str = "task12345") -> Link:
-        links = Links(
+    def links(self) -> Links:
+        return Links(
             LinkSigner([SECRET]),
             self.ledger,
             admit,
             lambda: self.now,
             require_signature=self.require_signature,
         )
-        return links.verify(task_id, query)
+
+    def verify(self, query: bytes, task_id: str = "task12345") -> Link:
+        return self.links().verify(task_id, query)
 
     def follow(self, link: Link, secret: str = SECRET) -> Link:
         path, _, query = LinkSigner([secret]).href(link).partition("?")
@@ -124,6 +127,59 @@ def test_a_link_with_no_downloads_left_is_refused(gate: Gate) -> None:
 
     with pytest.raises(LinkUsedUp):
         gate.follow(make(id="a-1"))
+
+
+@pytest.fixture
+def kept(gate: Gate) -> Callable[[Link], Link]:
+    """Follows a link at a gate that stays the same, and so may know it from the time before."""
+    links = gate.links()
+
+    def follow(link: Link) -> Link:
+        path, _, query = LinkSigner([SECRET]).href(link).partition("?")
+        return links.verify(path.removeprefix("/download/"), query.encode())
+
+    return follow
+
+
+def test_a_link_that_was_good_before_is_expired_in_time(gate: Gate, kept: Callable[[Link], Link]) -> None:
+    link = make(expires=NOW + 1)
+    assert [kept(link), kept(link)] == [link, link]
+
+    gate.now = NOW + 2
+
+    with pytest.raises(LinkExpired):
+        kept(link)
+
+
+def test_a_link_that_was_good_before_can_be_revoked(gate: Gate, kept: Callable[[Link], Link]) -> None:
+    link = make(id="known")
+    assert [kept(link), kept(link)] == [link, link]
+
+    gate.ledger.revoke("known")
+
+    with pytest.raises(LinkRevoked):
+        kept(link)
+
+
+def test_a_link_that_was_good_before_can_be_used_up(gate: Gate, kept: Callable[[Link], Link]) -> None:
+    link = make(id="known")
+    assert kept(link) == link
+
+    gate.ledger.limit("known", 1)
+    gate.ledger.count("known", "somebody")
+
+    with pytest.raises(LinkUsedUp):
+        kept(link)
+
+
+def test_a_link_that_was_good_before_is_good_for_its_own_task_and_query_alone(gate: Gate) -> None:
+    links, (path, _, query) = gate.links(), LinkSigner([SECRET]).href(make()).partition("?")
+    task_id = path.removeprefix("/download/")
+    links.verify(task_id, query.encode())
+
+    for other_task, other_query in [("another", query), (task_id, query[:-1]), (task_id, query + "x")]:
+        with pytest.raises(LinkInvalid):
+            links.verify(other_task, other_query.encode())
 
 
 def test_an_authentic_link_to_an_origin_that_is_not_listed_is_told_so(gate: Gate) -> None:
