@@ -2,15 +2,16 @@
 
 import json
 import os
+import random
 import shlex
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from gateway.links import LinkSigner
@@ -87,34 +88,63 @@ def running_gateway(
         more: what to change in its environment.
         settings: further settings, in lower case and without prefix.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
+    port, log = free_port(), folder / "log"
+    with started(log, environment_of(origin, port, **settings) | dict(more or {}), config=config) as process:
+        wait_until_healthy(port, process, log)
+        yield Running(port, process.pid)
+
+
+@contextmanager
+def started(
+    log: Path,
+    environment: Mapping[str, str],
+    *,
+    config: Path = ROOT / "gunicorn.conf.py",
+    through: Sequence[str] = (),
+    stops_within_s: float = STOPS_WITHIN_S,
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run the Procfile's command; stop it at the end. Waits for nothing.
+
+    Args:
+        log: where it writes to; it runs in the same folder.
+        environment: the whole of it, with the port.
+        config: gunicorn's configuration.
+        through: another command that runs it.
+        stops_within_s: how long it may take to end before it is killed.
+    """
     command = shlex.split((ROOT / "Procfile").read_text(encoding="utf-8").partition("web:")[2])
-    with (folder / "log").open("ab") as log:
+    with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", *command, "-c", str(config), "--chdir", str(folder)],
-            env=_environment(origin, port, settings) | dict(more or {}),
-            cwd=folder,
-            stdout=log,
-            stderr=log,
+            [*through, sys.executable, "-m", *command, "-c", str(config), "--chdir", str(log.parent)],
+            env=environment,
+            cwd=log.parent,
+            stdout=output,
+            stderr=output,
         )
     try:
-        _wait_until_healthy(process, port, folder / "log")
-        yield Running(port, process.pid)
+        yield process
     finally:
         process.terminate()
         try:
-            process.wait(STOPS_WITHIN_S)
+            process.wait(stops_within_s)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
 
 
-def _environment(origin: str, port: int, settings: Mapping[str, str]) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+def wait_until_healthy(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    """Poll ``/healthz``, and fail with the log when it never answers."""
+    until = time.monotonic() + STARTS_WITHIN_S
+    while process.poll() is None and time.monotonic() < until:
+        if _is_healthy(port):
+            return
+        time.sleep(0.02)
+    raise RuntimeError(f"nobody answers at port {port}:\n" + log.read_text(encoding="utf-8"))
+
+
+def environment_of(origin: str, port: int, **settings: str) -> dict[str, str]:
+    """The environment of a gateway that fetches from ``origin``, with settings in lower case and without prefix."""
     given = {
-        "PYTHONPATH": str(ROOT),
         "PORT": str(port),
         "GATEWAY_SECRET_KEYS": SECRET,
         "GATEWAY_API_KEYS": f"bench:{API_KEY}",
@@ -124,17 +154,28 @@ def _environment(origin: str, port: int, settings: Mapping[str, str]) -> dict[st
         "GATEWAY_ALLOW_HTTP": "true",
         "GATEWAY_DOWNLOADS_PER_MINUTE": "0",
     }
-    return kept | given | {variable(name): value for name, value in settings.items()}
+    return bare_environment() | given | {variable(name): value for name, value in settings.items()}
 
 
-def _wait_until_healthy(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
-    until = time.monotonic() + STARTS_WITHIN_S
-    while process.poll() is None and time.monotonic() < until:
-        with closing(HTTPConnection("127.0.0.1", port, timeout=2)) as connection:
-            try:
-                connection.request("GET", "/healthz")
-                if connection.getresponse().status == 200:
-                    return
-            except OSError:
-                time.sleep(0.05)
-    raise RuntimeError("the gateway does not answer:\n" + log.read_text(encoding="utf-8"))
+def bare_environment() -> dict[str, str]:
+    """What any process of ours needs to run, and no setting."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return {**kept, "PYTHONPATH": str(ROOT)}
+
+
+def free_port() -> int:
+    """A port that nobody listens on, and that no system gives to a connection of its own in the next moment."""
+    while True:
+        port = random.randint(10_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+
+
+def _is_healthy(port: int) -> bool:
+    with closing(HTTPConnection("127.0.0.1", port, timeout=2)) as connection:
+        try:
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status == 200
+        except (OSError, HTTPException):
+            return False

@@ -14,6 +14,7 @@ from bench.filling import created_at, fill, postgresql, sqlite, stored, task_id,
 from bench.table import microseconds, print_columns, print_times, side_by_side
 from gateway.records.holdings import Holdings
 from gateway.records.record import Record
+from gateway.records.shelf import Shelf
 from gateway.records.stored import SqlRecords
 from gateway.records.sweep import BATCH, Sweep
 from gateway.storage.database import Database
@@ -162,6 +163,6 @@ def _put_during_a_sweep(many: Filled) -> list[float]:
 def _sweep_all(location: str, folder: str, before: int) -> None:
     database = Database(location)
     records, objects = SqlRecords(database), FolderObjects(Path(folder))
-    holdings = Holdings(records, ObjectIndex(database), objects, Intake(objects, 1), 0)
-    swept, _ = Sweep(records, holdings, 0, lambda: before / 1000).run()
+    shelf = Shelf(records, ObjectIndex(database), objects, Intake(objects, 1), 0, lambda: before / 1000)
+    swept, _ = Sweep(shelf, Holdings(shelf)).run()
     assert swept == BACKLOG

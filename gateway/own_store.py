@@ -11,6 +11,7 @@ from gateway.links.signed import KeyRing
 from gateway.records import callback
 from gateway.records.callback import Callbacks
 from gateway.records.holdings import Holdings
+from gateway.records.shelf import Shelf
 from gateway.records.stored import SqlRecords
 from gateway.records.sweep import Sweep
 from gateway.resolving.doors import BucketDoor, Door, OwnDoor
@@ -46,21 +47,8 @@ def build_own_store(
     index = ObjectIndex(database, clock)
     file_links = FileLinks(KeyRing.derive(settings.secret_keys, files.SALT), settings.public_url, clock)
     objects, door = _objects(settings, index, OwnDoor(file_links.mint), client, guard, clock)
-    intake = Intake(objects, settings.max_bytes)
-    holdings = Holdings(records, index, objects, intake, settings.record_days, clock)
-    sweep = Sweep(records, holdings, settings.record_days, clock)
-    resolver = StoreResolver(
-        records,
-        index,
-        objects,
-        door,
-        intake,
-        client=client,
-        guard=guard,
-        kept=holdings.let_go_if_gone,
-        days=settings.record_days,
-        clock=clock,
-    )
+    shelf = Shelf(records, index, objects, Intake(objects, settings.max_bytes), settings.record_days, clock)
+    holdings = Holdings(shelf)
     callbacks = Callbacks(
         records,
         guard.admit,
@@ -77,8 +65,8 @@ def build_own_store(
         holdings=holdings,
         callbacks=callbacks,
         files=file_links,
-        sweep=sweep,
-        resolver=resolver,
+        sweep=Sweep(shelf, holdings),
+        resolver=StoreResolver(shelf, door, client, guard, holdings.let_go_if_gone),
     )
 
 

@@ -2,25 +2,37 @@
 
 import json
 import os
-import random
-import shlex
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 
+from bench.live import ROOT, bare_environment, free_port, started, wait_until_healthy
 from factories import API_KEY, PROVIDER_KEY, SECRET
 from gateway.links import LinkSigner
 from gateway.settings import variable
 
-ROOT = Path(__file__).parents[1]
-ANSWERS_WITHIN_S = 20.0
+__all__ = [
+    "ROOT",
+    "LiveGateway",
+    "bare_environment",
+    "callback_url",
+    "download",
+    "environment_for",
+    "free_port",
+    "happens",
+    "kill_all",
+    "live_gateway",
+    "put_record",
+    "started_gateway",
+    "wait_until_healthy",
+]
 STOPS_WITHIN_S = 10.0
 
 
@@ -96,25 +108,11 @@ def started_gateway(
     """
     port = free_port()
     log = folder / f"gateway-{port}.log"
-    command = shlex.split((ROOT / "Procfile").read_text().partition("web:")[2])
     limited = ["sh", "-c", f'ulimit -n {most_files} && exec "$@"', "sh"] if most_files else []
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [*limited, sys.executable, "-m", *command, "-c", str(config), "--chdir", str(folder)],
-            env={**environment, "PORT": str(port)},
-            cwd=folder,
-            stdout=output,
-            stderr=output,
-        )
-    try:
+    with started(
+        log, {**environment, "PORT": str(port)}, config=config, through=limited, stops_within_s=STOPS_WITHIN_S
+    ) as process:
         yield LiveGateway(port, process, log)
-    finally:
-        process.terminate()
-        try:
-            process.wait(STOPS_WITHIN_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
 
 
 def environment_for(*servers: str, **settings: str) -> dict[str, str]:
@@ -147,12 +145,6 @@ def callback_url(gateway: LiveGateway) -> str:
     ).stdout.strip()
 
 
-def bare_environment() -> dict[str, str]:
-    """What any process of ours needs to run, and no setting."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    return {**kept, "PYTHONPATH": str(ROOT)}
-
-
 def put_record(gateway: LiveGateway, task_id: str, url: str) -> bool:
     """Tell the gateway of a task; whether it said that it kept it."""
     body = json.dumps({"status": "SUCCESS", "resultUrls": [url]})
@@ -177,22 +169,6 @@ def kill_all(gateway: LiveGateway) -> None:
     gateway.process.wait()
 
 
-def wait_until_healthy(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    """Poll ``/healthz``, and fail with the log when it never answers."""
-    until = time.monotonic() + ANSWERS_WITHIN_S
-    while time.monotonic() < until and process.poll() is None:
-        connection = HTTPConnection("127.0.0.1", port, timeout=2)
-        try:
-            connection.request("GET", "/healthz")
-            if connection.getresponse().status == 200:
-                return
-        except OSError:
-            time.sleep(0.02)
-        finally:
-            connection.close()
-    raise AssertionError("the gateway does not answer:\n" + log.read_text(encoding="utf-8"))
-
-
 def happens(condition: Callable[[], object], within_s: float = 5.0) -> bool:
     """Ask again and again whether something is so, until it is or the time is over."""
     until = time.monotonic() + within_s
@@ -201,12 +177,3 @@ def happens(condition: Callable[[], object], within_s: float = 5.0) -> bool:
             return False
         time.sleep(0.02)
     return True
-
-
-def free_port() -> int:
-    """A port that nobody listens on, and that no system gives to a connection of its own in the next moment."""
-    while True:
-        port = random.randint(10_000, 32_000)  # noqa: S311 (no secret)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from gateway import errors
+
 PACKAGE = Path(__file__).parents[1] / "gateway"
 
 # Each room, top to bottom, and the rooms it may import from: only ones that stand below it.
@@ -232,6 +234,12 @@ def test_the_table_leads_downwards_only() -> None:
     upwards = [(room, other) for room in order for other in MAY_IMPORT[room] if order.index(other) <= order.index(room)]
 
     assert upwards == []
+
+
+def test_the_room_of_errors_hands_out_every_error() -> None:
+    files = [module.tree for module in modules() if module.room == "errors"]
+
+    assert {node.name for tree in files for node in tree.body if isinstance(node, ast.ClassDef)} == set(errors.__all__)
 
 
 def test_only_the_start_knows_the_demo() -> None:

@@ -1,11 +1,9 @@
 """Rolling restarts of two gateways behind nginx, under downloads that never stop: no begun download breaks."""
 
 import multiprocessing
-import random
 import shutil
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections import Counter
@@ -17,7 +15,7 @@ from string import Template
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from bench.live import ROOT, SECRET, STARTS_WITHIN_S, STOPS_WITHIN_S
+from bench.live import SECRET, environment_of, free_port, started, wait_until_healthy
 from bench.origin import running_origin
 from bench.reliability.row import Row
 from gateway.links import LinkSigner
@@ -97,20 +95,10 @@ class _Gateway:
     """One that can be restarted at its port."""
 
     def __init__(self, folder: Path, origin: str) -> None:
-        self.port = _free_port()
-        self._folder = folder
-        self._environment = {
-            "PATH": "/usr/bin:/bin",
-            "PYTHONPATH": str(ROOT),
-            "PORT": str(self.port),
-            "GATEWAY_SECRET_KEYS": SECRET,
-            "GATEWAY_RESOLVER": "origin",
-            "GATEWAY_ORIGIN_HOSTS": origin,
-            "GATEWAY_PRIVATE_NETWORKS": "127.0.0.0/8",
-            "GATEWAY_ALLOW_HTTP": "true",
-            "GATEWAY_DOWNLOADS_PER_MINUTE": "0",
-            "DATABASE_URL": f"sqlite:///{folder}/{self.port}.db",
-        }
+        self.port = free_port()
+        self._log = folder / f"{self.port}.log"
+        database = f"sqlite:///{folder}/{self.port}.db"
+        self._environment = environment_of(origin, self.port, resolver="origin", database_url=database)
         self._start()
 
     def restart(self) -> None:
@@ -120,26 +108,24 @@ class _Gateway:
 
     def close(self) -> None:
         """End it, and wait until it has."""
-        self._process.terminate()
-        self._process.wait(STOPS_WITHIN_S)
+        self._running.close()
 
     def _start(self) -> None:
-        command = [sys.executable, "-m", "gunicorn", "-c", str(ROOT / "gunicorn.conf.py"), "wsgi:app"]
-        with (self._folder / f"{self.port}.log").open("ab") as log:
-            self._process = subprocess.Popen(command, env=self._environment, cwd=self._folder, stdout=log, stderr=log)
-        _wait_for(self.port)
+        with ExitStack() as stack:
+            wait_until_healthy(self.port, stack.enter_context(started(self._log, self._environment)), self._log)
+            self._running = stack.pop_all()
 
 
 @contextmanager
 def _nginx(folder: Path, one: int, other: int) -> Iterator[int]:
     """Run nginx before two gateways, and give its port."""
-    port = _free_port()
+    port = free_port()
     config = folder / "nginx.conf"
     config.write_text(_NGINX.substitute(folder=folder, one=one, other=other, port=port), encoding="utf-8")
     command = ["nginx", "-e", str(folder / "nginx.log"), "-p", str(folder), "-c", str(config)]
     with subprocess.Popen(command) as process:
         try:
-            _wait_for(port)
+            wait_until_healthy(port, process, folder / "nginx.log")
             yield port
         finally:
             process.terminate()
@@ -204,26 +190,3 @@ def _narrow_connection(port: int) -> socket.socket:
     connection.settimeout(30)
     connection.connect(("127.0.0.1", port))
     return connection
-
-
-def _wait_for(port: int) -> None:
-    """Wait until somebody answers at a port."""
-    until = time.monotonic() + STARTS_WITHIN_S
-    while time.monotonic() < until:
-        with closing(HTTPConnection("127.0.0.1", port, timeout=2)) as connection:
-            try:
-                connection.request("GET", "/healthz")
-                if connection.getresponse().status == 200:
-                    return
-            except (OSError, HTTPException):
-                time.sleep(0.02)
-    raise RuntimeError(f"nobody answers at port {port}")
-
-
-def _free_port() -> int:
-    """One that no outgoing connection is given while its gateway is down."""
-    while True:
-        port = random.randrange(20_000, 30_000)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sqlalchemy import delete
-from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.errors import DatabaseDown
 from gateway.storage.database import Database
@@ -42,7 +41,6 @@ class Quotas:
     def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
         self._database = database
         self._clock = clock
-        self._insert = sqlite.insert if database.is_sqlite else postgresql.insert
         self._leases: dict[str, _Lease] = {}
 
     def spend(self, name: str, most: int) -> int | None:
@@ -94,7 +92,7 @@ class Quotas:
         """
         block = max(1, min(LARGEST_BLOCK, most // _BLOCKS_A_DAY))
         statement = (
-            self._insert(quotas)
+            self._database.insert(quotas)
             .values(name=name, day=day, leased=block)
             .on_conflict_do_update(
                 index_elements=[quotas.c.name, quotas.c.day],

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlalchemy import bindparam, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.keys.key import Key, digest_of, new_token
 from gateway.storage.database import Database
@@ -45,7 +44,6 @@ class SqlKeys:
     def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
         self._database = database
         self._clock = clock
-        self._insert = sqlite.insert if database.is_sqlite else postgresql.insert
 
     def create(self, key: Key, days: int | None = None) -> str | None:
         """Keep a new key for some days, or for good.
@@ -63,7 +61,7 @@ class SqlKeys:
             "created_at": self.now_ms(),
             "expires_at": None if days is None else self.now_ms() + days * DAY_MS,
         }
-        statement = self._insert(api_keys).values(row).on_conflict_do_nothing(index_elements=[api_keys.c.name])
+        statement = self._database.insert(api_keys).values(row).on_conflict_do_nothing(index_elements=[api_keys.c.name])
         with self._database.writing() as connection:
             created = connection.execute(statement.returning(api_keys.c.name)).first()
         return token if created else None

@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import ColumnElement, Executable, Select, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.records.record import Record
 from gateway.storage.database import Database
@@ -35,7 +34,6 @@ class SqlRecords:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._insert = sqlite.insert if database.is_sqlite else postgresql.insert
 
     def find(self, task_id: str) -> Record | None:
         """The record of a task, or its tombstone; None when there is neither."""
@@ -46,7 +44,7 @@ class SqlRecords:
     def put(self, record: Record) -> None:
         """Keep a record, in place of the one that is there."""
         values = _values(record)
-        statement = self._insert(records).values(values)
+        statement = self._database.insert(records).values(values)
         with self._database.writing() as connection:
             connection.execute(
                 statement.on_conflict_do_update(
@@ -62,7 +60,7 @@ class SqlRecords:
             Whether it was kept.
         """
         values = _values(record)
-        statement = self._insert(records).values(values)
+        statement = self._database.insert(records).values(values)
         with self._database.writing() as connection:
             kept = connection.execute(
                 statement.on_conflict_do_update(
@@ -83,7 +81,7 @@ class SqlRecords:
         """
         fresh = Record(task_id, "SUCCESS", (url,), now_ms, now_ms)
         with self._database.writing() as connection:
-            inserted = self._insert(records).values(_values(fresh)).on_conflict_do_nothing()
+            inserted = self._database.insert(records).values(_values(fresh)).on_conflict_do_nothing()
             known = fresh
             if not connection.execute(inserted.returning(records.c.task_id)).first():
                 found = select(*_COLUMNS).where(records.c.task_id == task_id).with_for_update()

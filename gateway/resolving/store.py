@@ -2,7 +2,6 @@
 
 import secrets
 import threading
-import time
 from collections.abc import Callable
 from contextlib import closing
 from functools import partial
@@ -12,14 +11,12 @@ from gateway.egress.guard import Guard
 from gateway.errors import ImageUnavailable, OriginError, OriginNotAllowed, StorageDown
 from gateway.own_urls import is_own
 from gateway.records.record import check_result
-from gateway.records.stored import SqlRecords
+from gateway.records.shelf import Shelf
 from gateway.resolving.doors import Door
 from gateway.resolving.kept import KeptSource
 from gateway.resolving.pace import Paced
 from gateway.resolving.remote import RemoteSource
-from gateway.storage.index import ObjectIndex
-from gateway.storage.intake import Intake
-from gateway.storage.objects import Objects, Stored
+from gateway.storage.objects import Stored
 
 LIFE_S = 1200
 KNOWN_FOR_S = 10  # and then it is looked up again: other workers replace and delete, and so does the command line
@@ -31,40 +28,18 @@ class StoreResolver:
     """Turns our own records into sources.
 
     Args:
-        records: what is known of tasks.
-        index: which object holds which image.
-        objects, door: where the bytes are kept, and how others get at them.
-        intake: the way in.
+        shelf, door: where the images are kept, and how others get at them.
         client, guard: the way to the images' origins.
         kept: is told, with its task, of every image that was fetched.
-        days: how old a record may be.
     """
 
-    def __init__(  # noqa: PLR0913 (the collaborators of one conversion)
-        self,
-        records: SqlRecords,
-        index: ObjectIndex,
-        objects: Objects,
-        door: Door,
-        intake: Intake,
-        *,
-        client: Client,
-        guard: Guard,
-        kept: Callable[[str], None],
-        days: int,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self._records = records
-        self._index = index
-        self._objects = objects
+    def __init__(self, shelf: Shelf, door: Door, client: Client, guard: Guard, kept: Callable[[str], None]) -> None:
+        self._shelf = shelf
         self._door = door
-        self._intake = intake
         self._client = client
         self._guard = guard
         self._kept = kept
-        self._days = days
         self._places = threading.BoundedSemaphore(MOST_AT_ONCE)
-        self._clock = clock
 
     def resolve(self, task_id: str, url: str) -> KeptSource:
         """Give the object of an image, and fetch the image when there is none yet.
@@ -73,12 +48,12 @@ class StoreResolver:
             ProviderError: the record, or the image, stands against it.
             StorageFull, StorageDown, DatabaseDown: our own trouble.
         """
-        check_result(self._records.find(task_id), url, now_ms=int(self._clock() * 1000), days=self._days)
-        stored = self._index.find(task_id, url)
-        if stored is None or not self._objects.has(stored):
+        check_result(self._shelf.records.find(task_id), url, now_ms=self._shelf.now_ms(), days=self._shelf.days)
+        stored = self._shelf.index.find(task_id, url)
+        if stored is None or not self._shelf.objects.has(stored):
             stored = self._fetch(task_id, url)
             self._kept(task_id)
-        return KeptSource(self._objects, stored, self._door, self._clock() + LIFE_S)
+        return KeptSource(self._shelf.objects, stored, self._door, self._shelf.clock() + LIFE_S)
 
     def probe(self) -> str:
         """Keep, read and drop an object of sixteen bytes.
@@ -89,16 +64,17 @@ class StoreResolver:
         Raises:
             StorageFull, StorageDown: what stands against it, and the remedy.
         """
-        with self._objects.receiving() as incoming:
+        objects = self._shelf.objects
+        with objects.receiving() as incoming:
             incoming.write(secrets.token_bytes(_PROBE_BYTES))
-            stored = self._objects.keep(incoming)
+            stored = objects.keep(incoming)
         try:
-            with closing(self._objects.open(stored, 0, stored.length - 1)) as reading:
+            with closing(objects.open(stored, 0, stored.length - 1)) as reading:
                 whole = reading.read(stored.length) == stored.head
             reason = self._door.held_back(stored)
         finally:
-            self._objects.delete(stored.digest)
-        if not whole or self._objects.has(stored):
+            objects.delete(stored.digest)
+        if not whole or objects.has(stored):
             raise StorageDown("it does not give what it was given, or does not drop it")
         return reason
 
@@ -109,7 +85,7 @@ class StoreResolver:
             self._guard.admit(url)
             source = RemoteSource(self._client, url, 0, sendable=False, listed_only=True)
             with self._places, closing(source.open()) as opened:
-                note = partial(self._index.put, task_id, url)
-                return self._intake.take(Paced(opened.read).read, opened.facts.length, note)[0]
+                note = partial(self._shelf.index.put, task_id, url)
+                return self._shelf.intake.take(Paced(opened.read).read, opened.facts.length, note)[0]
         except (OriginError, OriginNotAllowed) as error:
             raise ImageUnavailable(error.code) from error

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 
 from sqlalchemy import update
-from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.storage.database import Database
 from gateway.storage.models import chores
@@ -21,7 +20,6 @@ class Chores:
     def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
         self._database = database
         self._clock = clock
-        self._insert = sqlite.insert if database.is_sqlite else postgresql.insert
 
     def give_back(self, name: str) -> None:
         """Let a chore be due again at once, as it was not done.
@@ -39,7 +37,7 @@ class Chores:
             DatabaseDown: the database does not answer.
         """
         now = int(self._clock())
-        statement = self._insert(chores).values(name=name, due_at=now + every_s)
+        statement = self._database.insert(chores).values(name=name, due_at=now + every_s)
         taken = statement.on_conflict_do_update(
             index_elements=[chores.c.name], set_={"due_at": statement.excluded.due_at}, where=chores.c.due_at <= now
         )

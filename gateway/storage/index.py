@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Collection
 
 from sqlalchemy import Executable, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.own_urls import is_own
 from gateway.storage.database import Database
@@ -24,7 +23,6 @@ class ObjectIndex:
     def __init__(self, database: Database, clock: Callable[[], float] = time.time) -> None:
         self._database = database
         self._clock = clock
-        self._insert = sqlite.insert if database.is_sqlite else postgresql.insert
 
     def find(self, task_id: str, url: str) -> Stored | None:
         """The object of an image; None when it was never kept."""
@@ -58,7 +56,7 @@ class ObjectIndex:
             "stored_at": int(self._clock() * 1000),
             "own": is_own(url),
         }
-        statement = self._insert(objects).values(values)
+        statement = self._database.insert(objects).values(values)
         return statement.on_conflict_do_update(
             index_elements=[objects.c.task_id, objects.c.url_hash],
             set_={name: statement.excluded[name] for name in ("digest", "length", "head", "stored_at", "own")},

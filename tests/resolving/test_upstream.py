@@ -8,33 +8,11 @@ from typing import Any
 import pytest
 
 from factories import PNG, PROVIDER_KEY, Clock, Gateway
+from gateway import errors
 from gateway.egress.client import Client
 from gateway.egress.guard import Guard
 from gateway.egress.names import Lookup
 from gateway.egress.provider import Call, ProviderSession, Reply
-from gateway.errors import (
-    DirectUrlRefused,
-    GatewayError,
-    Hasty,
-    ImageNotFound,
-    ImageRejected,
-    ImageUnavailable,
-    ProviderBusy,
-    ProviderError,
-    ProviderFailed,
-    ProviderGarbled,
-    ProviderMaintenance,
-    ProviderPaused,
-    ProviderTimeout,
-    ProviderUnauthorized,
-    ProviderUnreachable,
-    RecordNotFound,
-    RecordNotReady,
-    RecordTooOld,
-    ResultBlank,
-    ResultEmpty,
-    ResultMissing,
-)
 from gateway.hosts import HostPattern
 from gateway.resolving.breaker import FAILURES_IN_A_ROW, Breaker
 from gateway.resolving.infos import RecordInfos
@@ -51,45 +29,45 @@ DIRECT = (
 )
 SIGNATURE = DIRECT.rpartition("=")[2]
 # The contract's codes and messages, and what its siblings and the wire add.
-DOCUMENTED: dict[tuple[int, str], type[ProviderError]] = {
-    (401, "Unauthorized"): ProviderUnauthorized,
-    (401, "You do not have access permissions"): ProviderUnauthorized,
-    (402, "Insufficient credits"): ProviderUnauthorized,
-    (404, "Not Found"): ImageNotFound,
-    (422, "The request parameters failed validation checks"): ImageRejected,
-    (422, "record is null"): RecordNotFound,
-    (422, "recordInfo is null"): RecordNotFound,
-    (422, "Temporarily supports records within 14 days"): RecordTooOld,
-    (422, "record result data is blank"): ResultBlank,
-    (422, "record status is not success"): RecordNotReady,
-    (422, "record result data not exist"): ResultMissing,
-    (422, "record result data is empty"): ResultEmpty,
-    (422, "url is wrong"): ImageRejected,
-    (422, "Please enter callBackUrl."): ImageRejected,
-    (429, "Too Many Requests"): ProviderBusy,
+DOCUMENTED: dict[tuple[int, str], type[errors.ProviderError]] = {
+    (401, "Unauthorized"): errors.ProviderUnauthorized,
+    (401, "You do not have access permissions"): errors.ProviderUnauthorized,
+    (402, "Insufficient credits"): errors.ProviderUnauthorized,
+    (404, "Not Found"): errors.ImageNotFound,
+    (422, "The request parameters failed validation checks"): errors.ImageRejected,
+    (422, "record is null"): errors.RecordNotFound,
+    (422, "recordInfo is null"): errors.RecordNotFound,
+    (422, "Temporarily supports records within 14 days"): errors.RecordTooOld,
+    (422, "record result data is blank"): errors.ResultBlank,
+    (422, "record status is not success"): errors.RecordNotReady,
+    (422, "record result data not exist"): errors.ResultMissing,
+    (422, "record result data is empty"): errors.ResultEmpty,
+    (422, "url is wrong"): errors.ImageRejected,
+    (422, "Please enter callBackUrl."): errors.ImageRejected,
+    (429, "Too Many Requests"): errors.ProviderBusy,
     (451, "Failed to fetch the image. Kindly verify any access limits set by you or your service provider"): (
-        ImageUnavailable
+        errors.ImageUnavailable
     ),
-    (455, "Service Unavailable"): ProviderMaintenance,
-    (500, "Server exception, please try again later or contact customer service"): ProviderFailed,
-    (501, ""): ProviderFailed,
-    (505, "Feature disabled"): ProviderFailed,
-    (550, "Connection denied"): ProviderFailed,
+    (455, "Service Unavailable"): errors.ProviderMaintenance,
+    (500, "Server exception, please try again later or contact customer service"): errors.ProviderFailed,
+    (501, ""): errors.ProviderFailed,
+    (505, "Feature disabled"): errors.ProviderFailed,
+    (550, "Connection denied"): errors.ProviderFailed,
 }
 # Asked for again, after real pauses where no test stands in for time.
-PATIENT = (ProviderFailed, ProviderMaintenance)
+PATIENT = (errors.ProviderFailed, errors.ProviderMaintenance)
 WHAT_VISITORS_SEE = {
-    ProviderUnauthorized: (502, "provider_unauthorized"),
-    ImageNotFound: (404, "image_not_found"),
-    ImageRejected: (404, "image_rejected"),
-    RecordNotFound: (404, "record_not_found"),
-    RecordTooOld: (410, "record_too_old"),
-    ResultBlank: (404, "result_blank"),
-    RecordNotReady: (404, "record_not_ready"),
-    ResultMissing: (404, "result_missing"),
-    ResultEmpty: (404, "result_empty"),
-    ProviderBusy: (503, "provider_busy"),
-    ImageUnavailable: (451, "image_unavailable"),
+    errors.ProviderUnauthorized: (502, "provider_unauthorized"),
+    errors.ImageNotFound: (404, "image_not_found"),
+    errors.ImageRejected: (404, "image_rejected"),
+    errors.RecordNotFound: (404, "record_not_found"),
+    errors.RecordTooOld: (410, "record_too_old"),
+    errors.ResultBlank: (404, "result_blank"),
+    errors.RecordNotReady: (404, "record_not_ready"),
+    errors.ResultMissing: (404, "result_missing"),
+    errors.ResultEmpty: (404, "result_empty"),
+    errors.ProviderBusy: (503, "provider_busy"),
+    errors.ImageUnavailable: (451, "image_unavailable"),
 }
 documented = pytest.mark.parametrize(
     ("code", "message", "error"),
@@ -132,9 +110,9 @@ class Bench:
         """Ask for the direct URL."""
         return self.resolver.resolve(TASK, URL)
 
-    def failure(self) -> GatewayError:
+    def failure(self) -> errors.GatewayError:
         """Ask, and give what stood against it."""
-        with pytest.raises(GatewayError) as failure:
+        with pytest.raises(errors.GatewayError) as failure:
             self.resolve()
         return failure.value
 
@@ -169,7 +147,7 @@ def said(body: object, status: int = 200, **headers: str) -> bytes:
 
 @documented
 def test_a_documented_code_in_the_body_is_its_own_error(
-    bench: Bench, code: int, message: str, error: type[ProviderError]
+    bench: Bench, code: int, message: str, error: type[errors.ProviderError]
 ) -> None:
     bench.answer(envelope(code, message))
 
@@ -178,7 +156,7 @@ def test_a_documented_code_in_the_body_is_its_own_error(
 
 @documented
 def test_a_documented_code_is_the_same_error_when_it_is_the_status_too(
-    bench: Bench, code: int, message: str, error: type[ProviderError]
+    bench: Bench, code: int, message: str, error: type[errors.ProviderError]
 ) -> None:
     bench.answer(envelope(code, message, status=code))
 
@@ -187,7 +165,7 @@ def test_a_documented_code_is_the_same_error_when_it_is_the_status_too(
 
 @documented
 def test_a_documented_code_is_the_same_error_when_it_is_a_string(
-    bench: Bench, code: int, message: str, error: type[ProviderError]
+    bench: Bench, code: int, message: str, error: type[errors.ProviderError]
 ) -> None:
     bench.answer(envelope(str(code), message))
 
@@ -205,7 +183,7 @@ def test_a_visitor_gets_a_status_of_its_own_for_each_documented_code(
     provider: ScriptedServer,
     code: int,
     message: str,
-    error: type[ProviderError],
+    error: type[errors.ProviderError],
 ) -> None:
     provider.route(DOWNLOAD_URL, envelope(code, message))
 
@@ -220,36 +198,36 @@ def test_a_visitor_gets_a_status_of_its_own_for_each_documented_code(
 def test_a_message_is_known_in_any_case_and_with_a_full_stop(bench: Bench, message: str) -> None:
     bench.answer(envelope(422, message))
 
-    assert type(bench.failure()) is RecordNotFound
+    assert type(bench.failure()) is errors.RecordNotFound
 
 
 @pytest.mark.parametrize("message", ["", None, 5, ["record is null"], "record is nullified", "x" * 50_000])
 def test_a_422_with_any_other_message_is_a_rejected_image(bench: Bench, message: object) -> None:
     bench.answer(envelope(422, message))
 
-    assert type(bench.failure()) is ImageRejected
+    assert type(bench.failure()) is errors.ImageRejected
 
 
 @pytest.mark.parametrize(
     ("status", "error"),
     [
-        (401, ProviderUnauthorized),
-        (402, ProviderUnauthorized),
-        (403, ProviderUnauthorized),
-        (429, ProviderBusy),
-        (451, ImageUnavailable),
-        (455, ProviderMaintenance),
-        (500, ProviderFailed),
-        (502, ProviderFailed),
-        (503, ProviderFailed),
-        (504, ProviderFailed),
-        (520, ProviderFailed),
-        (599, ProviderFailed),
+        (401, errors.ProviderUnauthorized),
+        (402, errors.ProviderUnauthorized),
+        (403, errors.ProviderUnauthorized),
+        (429, errors.ProviderBusy),
+        (451, errors.ImageUnavailable),
+        (455, errors.ProviderMaintenance),
+        (500, errors.ProviderFailed),
+        (502, errors.ProviderFailed),
+        (503, errors.ProviderFailed),
+        (504, errors.ProviderFailed),
+        (520, errors.ProviderFailed),
+        (599, errors.ProviderFailed),
     ],
 )
 @pytest.mark.parametrize("body", [b"<html><h1>Sorry</h1></html>", b"", b"{}", b"[]", b'{"code":null}', b'{"code":1.5}'])
 def test_without_an_envelope_the_status_tells(
-    bench: Bench, status: int, error: type[ProviderError], body: bytes
+    bench: Bench, status: int, error: type[errors.ProviderError], body: bytes
 ) -> None:
     bench.answer(said(body, status))
 
@@ -261,16 +239,16 @@ def test_the_envelope_counts_and_not_the_status(bench: Bench) -> None:
     bench.resolve()
 
     bench.answer(envelope(404, "Not Found", status=200))
-    assert type(bench.failure()) is ImageNotFound
+    assert type(bench.failure()) is errors.ImageNotFound
     bench.answer(envelope(422, "record is null", status=500))
-    assert type(bench.failure()) is RecordNotFound
+    assert type(bench.failure()) is errors.RecordNotFound
 
 
 def test_an_unrouted_path_says_nothing_of_the_image(bench: Bench) -> None:
     spring = {"timestamp": 1774591467687, "status": 404, "error": "Not Found", "message": "No message available"}
     bench.answer(said({**spring, "path": DOWNLOAD_URL}, 404))
 
-    assert type(bench.failure()) is ProviderGarbled
+    assert type(bench.failure()) is errors.ProviderGarbled
 
 
 @pytest.mark.parametrize(
@@ -289,10 +267,10 @@ def test_an_unrouted_path_says_nothing_of_the_image(bench: Bench) -> None:
         ("Wed, 21 Oct 2026 07:28:00 GMT", 10),
     ],
 )
-@pytest.mark.parametrize(("code", "error"), [(429, ProviderBusy), (455, ProviderMaintenance)])
+@pytest.mark.parametrize(("code", "error"), [(429, errors.ProviderBusy), (455, errors.ProviderMaintenance)])
 @pytest.mark.parametrize("status", ["body", "status"])
 def test_retry_after_is_passed_on(
-    bench: Bench, code: int, error: type[Hasty], status: str, retry_after: str, seconds: int
+    bench: Bench, code: int, error: type[errors.Hasty], status: str, retry_after: str, seconds: int
 ) -> None:
     body = {"code": code, "msg": "wait", "data": None}
     bench.answer(said(body, code if status == "status" else 200, **{"Retry-After": retry_after}))
@@ -418,7 +396,7 @@ def test_a_direct_url_that_does_not_say_lives_for_twenty_minutes(bench: Bench) -
 def test_a_success_that_holds_no_direct_url_is_garbled(bench: Bench, body: bytes) -> None:
     bench.answer(said(body))
 
-    assert type(bench.failure()) is ProviderGarbled
+    assert type(bench.failure()) is errors.ProviderGarbled
     assert bench.calls == 1
 
 
@@ -426,7 +404,7 @@ def test_a_success_that_holds_no_direct_url_is_garbled(bench: Bench, body: bytes
 def test_any_other_status_without_an_envelope_is_garbled(bench: Bench, status: int) -> None:
     bench.answer(said(b"<html>", status, Location="https://elsewhere.example/"))
 
-    assert type(bench.failure()) is ProviderGarbled
+    assert type(bench.failure()) is errors.ProviderGarbled
     assert bench.calls == 1
 
 
@@ -434,7 +412,7 @@ def test_any_other_status_without_an_envelope_is_garbled(bench: Bench, status: i
 def test_a_code_with_a_fraction_is_no_code(bench: Bench, code: float) -> None:
     bench.answer(envelope(code, "record is null", DIRECT))
 
-    assert type(bench.failure()) is ProviderGarbled
+    assert type(bench.failure()) is errors.ProviderGarbled
 
 
 # --- direct URLs that are not followed
@@ -479,7 +457,7 @@ def test_a_direct_url_that_leads_astray_is_refused(bench: Bench, direct_url: str
 
     failure = bench.failure()
 
-    assert type(failure) is DirectUrlRefused
+    assert type(failure) is errors.DirectUrlRefused
     assert bench.calls == 1
     assert "example" not in str(failure) + failure.detail
 
@@ -527,7 +505,7 @@ def test_a_third_failure_is_told(bench: Bench, failure: bytes) -> None:
 
     error = bench.failure()
 
-    assert isinstance(error, ProviderFailed | ProviderMaintenance | ProviderUnreachable)
+    assert isinstance(error, errors.ProviderFailed | errors.ProviderMaintenance | errors.ProviderUnreachable)
     assert bench.calls == 3
     assert len(bench.pauses) == 2
 
@@ -535,7 +513,7 @@ def test_a_third_failure_is_told(bench: Bench, failure: bytes) -> None:
 def test_the_last_failure_is_the_one_that_is_told(bench: Bench) -> None:
     bench.answer(envelope(500), envelope(455), envelope(422, "record is null"))
 
-    assert type(bench.failure()) is RecordNotFound
+    assert type(bench.failure()) is errors.RecordNotFound
 
 
 def test_pauses_differ_so_that_many_do_not_come_back_together(bench: Bench) -> None:
@@ -586,7 +564,7 @@ class SlowSession(ProviderSession):
         self.given.append(timeout_s)
         self._clock.now += min(self._takes_s, timeout_s)
         if self._takes_s > timeout_s:
-            raise ProviderTimeout("too slow")
+            raise errors.ProviderTimeout("too slow")
         return Reply(500, "", b"")
 
 
@@ -601,7 +579,7 @@ def test_all_attempts_and_pauses_stay_inside_one_deadline(
         clock.now += seconds
 
     resolver = UpstreamResolver(Provider(session, Breaker(clock), clock, pause), client, guard, clock)
-    with pytest.raises((ProviderFailed, ProviderTimeout)):
+    with pytest.raises((errors.ProviderFailed, errors.ProviderTimeout)):
         resolver.resolve(TASK, URL)
 
     assert clock.now - begun <= DEADLINE_S + 0.01
@@ -620,7 +598,7 @@ def test_a_provider_that_keeps_failing_is_left_alone(bench: Bench) -> None:
 
     error = bench.failure()
 
-    assert isinstance(error, ProviderPaused)
+    assert isinstance(error, errors.ProviderPaused)
     assert error.status == 503
     assert 0 < error.retry_after_s <= 15
     assert bench.calls == calls
@@ -653,9 +631,9 @@ def test_it_is_asked_again_after_the_pause(bench: Bench) -> None:
 def test_what_is_not_the_providers_failure_does_not_open_the_breaker(bench: Bench, refusal: bytes) -> None:
     bench.answer(refusal)
 
-    errors = [bench.failure() for _ in range(FAILURES_IN_A_ROW * 3)]
+    failures = [bench.failure() for _ in range(FAILURES_IN_A_ROW * 3)]
 
-    assert not any(isinstance(error, ProviderPaused) for error in errors)
+    assert not any(isinstance(error, errors.ProviderPaused) for error in failures)
     assert bench.calls == FAILURES_IN_A_ROW * 3
 
 
@@ -676,7 +654,7 @@ def test_a_provider_whose_rate_is_spent_is_asked_for_no_file_before_it_says(
     bench.failure()
     bench.clock.now += left_alone_s - 0.5
 
-    with pytest.raises(ProviderBusy) as told:
+    with pytest.raises(errors.ProviderBusy) as told:
         bench.resolver.resolve("another-task", URL + "x")
     calls = bench.calls
     bench.clock.now += 0.6
@@ -699,7 +677,7 @@ def test_the_rate_of_one_tasks_record_does_not_stop_conversions(bench: Bench) ->
     bench.provider.route(RECORD_INFO, busy("20"))
     bench.answer(envelope(data=DIRECT))
 
-    with pytest.raises(ProviderBusy):
+    with pytest.raises(errors.ProviderBusy):
         bench.asked.record_info(TASK)
 
     bench.resolve()
@@ -710,11 +688,11 @@ def test_a_tasks_record_is_not_asked_for_again_before_the_provider_says(bench: B
     infos = RecordInfos(bench.asked, bench.clock)
 
     for _ in range(3):
-        with pytest.raises(ProviderBusy):
+        with pytest.raises(errors.ProviderBusy):
             infos.find(TASK)
     calls = bench.calls
     bench.clock.now += 20
-    with pytest.raises(ProviderBusy):
+    with pytest.raises(errors.ProviderBusy):
         infos.find(TASK)
 
     assert (calls, bench.calls) == (1, 2)
@@ -740,7 +718,7 @@ def test_an_answer_in_between_begins_the_count_anew(bench: Bench) -> None:
         bench.answer(said_then)
         try:
             bench.resolve()
-        except RecordNotFound:
+        except errors.RecordNotFound:
             continue
 
     assert not bench.breaker.is_open
@@ -765,17 +743,19 @@ def test_a_provider_that_understands_us_passes_the_probe(bench: Bench, reply: by
 @pytest.mark.parametrize(
     ("reply", "error"),
     [
-        (envelope(401), ProviderUnauthorized),
-        (envelope(402), ProviderUnauthorized),
-        (envelope(500), ProviderFailed),
-        (envelope(455), ProviderMaintenance),
-        (said(b"<html>"), ProviderGarbled),
-        (said(b"<html>", 404), ProviderGarbled),
-        (b"", ProviderUnreachable),
+        (envelope(401), errors.ProviderUnauthorized),
+        (envelope(402), errors.ProviderUnauthorized),
+        (envelope(500), errors.ProviderFailed),
+        (envelope(455), errors.ProviderMaintenance),
+        (said(b"<html>"), errors.ProviderGarbled),
+        (said(b"<html>", 404), errors.ProviderGarbled),
+        (b"", errors.ProviderUnreachable),
     ],
     ids=["401", "402", "500", "455", "page", "wrong-path", "hang-up"],
 )
-def test_a_provider_that_does_not_fails_the_probe(bench: Bench, reply: bytes, error: type[ProviderError]) -> None:
+def test_a_provider_that_does_not_fails_the_probe(
+    bench: Bench, reply: bytes, error: type[errors.ProviderError]
+) -> None:
     bench.answer(reply)
 
     with pytest.raises(error):

@@ -1,7 +1,6 @@
 """Whatever goes wrong, the answer says what and what to do, in the right form, and gives nothing away."""
 
 import json
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from http import HTTPStatus
 from typing import Any, NoReturn
@@ -14,6 +13,7 @@ from factories import API_KEY, SECRET, Gateway, make_settings
 from gateway import errors
 from gateway.errors import GatewayError, Hasty
 from gateway.links.signed import SALT, KeyRing
+from gateway.web.reference.parts import family
 from real_logs import lines, real_logs
 
 FORMS = {
@@ -37,13 +37,6 @@ REASON = "a reason that is for the log"
 DIRECT_URL = "https://bucket.example/x.png?X-Amz-Signature=topsecret"
 
 
-def family(error: type[GatewayError]) -> Iterator[type[GatewayError]]:
-    """The class and all that descend from it."""
-    yield error
-    for child in error.__subclasses__():
-        yield from family(child)
-
-
 def made(error: type[GatewayError]) -> GatewayError:
     """One error of a class."""
     special: dict[type[GatewayError], GatewayError] = {
@@ -58,11 +51,7 @@ def made(error: type[GatewayError]) -> GatewayError:
     return special.get(error) or error(REASON)
 
 
-ERRORS = {
-    error.code: made(error)
-    for error in family(GatewayError)
-    if error.__module__ == errors.__name__ and "code" in vars(error)
-}
+ERRORS = {error.code: made(error) for error in family(GatewayError)}
 every_error = pytest.mark.parametrize("error", ERRORS.values(), ids=ERRORS)
 
 

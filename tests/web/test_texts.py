@@ -1,17 +1,18 @@
 """Every error a visitor can meet has its texts, in every language."""
 
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from gateway.errors import GatewayError
+from gateway.web.reference.parts import family
 
 TEXTS = Path(__file__).parents[2] / "templates" / "texts"
 LANGUAGES = ("en", "ru", "zh")
 FRAME = {"page", "help"}
 PARTS = {"title", "happened", "remedy"}
+ERRORS = {error.code: error for error in family(GatewayError)}
 
 Tables = dict[str, dict[str, str]]
 
@@ -19,19 +20,6 @@ Tables = dict[str, dict[str, str]]
 def tables(language: str) -> Tables:
     """The texts of a language, as they are in its file."""
     return tomllib.loads((TEXTS / f"{language}.toml").read_text(encoding="utf-8"))
-
-
-def family(error: type[GatewayError]) -> Iterator[type[GatewayError]]:
-    """The class and all that descend from it."""
-    yield error
-    for child in error.__subclasses__():
-        yield from family(child)
-
-
-def errors() -> dict[str, type[GatewayError]]:
-    """Each code, with the class that defines it. Classes that tests define are not errors of the gateway."""
-    known = (error for error in family(GatewayError) if error.__module__ == GatewayError.__module__)
-    return {error.code: error for error in known if "code" in vars(error)}
 
 
 def keys(language: str) -> set[tuple[str, str]]:
@@ -44,18 +32,18 @@ def test_there_is_one_file_for_each_language() -> None:
 
 
 def test_the_error_for_the_unforeseen_has_a_code() -> None:
-    assert "internal" in errors()
+    assert "internal" in ERRORS
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("code", sorted(errors()))
+@pytest.mark.parametrize("code", sorted(ERRORS))
 def test_every_error_says_what_happened_and_what_to_do(code: str, language: str) -> None:
     assert set(tables(language).get(code, {})) == PARTS
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_no_text_is_for_an_error_that_does_not_exist(language: str) -> None:
-    assert set(tables(language)) == set(errors()) | FRAME
+    assert set(tables(language)) == set(ERRORS) | FRAME
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -78,5 +66,5 @@ def test_the_time_to_wait_has_its_place_in_the_sentence(language: str) -> None:
 def test_only_an_error_with_the_retry_link_mentions_it(language: str) -> None:
     texts = tables(language)
     link = texts["page"]["retry"].casefold()
-    hopeless = [code for code, error in errors().items() if not error.retry]
+    hopeless = [code for code, error in ERRORS.items() if not error.retry]
     assert [code for code in hopeless if link in texts[code]["remedy"].casefold()] == []

@@ -28,7 +28,7 @@ from gateway.web.schemas import TASK_EXAMPLE, URL_EXAMPLE
 def family(base: type[GatewayError]) -> list[type[GatewayError]]:
     """The errors of a family, each that has a code of its own."""
     members = [base, *(member for child in base.__subclasses__() for member in family(child))]
-    return [member for member in members if member.__module__ == errors.__name__ and "code" in vars(member)]
+    return [member for member in members if member in vars(errors).values() and "code" in vars(member)]
 
 
 def success(data: Any) -> dict[str, Any]:  # noqa: ANN401 (any JSON)

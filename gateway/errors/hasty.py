@@ -1,0 +1,78 @@
+"""Not now: each says when to come again."""
+
+from http import HTTPStatus
+
+from gateway.errors.base import GatewayError
+from gateway.errors.contract import TOO_MANY_REQUESTS, UNDER_MAINTENANCE
+
+
+class Hasty(GatewayError):
+    """Base of the refusals that say when to come again (RFC 9110 section 10.2.3)."""
+
+    def __init__(self, reason: str = "", retry_after_s: int = 10) -> None:
+        super().__init__(reason or self.public)
+        self.retry_after_s = retry_after_s
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """When to come again, in seconds."""
+        return {"Retry-After": str(self.retry_after_s)}
+
+
+class RateLimited(Hasty):
+    """This visitor began too many downloads in the last minute."""
+
+    contract = TOO_MANY_REQUESTS
+    code = "rate_limited"
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    public = "Too many downloads in a short time. Please wait a moment."
+
+
+class KeyRateLimited(RateLimited):
+    """This API key made too many calls in the last minute."""
+
+    code = "key_rate_limited"
+    public = "This API key made too many calls in a short time. Please wait a moment."
+
+
+class QuotaExhausted(RateLimited):
+    """This API key made all the calls of its day."""
+
+    code = "quota_exhausted"
+    public = "This API key has no calls left today. The next day begins at midnight UTC."
+    retry = False
+
+
+class TooManyStreams(Hasty):
+    """This visitor has as many downloads running as one may have, in all or of one file."""
+
+    contract = TOO_MANY_REQUESTS
+    code = "too_many_streams"
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    public = "Too many downloads are running at once. Please wait until one of them has ended."
+
+
+class GatewayBusy(Hasty):
+    """All places for running downloads are taken."""
+
+    code = "gateway_busy"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    public = "Many downloads are running right now. Please try again in a moment."
+
+
+class StillPreparing(Hasty):
+    """The image is being fetched for the first time and takes its time; whoever comes again finds it further on."""
+
+    code = "still_preparing"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    public = "The image is still being prepared. Please try again in a moment."
+    waits = True
+
+
+class Maintenance(Hasty):
+    """The operator has closed the gateway for maintenance."""
+
+    contract = UNDER_MAINTENANCE
+    code = "maintenance"
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    public = "Downloads are closed for maintenance. Please try again later."

@@ -1,0 +1,97 @@
+"""Why there is no image, in the cases that the provider's contract has words for."""
+
+from http import HTTPStatus
+
+from gateway.errors.contract import FETCH_FAILED, VALIDATION_FAILED
+from gateway.errors.provider import ProviderError
+
+
+class ImageNotFound(ProviderError):
+    """Contract code 404."""
+
+    contract = (404, "The requested resource or endpoint does not exist")
+    code = "image_not_found"
+    status = HTTPStatus.NOT_FOUND
+    public = "The image provider does not have this image."
+
+
+class ImageRejected(ProviderError):
+    """Contract code 422, "The request parameters failed validation checks"."""
+
+    contract = VALIDATION_FAILED
+    code = "image_rejected"
+    status = HTTPStatus.NOT_FOUND
+    public = "The image provider does not accept this image for this task."
+
+
+class RecordNotFound(ProviderError):
+    """Contract code 422, "record is null"."""
+
+    contract = (422, "record is null")
+    code = "record_not_found"
+    status = HTTPStatus.NOT_FOUND
+    public = "The image provider does not know this task."
+
+
+class RecordTooOld(ProviderError):
+    """Contract code 422, "Temporarily supports records within 14 days"."""
+
+    contract = (422, "Temporarily supports records within 14 days")
+    code = "record_too_old"
+    status = HTTPStatus.GONE
+    public = "Images are kept for 14 days, and this one is older."
+
+
+class ResultBlank(ProviderError):
+    """Contract code 422, "record result data is blank"."""
+
+    contract = (422, "record result data is blank")
+    code = "result_blank"
+    status = HTTPStatus.NOT_FOUND
+    public = "The task finished without a usable image."
+
+
+class RecordNotReady(ProviderError):
+    """Contract code 422, "record status is not success"."""
+
+    contract = (422, "record status is not success")
+    code = "record_not_ready"
+    status = HTTPStatus.NOT_FOUND
+    public = "The image is not finished yet, or could not be made."
+    retry = True
+
+
+class ResultMissing(ProviderError):
+    """Contract code 422, "record result data not exist"."""
+
+    contract = (422, "record result data not exist")
+    code = "result_missing"
+    status = HTTPStatus.NOT_FOUND
+    public = "The task has no image."
+
+
+class ResultEmpty(ProviderError):
+    """Contract code 422, "record result data is empty"."""
+
+    contract = (422, "record result data is empty")
+    code = "result_empty"
+    status = HTTPStatus.NOT_FOUND
+    public = "The task finished with no image in its result."
+
+
+class ImageUnavailable(ProviderError):
+    """Contract code 451: the provider failed to fetch the image."""
+
+    contract = FETCH_FAILED
+    code = "image_unavailable"
+    status = HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS
+    public = "The image provider could not fetch the image; access to it may be limited."
+
+
+class NotAnImage(ProviderError):
+    """What lies at the image's URL, or was sent as one, is no image by its first bytes."""
+
+    contract = FETCH_FAILED
+    code = "not_an_image"
+    status = HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS
+    public = "What lies at the image's address is not an image."

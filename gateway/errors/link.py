@@ -1,0 +1,60 @@
+"""Why a link does not open anything."""
+
+from http import HTTPStatus
+
+from gateway.errors.base import GatewayError
+
+
+class LinkError(GatewayError):
+    """The link does not give permission to download."""
+
+    retry = False
+
+
+class LinkInvalid(LinkError):
+    """Forged or malformed: the two look the same from outside. The reason is for the log and for ``links verify``."""
+
+    code = "link_invalid"
+    status = HTTPStatus.FORBIDDEN
+    public = "This link is incomplete or was changed. Use the complete link exactly as it was given to you."
+
+
+class LinkExpired(LinkError):
+    """The link is authentic and its time is over."""
+
+    code = "link_expired"
+    status = HTTPStatus.GONE
+    public = "This link has expired. Ask for a new one where you got it."
+
+
+class LinkRevoked(LinkError):
+    """The link is authentic and was withdrawn."""
+
+    code = "link_revoked"
+    status = HTTPStatus.GONE
+    public = "This link was withdrawn. Ask for a new one where you got it."
+
+
+class LinkUsedUp(LinkError):
+    """The link is authentic and no downloads are left on it."""
+
+    code = "link_used_up"
+    status = HTTPStatus.GONE
+    public = "This link has been used as often as it allows. Ask for a new one where you got it."
+
+
+class OriginNotAllowed(LinkError):
+    """The url of an authentic link is not one that this gateway serves from."""
+
+    code = "origin_not_allowed"
+    status = HTTPStatus.FORBIDDEN
+    public = "This gateway does not serve files from there."
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+    @property
+    def detail(self) -> str:
+        """Name the rule that the url breaks."""
+        return f"{self.public} url: {self.reason}"

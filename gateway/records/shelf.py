@@ -1,0 +1,38 @@
+"""The shelf: tasks' records and their images, where they are kept, and for how long."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gateway.records.record import DAY_MS
+from gateway.records.stored import SqlRecords
+from gateway.storage.index import ObjectIndex
+from gateway.storage.intake import Intake
+from gateway.storage.objects import Objects
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """What is kept, for all who put in, hand out, or let go.
+
+    Attributes:
+        records, index, objects: what is known of tasks, which object holds which image, and the objects' bytes.
+        intake: the way in.
+        days: how old a record may be.
+        clock: Unix seconds.
+    """
+
+    records: SqlRecords
+    index: ObjectIndex
+    objects: Objects
+    intake: Intake
+    days: int
+    clock: Callable[[], float] = time.time
+
+    def now_ms(self) -> int:
+        """The time by which records age: Unix milliseconds."""
+        return int(self.clock() * 1000)
+
+    def oldest_ms(self, now_ms: int) -> int:
+        """When the oldest record was created that is not too old, in Unix milliseconds."""
+        return now_ms - self.days * DAY_MS
