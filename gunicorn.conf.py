@@ -20,6 +20,7 @@ from gateway.environment import load_settings, lost_at_each_deploy  # noqa: E402
 from gateway.errors import ConfigError, DatabaseDown  # noqa: E402
 from gateway.logs import LOGGING, set_up_logs  # noqa: E402
 from gateway.worker.draining import DrainingWorker  # noqa: E402
+from gateway.worker.quiet import QuietLogger  # noqa: E402
 
 _BEHIND = 3
 _FAULTS = {_BEHIND: "DATABASE_URL: the database is behind; run: flask --app wsgi db upgrade"}
@@ -40,7 +41,7 @@ keepalive = 5  # above 0, as it is also the deadline for a request's headers
 graceful_timeout = 27  # running downloads have 2 s less; platforms kill 30 s after SIGTERM
 timeout = 60
 limit_request_line = 8190  # the most gunicorn takes; a mail tracker may have encoded the url twice
-accesslog = None  # gunicorn's own prints signatures; ours is written by gateway.web.hooks
+logger_class = QuietLogger  # gunicorn's own line for a request has its signature
 logconfig_dict = LOGGING
 forwarder_headers = ""  # nobody may set SCRIPT_NAME by a request header
 control_socket_disable = True

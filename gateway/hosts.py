@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import urlsplit
 
@@ -28,6 +29,7 @@ class Origin:
     address: IPv4Address | IPv6Address | None = None
 
 
+@lru_cache(maxsize=1024)
 def origin_of(url: str) -> Origin:
     """Parse the origin of an absolute http or https URL.
 

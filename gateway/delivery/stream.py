@@ -16,10 +16,11 @@ from gateway.errors import FileTooLarge, GatewayError, LinkExpired, RangeNotSati
 from gateway.links.link import Link
 from gateway.resolving.source import Facts, Source, Span
 
-SMALL_CHUNK = 16 * 1024  # where the visitor's kernel has room, it takes so much at once
+SMALL_CHUNK = 16 * 1024  # where there is room at all, the visitor's kernel takes so much at once
+MEDIUM_CHUNK = 64 * 1024
 LARGE_CHUNK = 256 * 1024
 LARGE_AFTER = 2**20  # more than the kernels between the origin and a visitor take for one who reads nothing
-SLOW_WRITE_S = 0.5
+SLOW_S = 0.1  # who takes longer for a chunk is given small ones
 YIELD_EVERY = 2**20
 
 
@@ -165,9 +166,9 @@ class Stream:
         self._completed = call
 
     def __iter__(self) -> Iterator[bytes]:
-        """Yield the bytes, in small chunks until the visitor has taken some MiB, and again when it is slow.
+        """Yield the bytes in chunks: small ones at first and to the slow, ever larger ones to the fast.
 
-        A piece is read when there is room for it. Before a wait for room comes an empty one, so that nobody down the
+        A chunk is read when there is room for it. Before a wait for room comes an empty one, so that nobody down the
         line holds the last one for as long.
 
         Raises:
@@ -187,8 +188,8 @@ class Stream:
                     break
                 yield chunk
                 self._count(len(chunk))
-                slow = time.monotonic() - before > SLOW_WRITE_S
-                amount = LARGE_CHUNK if self.progress.sent > LARGE_AFTER and not slow else SMALL_CHUNK
+                slow = time.monotonic() - before > SLOW_S
+                amount = SMALL_CHUNK if slow else min(2 * amount, self._largest())
         except GatewayError as error:
             self.progress.outcome, self.progress.broke_off = error.code, True
             raise ConnectionResetError(errno.ECONNRESET, "the origin failed in mid-stream") from error
@@ -205,6 +206,9 @@ class Stream:
             self._file.close()
         finally:
             release()
+
+    def _largest(self) -> int:
+        return LARGE_CHUNK if self.progress.sent > LARGE_AFTER else MEDIUM_CHUNK
 
     def _count(self, taken: int) -> None:
         before = self.progress.sent

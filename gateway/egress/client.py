@@ -4,10 +4,10 @@ import http.client
 import re
 import socket
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from types import TracebackType
 from urllib.parse import urljoin
 
 import certifi
@@ -28,7 +28,7 @@ from gateway.egress.deadline import within
 from gateway.egress.guard import Guard, Zone
 from gateway.egress.names import Lookup
 from gateway.egress.sockets import guarded_adapter
-from gateway.errors import OriginFailed, OriginTimeout, OriginUnreachable, OriginUnsafe
+from gateway.errors import OriginError, OriginFailed, OriginTimeout, OriginUnreachable, OriginUnsafe
 
 USER_AGENT = "download-gateway"
 MOST_REDIRECTS = 5
@@ -191,16 +191,32 @@ def tls_roots() -> ssl.SSLContext:
     return context
 
 
-@contextmanager
-def origin_errors() -> Iterator[None]:
-    """Turn what the HTTP library raises into our errors; the one place that knows its exceptions."""
-    try:
-        yield
-    except SSRFGuardError as refused:
-        raise OriginUnsafe(type(refused).__name__) from refused
-    except (NameResolutionError, NewConnectionError, SSLError) as unreachable:
-        raise OriginUnreachable(type(unreachable).__name__) from unreachable
-    except (ConnectTimeoutError, ReadTimeoutError, TimeoutError) as slow:
-        raise OriginTimeout(type(slow).__name__) from slow
-    except (ProtocolError, HTTPError, http.client.HTTPException, OSError, ValueError) as broken:
-        raise OriginFailed(type(broken).__name__) from broken
+class origin_errors:  # noqa: N801 (reads like a word of the language)
+    """Turn what the HTTP library raises in the block into our errors; the one place that knows its exceptions."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        """Nothing to prepare."""
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, raised: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        """Raise one of ours.
+
+        Raises:
+            OriginUnsafe, OriginUnreachable, OriginTimeout, OriginFailed: what it means.
+        """
+        if raised is None:
+            return
+        for kinds, ours in _MEANINGS:
+            if isinstance(raised, kinds):
+                raise ours(type(raised).__name__) from raised
+
+
+_MEANINGS: tuple[tuple[tuple[type[Exception], ...], type[OriginError]], ...] = (  # the first that fits
+    ((SSRFGuardError,), OriginUnsafe),
+    ((NameResolutionError, NewConnectionError, SSLError), OriginUnreachable),
+    ((ConnectTimeoutError, ReadTimeoutError, TimeoutError), OriginTimeout),
+    ((ProtocolError, HTTPError, http.client.HTTPException, OSError, ValueError), OriginFailed),
+)

@@ -1,29 +1,33 @@
 """A deadline for everything that a block does: names, handshakes, headers and hops together."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 
 import gevent
 from gevent import monkey
 
 
-@contextmanager
-def within(seconds: float) -> Iterator[None]:
-    """Raise :class:`TimeoutError` in the block when it takes longer.
+class within:  # noqa: N801 (reads like a word of the language)
+    """Raise :class:`TimeoutError` in the block when it takes longer than so many seconds.
 
     This needs gevent's sockets, as gunicorn's worker has them. Without them (on the command line) the sockets' own
     timeouts hold, which begin anew with every byte.
     """
-    if not monkey.is_module_patched("socket"):
-        yield
-        return
-    timeout = gevent.Timeout(seconds)
-    timeout.start()
-    try:
-        yield
-    except gevent.Timeout as fired:
-        if fired is not timeout:
-            raise
-        raise TimeoutError(f"took longer than {seconds:.0f} s") from None
-    finally:
-        timeout.close()
+
+    __slots__ = ("_seconds", "_timeout")
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._timeout: gevent.Timeout | None = None
+
+    def __enter__(self) -> None:
+        if monkey.is_module_patched("socket"):
+            self._timeout = gevent.Timeout.start_new(self._seconds)
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, raised: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        if self._timeout is None:
+            return
+        self._timeout.close()
+        if raised is self._timeout:
+            raise TimeoutError(f"took longer than {self._seconds:.0f} s") from None
