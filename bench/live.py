@@ -75,6 +75,7 @@ def running_gateway(
     origin: str,
     *,
     config: Path = ROOT / "gunicorn.conf.py",
+    app: str = "wsgi:app",
     more: Mapping[str, str] | None = None,
     **settings: str,
 ) -> Iterator[Running]:
@@ -84,13 +85,13 @@ def running_gateway(
         folder: where it runs.
         origin: what it may fetch from.
         config: gunicorn's configuration.
+        app: what to run in the gateway's place, on the same worker; it must have ``/healthz``.
         more: what to change in its environment.
         settings: further settings, in lower case and without prefix.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    command = shlex.split((ROOT / "Procfile").read_text(encoding="utf-8").partition("web:")[2])
+    port = free_port()
+    procfile = (ROOT / "Procfile").read_text(encoding="utf-8").partition("web:")[2]
+    command = shlex.split(procfile.replace("wsgi:app", app))
     with (folder / "log").open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", *command, "-c", str(config), "--chdir", str(folder)],
@@ -109,6 +110,13 @@ def running_gateway(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def free_port() -> int:
+    """A port on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def _environment(origin: str, port: int, settings: Mapping[str, str]) -> dict[str, str]:
@@ -136,5 +144,5 @@ def _wait_until_healthy(process: "subprocess.Popen[bytes]", port: int, log: Path
                 if connection.getresponse().status == 200:
                     return
             except OSError:
-                time.sleep(0.05)
+                time.sleep(0.01)
     raise RuntimeError("the gateway does not answer:\n" + log.read_text(encoding="utf-8"))
