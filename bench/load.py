@@ -48,6 +48,7 @@ class Load:
         connections: how many ask at once; each sends its next request when it has the whole answer.
         count: how many requests altogether; 0 for no end but the time's.
         seconds: after so long no answer is waited for; 0 for no end but the count's.
+        lead_s: before that, so many seconds in which nothing is counted, as hundreds take a while to connect.
     """
 
     port: int
@@ -55,6 +56,7 @@ class Load:
     connections: int = 1
     count: int = 0
     seconds: float = 0.0
+    lead_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -169,16 +171,14 @@ class _Run:
 
     def measure(self) -> Measured:
         worked, begun_at = time.process_time(), time.perf_counter()
-        until = begun_at + self.load.seconds if self.load.seconds else float("inf")
         lines = [_Line(self) for _ in range(self.load.connections)]
         try:
             for line in lines:
                 line.ask()
-            while self.running and time.perf_counter() < until:
-                if not (events := self.selector.select(min(_PATIENCE_S, max(0, until - time.perf_counter())))):
-                    self._check_patience(until)
-                for key, _ in events:
-                    key.data.read()
+            if self.load.lead_s:
+                self._read_until(begun_at + self.load.lead_s)
+                self.measured, worked, begun_at = Measured(), time.process_time(), time.perf_counter()
+            self._read_until(begun_at + self.load.seconds if self.load.seconds else float("inf"))
         finally:
             for line in lines:
                 line.close()
@@ -199,6 +199,13 @@ class _Run:
         self.broken_in_a_row += 1
         if self.broken_in_a_row > _MOST_IN_A_ROW:
             raise RuntimeError("every answer breaks off")
+
+    def _read_until(self, until: float) -> None:
+        while self.running and time.perf_counter() < until:
+            if not (events := self.selector.select(min(_PATIENCE_S, max(0, until - time.perf_counter())))):
+                self._check_patience(until)
+            for key, _ in events:
+                key.data.read()
 
     def _check_patience(self, until: float) -> None:
         if time.perf_counter() < until:
