@@ -4,14 +4,12 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from bench.live import ROOT
+from bench.results import note
 from bench.speed import costs, redirects, streams
 from bench.speed.row import Row, table
 from bench.speed.servers import Unavailable
 from bench.speed.stage import Stage, stage
-from bench.table import heading
 
-RESULTS = ROOT / "bench" / "results.md"
 CASES: dict[str, Callable[[Stage], list[Row]]] = {
     "redirects": redirects.warm,
     "large": streams.large,
@@ -27,8 +25,7 @@ CASES: dict[str, Callable[[Stage], list[Row]]] = {
 
 def run() -> None:
     """Run all cases, and write ``bench/results.md``."""
-    rows = run_cases(tuple(CASES))
-    RESULTS.write_text(results(heading(), rows), encoding="utf-8")
+    note("Beside others", table(run_cases(tuple(CASES))).splitlines())
 
 
 def run_cases(names: Sequence[str]) -> list[Row]:
@@ -44,8 +41,3 @@ def run_cases(names: Sequence[str]) -> list[Row]:
             print(f"{name}: {time.perf_counter() - begun_at:.0f} s", file=sys.stderr)
     print(table(rows))
     return rows
-
-
-def results(said: str, rows: Sequence[Row]) -> str:
-    """The text of ``bench/results.md``."""
-    return f"# What `make bench` found\n\n{said}\n\n{table(rows)}\n"
