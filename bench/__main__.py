@@ -5,10 +5,17 @@ import sys
 from functools import partial
 
 from bench import links, memory, records
+from bench.growth import report as growth
 from bench.speed import run as speed
 from bench.table import heading
 
-BENCHMARKS = {"speed": speed.run, "links": links.run, "memory": memory.run, "records": records.run}
+BENCHMARKS = {
+    "speed": speed.run,
+    "growth": growth.run,
+    "links": links.run,
+    "memory": memory.run,
+    "records": records.run,
+}
 CASES = {name: partial(speed.run_cases, [name]) for name in speed.CASES}
 
 

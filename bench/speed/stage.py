@@ -94,7 +94,8 @@ class Stage:
             upstream_url=f"http://127.0.0.1:{self._provider}",
             upstream_api_key="a-key-of-the-provider",
             metrics_token="a-token-for-the-benchmark-of-32-bytes",  # noqa: S106 (opens nothing real)
-            downloads_per_minute="1000000000",  # counted, and never reached
+            downloads_per_minute="1000000000",  # counted, and never reached: all come from one address
+            streams_per_visitor="1000000000",
         )
 
     def floor(self, image: Path) -> AbstractContextManager[Running]:
