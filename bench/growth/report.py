@@ -7,7 +7,7 @@ from collections.abc import Callable
 from bench.growth import connections, streams, urls
 from bench.growth.figure import Figure
 from bench.live import ROOT
-from bench.results import note
+from bench.results import circumstances, note
 from bench.speed.servers import Unavailable
 
 CHARTS = ROOT / "docs" / "charts"
@@ -21,14 +21,14 @@ MEASURES: tuple[Callable[[], Figure], ...] = (
 
 def run() -> None:
     """Measure, print the tables, draw the charts, and write the tables into ``bench/results.md``."""
-    lines: list[str] = []
+    said, lines = circumstances(), list[str]()
     for measure in MEASURES:
         begun_at = time.perf_counter()
         told = _measured(measure)
         print("\n".join(told))
         print(f"{time.perf_counter() - begun_at:.0f} s", file=sys.stderr)
         lines += told
-    note("How cost grows", lines[:-1])
+    note("How cost grows", said, lines[:-1])
 
 
 def _measured(measure: Callable[[], Figure]) -> list[str]:

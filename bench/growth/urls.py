@@ -16,7 +16,7 @@ COUNTS = (1_000, 100_000, 1_000_000)
 
 def measure() -> Figure:
     """Resolve with each of the counts: first from the database, then from memory."""
-    first, again = zip(*map(_ask, COUNTS), strict=True)
+    first, again = zip(*map(ask, COUNTS), strict=True)
     return Figure(
         "resolve",
         Chart(
@@ -30,8 +30,8 @@ def measure() -> Figure:
     )
 
 
-def _ask(count: int) -> tuple[list[float], list[float]]:
-    """The seconds that each of the URLs took at first and again; asked in a process of its own, as a worker would."""
+def ask(count: int) -> tuple[list[float], list[float]]:
+    """Ask for URLs of a store with so many, as a worker would, and tell the seconds that each took first and again."""
     with TemporaryDirectory(prefix="bench-") as folder:
         command = [sys.executable, "-m", "bench.growth.asked", str(count), folder]
         told = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True).stdout

@@ -11,7 +11,7 @@ from bench.speed.provider import count as calls
 from bench.speed.row import OURS, Row, compared, in_turns, judged
 from bench.speed.stage import Stage
 
-CONNECTIONS, SECONDS, ROUNDS = 16, 1.0, 5
+CONNECTIONS, SECONDS, ROUNDS = 16, 0.5, 7
 FRESH = 10_000  # links, more than are followed in that time
 LEAST = 0.65
 

@@ -4,8 +4,9 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 
-from bench.results import note
+from bench.results import circumstances, note
 from bench.speed import costs, redirects, streams
+from bench.speed.peers.versions import versions
 from bench.speed.row import Row, table
 from bench.speed.servers import Unavailable
 from bench.speed.stage import Stage, stage
@@ -25,7 +26,8 @@ CASES: dict[str, Callable[[Stage], list[Row]]] = {
 
 def run() -> None:
     """Run all cases, and write ``bench/results.md``."""
-    note("Beside others", table(run_cases(tuple(CASES))).splitlines())
+    said = [*circumstances(), *versions().splitlines()]
+    note("Beside others", said, table(run_cases(tuple(CASES))).splitlines())
 
 
 def run_cases(names: Sequence[str]) -> list[Row]:
@@ -38,6 +40,6 @@ def run_cases(names: Sequence[str]) -> list[Row]:
                 rows += CASES[name](shared)
             except Unavailable as reason:
                 rows.append(Row(name, verdict=f"skipped: {reason}"))
-            print(f"{name}: {time.perf_counter() - begun_at:.0f} s", file=sys.stderr)
+            print(f"{name}: {time.perf_counter() - begun_at:.0f} s", file=sys.stderr)  # minutes are long
     print(table(rows))
     return rows

@@ -35,7 +35,7 @@ def running(
     """Run a server in a folder until the end of the block, and give the port on which it takes connections.
 
     Raises:
-        RuntimeError: it does not; with what it said.
+        Unavailable: it does not; with the last line that it said.
     """
     log = folder / "log"
     with log.open("ab") as said:
@@ -43,7 +43,7 @@ def running(
             command, cwd=folder, env=os.environ | dict(environment or {}), stdout=said, stderr=said
         )
     try:
-        _wait_until_it_listens(process, port, log)
+        _wait_until_it_listens(command[0], process, port, log)
         yield port
     finally:
         process.terminate()
@@ -59,7 +59,7 @@ def running_nginx(config: Path, port: int, folder: Path, **places: object) -> It
     """Run nginx with a configuration in which ``$folder``, ``$port`` and other places are filled in.
 
     Raises:
-        Unavailable: there is no nginx.
+        Unavailable: there is no nginx, or it does not start.
     """
     nginx = needed("nginx", "apt install nginx-light")
     user = "user root;" if os.getuid() == 0 else ""  # else its worker may not read our folder
@@ -69,7 +69,7 @@ def running_nginx(config: Path, port: int, folder: Path, **places: object) -> It
         yield port
 
 
-def _wait_until_it_listens(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+def _wait_until_it_listens(name: str, process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
     until = time.monotonic() + STARTS_WITHIN_S
     while process.poll() is None and time.monotonic() < until:
         try:
@@ -78,4 +78,5 @@ def _wait_until_it_listens(process: "subprocess.Popen[bytes]", port: int, log: P
             time.sleep(0.01)
         else:
             return
-    raise RuntimeError(f"{process.args!r} does not listen:\n" + log.read_text(encoding="utf-8"))
+    said = log.read_text(encoding="utf-8", errors="replace").splitlines() or ["nothing was said"]
+    raise Unavailable(f"{name} does not start: {said[-1]}")

@@ -10,7 +10,7 @@ from bench.speed.row import OURS, Row, compared, in_turns, verdict
 from bench.speed.servers import Unavailable
 from bench.speed.stage import Stage
 
-AT_ONCE, SECONDS, ROUNDS = 16, 1.0, 5
+AT_ONCE, SECONDS, ROUNDS = 16, 0.5, 7
 ASKED = 200
 LEAST_LARGE = 0.9
 LEAST = {"Flask + requests": 2.5, "FastAPI + httpx": 3.5}

@@ -45,6 +45,16 @@ class Answering(socketserver.StreamRequestHandler):
                 return
 
 
+class Server(socketserver.ThreadingTCPServer):
+    """Does not mind that a load ended amid an answer."""
+
+    daemon_threads = True
+    block_on_close = False
+
+    def handle_error(self, *_request: object) -> None:
+        pass
+
+
 @pytest.fixture(scope="module")
 def generator() -> Iterator[Generator]:
     with load_generator() as generator:
@@ -53,9 +63,7 @@ def generator() -> Iterator[Generator]:
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Answering) as server:
-        server.daemon_threads = True
-        server.block_on_close = False
+    with Server(("127.0.0.1", 0), Answering) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server.server_address[1]
         server.shutdown()

@@ -1,32 +1,33 @@
 from pathlib import Path
 
-from bench.results import note
+from bench.results import circumstances, note
 
 
-def test_a_benchmark_writes_its_own_section_and_leaves_the_others(tmp_path: Path) -> None:
+def test_a_section_has_its_circumstances_and_its_lines(tmp_path: Path) -> None:
     results = tmp_path / "results.md"
 
-    note("Speed", ["| fast |"], results)
-    note("Growth", ["| small |", "", "| large |"], results)
-    grown = results.read_text(encoding="utf-8").partition("## Growth")[2]
-    note("Speed", ["| faster |"], results)
+    note("Growth", ["2026-01-01, Linux", "Flask 3"], ["| small |", "", "| large |"], results)
 
-    text = results.read_text(encoding="utf-8")
-    assert [line for line in text.splitlines() if line.startswith("#")] == [
-        "# What `make bench` found",
-        "## Speed",
-        "## Growth",
-    ]
-    assert "| faster |" in text
-    assert "| fast |" not in text
-    assert text.partition("## Growth")[2] == grown
-    assert grown.endswith("\n| small |\n\n| large |\n")
+    assert results.read_text(encoding="utf-8") == (
+        "# What `make bench` found\n\n## Growth\n\n- 2026-01-01, Linux\n- Flask 3\n\n| small |\n\n| large |\n"
+    )
 
 
-def test_a_section_says_which_day_and_versions_it_is_of(tmp_path: Path) -> None:
-    results = tmp_path / "results.md"
+def test_a_benchmark_writes_its_own_section_anew_and_leaves_the_others(tmp_path: Path) -> None:
+    results, once = tmp_path / "results.md", tmp_path / "once.md"
+    for name in ("Speed", "Growth"):
+        note(name, ["yesterday"], [f"| {name} |"], results)
 
-    note("Speed", ["| fast |"], results)
+    note("Speed", ["today"], ["| faster |"], results)
 
-    section = results.read_text(encoding="utf-8").partition("## Speed\n")[2]
-    assert "gunicorn" in section.partition("| fast |")[0]
+    note("Speed", ["today"], ["| faster |"], once)
+    note("Growth", ["yesterday"], ["| Growth |"], once)
+    assert results.read_text(encoding="utf-8") == once.read_text(encoding="utf-8")
+
+
+def test_circumstances_are_the_machine_the_versions_and_its_load() -> None:
+    machine, libraries, load = circumstances()
+
+    assert "Python" in machine
+    assert "gunicorn" in libraries
+    assert load.startswith("Load of the machine before: ")

@@ -16,7 +16,7 @@ from bench.speed.origin import Origin
 from bench.speed.servers import Unavailable, needed, running, running_nginx
 
 _HERE = Path(__file__).parent
-_INSTALLED = Path(sys.prefix) / "peers"  # by `make bench`
+INSTALLED = Path(sys.prefix) / "peers"  # by `make bench`
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def naive(folder: Path, _origin: Origin) -> Iterator[Peer]:
 def fastapi(folder: Path, _origin: Origin) -> Iterator[Peer]:
     """FastAPI + httpx, with one worker."""
     options = ["--app-dir", str(_HERE), "--port", str(port := free_port()), "--log-level", "warning"]
-    with running([str(_installed("bin/python")), "-m", "uvicorn", *options, "asynchronous:app"], port, folder):
+    with running([str(_installed("bin/uvicorn")), *options, "asynchronous:app"], port, folder):
         yield Peer(port, _by_query)
 
 
@@ -81,7 +81,7 @@ def _running_node(script: str, folder: Path, more: Mapping[str, str] | None = No
 
 
 def _installed(name: str) -> Path:
-    if (path := _INSTALLED / name).exists():
+    if (path := INSTALLED / name).exists():
         return path
     raise Unavailable(f"no {path}: make bench installs it, where it can")
 
