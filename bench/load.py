@@ -8,6 +8,7 @@ import multiprocessing
 import re
 import resource
 import selectors
+import signal
 import socket
 import sys
 import time
@@ -146,6 +147,7 @@ def load_generator() -> Iterator[Generator]:
 
 
 def _serve(parent: "Pipe[Measured | str, Load]") -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent's to answer, which kills this process
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     while True:

@@ -52,8 +52,8 @@ def _stampede(stage: Stage, workers: int) -> Row:
         before = calls(stage.calls)
         stage.ask(Load(gateway.port, [_link(stage, 0)], visitors, count=visitors), 302)
         called = calls(stage.calls) - before
-    case = f"{visitors:,} cold clicks on one file, {workers} worker{'s' * (workers > 1)}"
-    return judged(case, f"{called} provider calls", f"≤ {workers}", holds=1 <= called <= workers)
+    case = f"provider calls for {visitors:,} cold clicks, {workers} worker{'s' * (workers > 1)}"
+    return judged(case, f"{called}", f"≤ {workers}", holds=1 <= called <= workers)
 
 
 def _link(stage: Stage, number: int) -> bytes:
