@@ -5,6 +5,7 @@
 
 PYTEST ?=
 BIN := .venv/bin
+PEERS := bench/speed/peers
 
 run: .venv/run.ready
 	@$(BIN)/python -m gateway
@@ -23,7 +24,7 @@ fmt: .venv/dev.ready
 	@$(BIN)/ruff check --fix-only .
 	@$(BIN)/ruff format .
 
-bench: .venv/dev.ready
+bench: .venv/dev.ready .venv/peers.ready
 	@$(BIN)/python -m bench
 
 bench-reliability: .venv/dev.ready
@@ -37,6 +38,8 @@ lock: .venv/dev.ready
 	    tests/requirements.in --output-file tests/requirements.txt
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header $(LOCK) \
 	    tests/swift-requirements.in --output-file tests/swift-requirements.txt
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --no-header $(LOCK) \
+	    $(PEERS)/requirements.in --output-file $(PEERS)/requirements.txt
 
 images: .venv/dev.ready
 	@$(BIN)/python -m gateway.demo.paint
@@ -61,6 +64,14 @@ clean:
 	@if $(BIN)/python -m venv .venv/swift && .venv/swift/bin/python -m pip install --quiet --disable-pip-version-check \
 	    --only-binary :all: --require-hashes -r tests/swift-requirements.txt; \
 	then touch $@; else echo "It cannot be installed here." >&2; rm -rf .venv/swift; fi
+
+# Where one of them cannot be installed, the benchmark says so, and compares with the others.
+.venv/peers.ready: $(PEERS)/requirements.txt $(PEERS)/package-lock.json | .venv/made
+	@echo "Installing what the gateway is compared with …"
+	@rm -rf .venv/peers $@ && $(BIN)/python -m venv .venv/peers && cp $(PEERS)/package*.json .venv/peers
+	@if .venv/peers/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: --require-hashes \
+	    -r $(PEERS)/requirements.txt && (cd .venv/peers && npm ci --silent --no-audit --no-fund); \
+	then touch $@; else echo "Not all of it can be installed here." >&2; fi
 
 # macOS has no wheels of gevent for 3.11, so it wants 3.12.
 .venv/made:

@@ -76,6 +76,7 @@ def running_gateway(
     origin: str,
     *,
     config: Path = ROOT / "gunicorn.conf.py",
+    app: str = "wsgi:app",
     more: Mapping[str, str] | None = None,
     **settings: str,
 ) -> Iterator[Running]:
@@ -85,11 +86,12 @@ def running_gateway(
         folder: where it runs.
         origin: what it may fetch from.
         config: gunicorn's configuration.
+        app: what to run in the gateway's place, on the same worker; it must have ``/healthz``.
         more: what to change in its environment.
         settings: further settings, in lower case and without prefix.
     """
     port, log = free_port(), folder / "log"
-    with started(log, environment_of(origin, port, **settings) | dict(more or {}), config=config) as process:
+    with started(log, environment_of(origin, port, **settings) | dict(more or {}), config=config, app=app) as process:
         wait_until_healthy(port, process, log)
         yield Running(port, process.pid)
 
@@ -100,6 +102,7 @@ def started(
     environment: Mapping[str, str],
     *,
     config: Path = ROOT / "gunicorn.conf.py",
+    app: str = "wsgi:app",
     through: Sequence[str] = (),
     stops_within_s: float = STOPS_WITHIN_S,
 ) -> Iterator["subprocess.Popen[bytes]"]:
@@ -109,10 +112,12 @@ def started(
         log: where it writes to; it runs in the same folder.
         environment: the whole of it, with the port.
         config: gunicorn's configuration.
+        app: what to run in the gateway's place.
         through: another command that runs it.
         stops_within_s: how long it may take to end before it is killed.
     """
-    command = shlex.split((ROOT / "Procfile").read_text(encoding="utf-8").partition("web:")[2])
+    procfile = (ROOT / "Procfile").read_text(encoding="utf-8").partition("web:")[2]
+    command = shlex.split(procfile.replace("wsgi:app", app))
     with log.open("ab") as output:
         process = subprocess.Popen(
             [*through, sys.executable, "-m", *command, "-c", str(config), "--chdir", str(log.parent)],
@@ -138,7 +143,7 @@ def wait_until_healthy(port: int, process: "subprocess.Popen[bytes]", log: Path)
     while process.poll() is None and time.monotonic() < until:
         if _is_healthy(port):
             return
-        time.sleep(0.02)
+        time.sleep(0.01)
     raise RuntimeError(f"nobody answers at port {port}:\n" + log.read_text(encoding="utf-8"))
 
 

@@ -1,6 +1,7 @@
 """What would share an interpreter with whoever measures, in a process of its own."""
 
 import multiprocessing
+import signal
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ def running_server(act: Act) -> Iterator[int]:
 
 
 def _serve(act: Act, parent: "Connection[int, None]") -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent's to answer, which kills this process
     server = RawServer(act)
     parent.send(server.port)
     server.serve()
