@@ -4,13 +4,18 @@ No label grows without bound: outcomes and limits are codes of ``gateway.errors`
 never a task, a host or a path.
 """
 
+import os
 from functools import cache
 
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from gateway.metrics import Metrics
 
+_pid = cache(os.getpid)
+os.register_at_fork(after_in_child=_pid.cache_clear)
+if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+    values.ValueClass = values.MultiProcessValue(_pid)  # type: ignore[no-untyped-call]  # it asks at each count, to know of a fork
 PROVIDER_BUCKETS_S = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16)
 
 

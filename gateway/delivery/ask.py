@@ -103,16 +103,3 @@ class Nothing:
 
     def close(self) -> None:
         """Nothing to let go of."""
-
-
-class Whole:
-    """A body that is one small piece of text."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    def __iter__(self) -> Iterator[bytes]:
-        return iter((self._text.encode(),))
-
-    def close(self) -> None:
-        """Nothing to let go of."""

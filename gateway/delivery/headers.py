@@ -61,14 +61,9 @@ def not_modified_headers(etag: str, ask: Ask) -> Headers:
     return [("ETag", etag), *PRIVATE, *cors_headers(ask.cors_origin)]
 
 
-def redirect_headers(target: str, length: int) -> Headers:
+def redirect_headers(target: str) -> Headers:
     """Headers of a 302; the target byte for byte, as a presigned URL bears no touch."""
-    return [
-        ("Location", target),
-        ("Content-Type", "text/plain; charset=utf-8"),
-        ("Content-Length", str(length)),
-        *PRIVATE,
-    ]
+    return [("Location", target), ("Content-Length", "0"), *PRIVATE]
 
 
 def cors_headers(origin: str) -> Headers:

@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from gateway.delivery.apart import apart
 from gateway.delivery.ask import Ask, Delivered, Line, Nothing, Progress
+from gateway.delivery.beside import beside
 from gateway.delivery.etag import EntityTags
 from gateway.delivery.headers import Headers, not_modified_headers, stream_headers
 from gateway.delivery.heal import Healing, RenewAny
@@ -49,7 +49,7 @@ class Streams:
         """
         release = self._places.take(ask.visitor, link)
         try:
-            opened = apart(source.open, span)
+            opened = beside(source.open, span)
         except BaseException:
             release()
             raise

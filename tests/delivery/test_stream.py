@@ -7,8 +7,8 @@ import gevent
 import pytest
 from greenlet import getcurrent
 
-from gateway.delivery.apart import apart
 from gateway.delivery.ask import Progress
+from gateway.delivery.beside import beside
 from gateway.delivery.stream import Stream
 from gateway.resolving.source import Facts
 
@@ -65,24 +65,24 @@ def test_nothing_is_read_until_there_is_room_and_while_it_waits_nobody_holds_the
 # --- a stack of its own
 
 
-def test_what_is_called_apart_gives_what_it_gives_and_raises_what_it_raises() -> None:
-    assert apart(int, "12") == 12
+def test_what_is_called_beside_gives_what_it_gives_and_raises_what_it_raises() -> None:
+    assert beside(int, "12") == 12
     with pytest.raises(ValueError, match="invalid literal"):
-        apart(int, "twelve")
+        beside(int, "twelve")
 
 
-def test_what_is_called_apart_may_wait_while_others_run() -> None:
+def test_what_is_called_beside_may_wait_while_others_run() -> None:
     ran: list[str] = []
     other = gevent.spawn(ran.append, "other")
 
-    apart(gevent.sleep, 0)
-    apart(other.join)
+    beside(gevent.sleep, 0)
+    beside(other.join)
 
     assert ran == ["other"]
 
 
 def test_its_stack_goes_when_it_is_over() -> None:
-    stack = apart(lambda: weakref.ref(getcurrent()))
+    stack = beside(lambda: weakref.ref(getcurrent()))
 
     assert stack() is None
 
@@ -96,7 +96,7 @@ def test_who_is_killed_meanwhile_leaves_nobody_behind() -> None:
         finally:
             ended.append("ended")
 
-    waiting = gevent.spawn(apart, wait)
+    waiting = gevent.spawn(beside, wait)
     gevent.sleep(0)
     waiting.kill()
 
