@@ -14,6 +14,7 @@ from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 
 from factories import API_KEY, PROVIDER_KEY, SECRET
 from gateway.links import LinkSigner
@@ -63,6 +64,11 @@ class LiveGateway:
     def log_text(self) -> str:
         """Everything it wrote so far."""
         return self.log.read_text(encoding="utf-8")
+
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        """The log's lines on one kind of event."""
+        told = [json.loads(line) for line in self.log_text().splitlines()]
+        return [line for line in told if line["event"] == event]
 
 
 @contextmanager
