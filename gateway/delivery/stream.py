@@ -17,7 +17,7 @@ from gateway.resolving.source import Facts, Source, Span
 
 SLOW_CHUNK = 4 * 1024  # what a slow visitor makes us hold
 SMALL_CHUNK = 8 * 1024  # smaller ones cost the small images more than they save
-LARGE_CHUNK = 256 * 1024
+LARGE_CHUNK = 128 * 1024
 LARGE_AFTER = 2**20  # more than the kernels between the origin and a visitor take for one who reads nothing
 SLOW_WRITE_S = 0.5
 YIELD_EVERY = 2**20
