@@ -20,7 +20,7 @@ MOST_INTERIM_RESPONSES = 8
 MOST_TRAILER_LINES = 100
 LONGEST_LINE = 65536
 LONGEST_TURN_S = 0.001
-MOST_AHEAD = 384 * 1024  # what an origin may send before we read it
+MOST_AHEAD = 352 * 1024  # what an origin may send before we read it
 HEADER_BUFFER = 1024  # each open stream has one, and bodies pass it by
 # The parser takes such a line, and all that follows, for no headers: what frames the body may be among them.
 _LOST_HEADERS = (MissingHeaderBodySeparatorDefect, FirstHeaderLineIsContinuationDefect)
