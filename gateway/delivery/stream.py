@@ -39,6 +39,14 @@ class Streams:
         self._max_bytes = max_bytes
         self._renew = renew
 
+    def admit(self, link: Link, ask: Ask) -> None:
+        """Tell whether there is a place, without taking it.
+
+        Raises:
+            GatewayBusy, TooManyStreams: there is none, or none for this visitor.
+        """
+        self._places.take(ask.visitor, link)()
+
     def begin(self, link: Link, source: Source, ask: Ask, span: Span | None = None) -> "Stream":
         """Take a place and open the source, so that what is wrong is known before anything is sent.
 
