@@ -108,6 +108,13 @@ class BoundedResponse(http.client.HTTPResponse):
             raise http.client.HTTPException("a line among the headers that is none")
         if self.headers.get("Transfer-Encoding", "chunked").strip().lower() != "chunked":
             raise http.client.HTTPException("a transfer coding that was not asked for")
+        if len(self._lengths()) > 1:  # urllib3 refuses them later, when nobody closes the connection
+            raise http.client.HTTPException("lengths that differ")
+
+    def _lengths(self) -> set[str]:
+        """What the headers say of the length; a list is as many headers (RFC 9110 section 8.6)."""
+        told = ",".join(self.headers.get_all("Content-Length", []))
+        return {length.strip() for length in told.split(",")}
 
     def _get_chunk_left(self) -> int | None:
         if self.chunk_left == 0:
