@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 
 from bench.live import ROOT, bare_environment, free_port, started, wait_until_healthy
 from factories import API_KEY, PROVIDER_KEY, SECRET
@@ -75,6 +76,11 @@ class LiveGateway:
     def log_text(self) -> str:
         """Everything it wrote so far."""
         return self.log.read_text(encoding="utf-8")
+
+    def logged(self, event: str) -> list[dict[str, Any]]:
+        """The log's lines on one kind of event."""
+        told = [json.loads(line) for line in self.log_text().splitlines()]
+        return [line for line in told if line["event"] == event]
 
 
 @contextmanager

@@ -40,10 +40,16 @@ Route = Callable[[Request], bytes | None]
 
 
 class ScriptedServer:
-    """Serves each path by a route. Keeps every request in ``seen``; closes a connection after one answer."""
+    """Serves each path by a route. Closes a connection after one answer.
+
+    Attributes:
+        seen: every request.
+        connections: how many there were, whether anything was asked or not.
+    """
 
     def __init__(self) -> None:
         self.seen: list[Request] = []
+        self.connections = 0
         self._routes: dict[str, Route] = {}
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=2048)
         self.port: int = self._listener.getsockname()[1]
@@ -85,6 +91,7 @@ class ScriptedServer:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
+            self.connections += 1
             threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
 
     def _answer(self, connection: socket.socket) -> None:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 _spawn = multiprocessing.get_context("spawn")
 _PATIENCE_S = 60.0
-_COMES_BACK_WITHIN_S = 10.0
 _PIECE = 64 * 1024
 _FIRST_LOOK_S = 0.1
 _COME_TOGETHER = 20
@@ -71,15 +70,22 @@ class Visitors:
 
 @dataclass(frozen=True, slots=True)
 class Idler:
-    """A connection that asks for nothing, or begins to: what it sends at first, and a byte that it adds each second."""
+    """A connection that asks for nothing, or begins to.
+
+    Attributes:
+        first: what it sends at first.
+        drip: what it adds each second.
+        back_within_s: it comes back so soon when it was closed, in seconds.
+    """
 
     first: bytes = b""
     drip: bytes = b""
+    back_within_s: float = 10.0
 
 
 @contextmanager
 def idle_connections(port: int, idlers: list[Idler]) -> Iterator[None]:
-    """Keep all these connections open; one that is closed is opened anew within ten seconds."""
+    """Keep all these connections open; one that is closed is opened anew."""
     with _process(_idle, port, idlers) as idle:
         idle.recv()
         yield
@@ -278,7 +284,7 @@ async def _keep_idle(parent: "Connection[object, object]", port: int, idlers: li
                 writer.close()
             except OSError:
                 pass
-            await asyncio.sleep(random.uniform(0, _COMES_BACK_WITHIN_S))
+            await asyncio.sleep(random.uniform(0, idler.back_within_s))
 
     tasks = []
     for number, idler in enumerate(idlers):

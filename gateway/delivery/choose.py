@@ -30,6 +30,18 @@ class Deliveries:
         self._default_mode = default_mode
         self._renew = renew
 
+    def admit(self, link: Link, ask: Ask) -> None:
+        """Turn away who will need a place and finds none, before anybody is asked for the source.
+
+        Whether a link of mode ``auto`` needs one is known when its source is.
+
+        Raises:
+            GatewayBusy, TooManyStreams: no place is left, or none for this visitor.
+        """
+        needs_none = ask.method == "HEAD" or bool(ask.if_none_match)
+        if self._never_redirects(link, ask) and not needs_none:
+            self._streams.admit(link, ask)
+
     def deliver(self, link: Link, source: Source, ask: Ask) -> Delivered:
         """Answer a verified link with a redirect or a stream, and say in ``X-Gateway-Delivery`` which and why.
 
@@ -49,23 +61,29 @@ class Deliveries:
     def _choose(self, link: Link, source: Source, ask: Ask) -> Delivered:
         if reason := self._must_stream(link, source, ask):
             return _told(self._stream(link, source, ask), "stream", reason)
-        if (link.mode or self._default_mode) == "redirect":
+        if self._mode(link) == "redirect":
             return self._redirect(link, source, ask, "mode")
         return self._look_and_choose(link, source, ask)
 
     def _must_stream(self, link: Link, source: Source, ask: Ask) -> str:
         """Why a redirect is out of the question before the source was looked at; empty when it is not."""
-        mode = link.mode or self._default_mode
+        named = link.filename is not None and not source.names_itself
+        filename = "filename" if named and self._mode(link) == "auto" else ""
+        return self._never_redirects(link, ask) or source.held_back or filename
+
+    def _never_redirects(self, link: Link, ask: Ask) -> str:
+        """Why a redirect is out of the question, whatever the source; empty when it is not."""
         rules = (
             (not link.signed, "unsigned"),
-            (mode == "stream", "mode"),
+            (self._mode(link) == "stream", "mode"),
             (ask.method == "HEAD", "head"),  # a presigned GET answers a HEAD with 403
             (bool(ask.range or ask.if_range), "range"),
             (bool(ask.cors_origin), "cors"),
-            (bool(source.held_back), source.held_back),
-            (mode == "auto" and link.filename is not None and not source.names_itself, "filename"),
         )
         return next((reason for holds, reason in rules if holds), "")
+
+    def _mode(self, link: Link) -> Mode:
+        return link.mode or self._default_mode
 
     def _look_and_choose(self, link: Link, source: Source, ask: Ask) -> Delivered:
         begun = self._begin(link, source, ask) if source.facts is None and ask.is_plain else None

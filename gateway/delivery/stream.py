@@ -18,7 +18,7 @@ from gateway.resolving.source import Facts, Source, Span
 
 SMALL_CHUNK = 16 * 1024  # where there is room at all, the visitor's kernel takes so much at once
 MEDIUM_CHUNK = 64 * 1024
-LARGE_CHUNK = 256 * 1024
+LARGE_CHUNK = 128 * 1024
 LARGE_AFTER = 2**20  # more than the kernels between the origin and a visitor take for one who reads nothing
 SLOW_S = 0.1  # who takes longer for a chunk is given small ones
 YIELD_EVERY = 2**20
@@ -39,6 +39,14 @@ class Streams:
         self._places = places
         self._max_bytes = max_bytes
         self._renew = renew
+
+    def admit(self, link: Link, ask: Ask) -> None:
+        """Tell whether there is a place, without taking it.
+
+        Raises:
+            GatewayBusy, TooManyStreams: there is none, or none for this visitor.
+        """
+        self._places.take(ask.visitor, link)()
 
     def begin(self, link: Link, source: Source, ask: Ask, span: Span | None = None) -> "Stream":
         """Take a place and open the source, so that what is wrong is known before anything is sent.

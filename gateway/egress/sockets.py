@@ -20,8 +20,7 @@ MOST_INTERIM_RESPONSES = 8
 MOST_TRAILER_LINES = 100
 LONGEST_LINE = 65536
 LONGEST_TURN_S = 0.001
-MOST_AHEAD = 2**20  # what an origin may send before we read it; at 20 ms from it, still 50 MB/s
-_TCP_WINDOW_CLAMP = getattr(socket, "TCP_WINDOW_CLAMP", None)  # Linux
+MOST_AHEAD = 352 * 1024  # what an origin may send before we read it
 HEADER_BUFFER = 1024  # each open stream has one, and bodies pass it by
 # The parser takes such a line, and all that follows, for no headers: what frames the body may be among them.
 _LOST_HEADERS = (MissingHeaderBodySeparatorDefect, FirstHeaderLineIsContinuationDefect)
@@ -50,6 +49,7 @@ class _PacedFile(io.RawIOBase):
         self._let_others_run()
         count = self._raw.readinto(buffer)
         self._cut = self._cut or (count == 0 and self._deadline is not None)
+        self._bound_what_is_ahead()
         return count
 
     def _let_others_run(self) -> None:
@@ -58,6 +58,14 @@ class _PacedFile(io.RawIOBase):
         if now - self._yielded_at > LONGEST_TURN_S:
             time.sleep(0)
             self._yielded_at = now
+
+    def _bound_what_is_ahead(self) -> None:
+        """Stop the kernel's buffer growing. It begins small, for the slow, and grows with the speed to many MiB.
+
+        Bounding the window (``TCP_WINDOW_CLAMP``) is not enough: a full one is promised anew while the buffer has room.
+        """
+        if self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) > MOST_AHEAD:
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MOST_AHEAD // 2)  # Linux doubles it
 
     def headers_are_in(self) -> None:
         if self._cut:
@@ -100,6 +108,13 @@ class BoundedResponse(http.client.HTTPResponse):
             raise http.client.HTTPException("a line among the headers that is none")
         if self.headers.get("Transfer-Encoding", "chunked").strip().lower() != "chunked":
             raise http.client.HTTPException("a transfer coding that was not asked for")
+        if len(self._lengths()) > 1:  # urllib3 refuses them later, when nobody closes the connection
+            raise http.client.HTTPException("lengths that differ")
+
+    def _lengths(self) -> set[str]:
+        """What the headers say of the length; a list is as many headers (RFC 9110 section 8.6)."""
+        told = ",".join(self.headers.get_all("Content-Length", []))
+        return {length.strip() for length in told.split(",")}
 
     def _get_chunk_left(self) -> int | None:
         if self.chunk_left == 0:
@@ -140,10 +155,7 @@ def guarded_adapter(policy: Policy, lookup: Lookup, *, pool_size: int = 64, **po
     The connection classes are made per adapter, so that urllib3's own stay as they are.
     """
     adapter = SafeAdapter(policy=policy, resolver=lookup, pool_connections=pool_size, pool_maxsize=pool_size)
-    options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
-    if _TCP_WINDOW_CLAMP is not None:
-        options.append((socket.IPPROTO_TCP, _TCP_WINDOW_CLAMP, MOST_AHEAD))
-    adapter.init_poolmanager(pool_size, pool_size, socket_options=options, **pool_options)
+    adapter.init_poolmanager(pool_size, pool_size, **pool_options)
     for pool in adapter.poolmanager.pool_classes_by_scheme.values():
         pool.ConnectionCls.response_class = BoundedResponse
     return adapter

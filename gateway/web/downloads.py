@@ -13,12 +13,13 @@ blueprint = Blueprint("downloads", __name__)
 
 @blueprint.get("/download/<task_id>", provide_automatic_options=False)
 def download(task_id: str) -> Response:
-    """Turn a signed link into a file: verify, limit, resolve, deliver."""
+    """Turn a signed link into a file: verify, admit, limit, resolve, deliver."""
     if not request.query_string:
         return help_page(task_id)
     gateway = services()
     ask = asked()  # PrefetchRefused, LoopDetected
     link = gateway.links.verify(task_id, query_bytes(), ask.visitor, ask.resumes)  # LinkError
+    gateway.deliveries.admit(link, ask)  # GatewayBusy, TooManyStreams
     gateway.limit.spend(ask, link)  # RateLimited
     source = gateway.resolver.resolve(link.task_id, link.url)  # ProviderError
     delivered = gateway.deliveries.deliver(link, source, ask)  # OriginError, RangeNotSatisfiable

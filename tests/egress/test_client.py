@@ -1,5 +1,6 @@
 """How files are fetched: over real sockets, from servers that behave, stall, lie, flood or cut."""
 
+import gc
 import gzip
 import socket
 import ssl
@@ -479,6 +480,32 @@ def test_a_transfer_coding_that_was_not_asked_for_is_refused() -> None:
 
     with saying(coded) as wire, pytest.raises(OriginFailed):
         client_for(wire).get(wire.url)
+
+
+@pytest.mark.parametrize(
+    "lengths",
+    [
+        pytest.param(b"Content-Length: 10\r\nContent-Length: 20\r\nConnection: close", id="two-headers"),
+        pytest.param(b"Content-Length: 10, 20", id="a-list"),
+    ],
+)
+def test_lengths_that_differ_are_refused_and_the_connection_is_closed_at_once(lengths: bytes) -> None:
+    """Not only when the garbage that the exception leaves is collected."""
+    with silent_after(b"HTTP/1.1 200 OK\r\n" + lengths + b"\r\n\r\n", bytes(100_000)) as wire:
+        gc.disable()
+        try:
+            with pytest.raises(OriginFailed):
+                client_for(wire).get(wire.url)
+            closed = wire.ended.wait(5)
+        finally:
+            gc.enable()
+
+    assert closed
+
+
+def test_one_length_said_twice_is_a_length() -> None:
+    with saying(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello") as wire:
+        assert fetch(wire) == b"hello"
 
 
 # --- bodies

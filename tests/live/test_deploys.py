@@ -1,6 +1,5 @@
 """Deploys and crashes: what runs is finished or visibly cut, what waits is served, and the rest goes on."""
 
-import json
 import os
 import signal
 import socket
@@ -47,12 +46,6 @@ def begin(gateway: LiveGateway, path: str, version: str = "1.1") -> socket.socke
 def rest(visitor: socket.socket) -> bytes:
     """Everything that comes until the end."""
     return b"".join(iter(lambda: visitor.recv(65536), b""))
-
-
-def requests_of(gateway: LiveGateway) -> list[dict[str, object]]:
-    """The log's lines on requests."""
-    told = [json.loads(line) for line in gateway.log_text().splitlines()]
-    return [line for line in told if line["event"] == "request"]
 
 
 # --- SIGTERM
@@ -144,7 +137,7 @@ def test_what_still_runs_at_the_end_of_the_grace_is_cut_so_that_everybody_sees_i
     assert told == b"reset" or b"Content-Length: " in head or b"chunked" in head
     assert len(body) < len(BIG)
     assert not body.endswith(b"0\r\n\r\n")
-    assert [line["outcome"] for line in requests_of(gateway)] == ["stopped"]
+    assert [line["outcome"] for line in gateway.logged("request")] == ["stopped"]
 
 
 # --- reloading

@@ -123,11 +123,6 @@ def readiness(gateway: LiveGateway) -> tuple[int, str]:
         return response.status, json.loads(response.read())["checks"]["provider"]
 
 
-def lines(gateway: LiveGateway, event: str) -> list[dict[str, object]]:
-    told = [json.loads(line) for line in gateway.log_text().splitlines()]
-    return [line for line in told if line["event"] == event]
-
-
 @pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
 def test_a_provider_that(
     troubled: LiveGateway, provider: ScriptedServer, origin: ScriptedServer, trouble: Trouble
@@ -141,11 +136,11 @@ def test_a_provider_that(
     # what needs the provider ends in a page with the visitor's next step
     status, headers, text = visitor.ask(url, "task0")
     assert status == trouble.status
-    assert happens(lambda: lines(troubled, "request")[-1]["outcome"] == trouble.outcome)
+    assert happens(lambda: troubled.logged("request")[-1]["outcome"] == trouble.outcome)
     again = headers.get("Refresh", "").partition(";")[0]
     assert again == ("" if trouble.again_after_s is None else str(trouble.again_after_s))
     assert trouble.words in text
-    assert bool(lines(troubled, "fault")) == trouble.ours
+    assert bool(troubled.logged("fault")) == trouble.ours
 
     # it is not asked more often than it can bear
     asked = len(provider.seen)

@@ -1,18 +1,24 @@
 import random
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
 
-from live import LiveGateway, happens
+from gateway.settings import Settings
+from live import LiveGateway, happens, live_gateway
 from machine import needs
-from servers import ScriptedServer
+from servers import Request, ScriptedServer, file_answer
 
 FILE = b"\x89PNG\r\n\x1a\n" + random.Random(7).randbytes(9 * 2**20)  # noqa: S311 (a file, not a secret)
 NAME = "Holiday photo.png"
 CURL = ("curl", "--disable", "--silent", "--show-error", "--max-time", "20")
 WGET = ("wget", "--no-config", "--no-verbose", "--timeout=20", "--tries=1")
 ARIA2C = ("aria2c", "--no-conf", "--quiet", "--max-connection-per-server=4", "--split=4", "--min-split-size=1M")
+
+ALL_AT_ONCE = ("aria2c", "--no-conf", "--quiet", "-x16", "-s16")
+PARTS = 16
+LIMITS = ("downloads_per_minute", "streams_per_visitor")  # which the other tests here go without
 
 BY_NAME = {
     "curl": (*CURL, "--remote-name", "--remote-header-name", "--location"),
@@ -75,6 +81,53 @@ def test_a_download_manager_gets_its_parts_over_several_connections(
     parts = {request.headers.get("range") for request in files.seen if request.path == "/v/parts.png"}
     assert len(parts) >= 2  # how many it opens before the file is there depends on the machine
     assert (folder / "parts.png").read_bytes() == FILE
+
+
+class Gathering:
+    """A route of a file that goes on with nobody's part before so many connections have asked for one."""
+
+    def __init__(self, body: bytes, parties: int) -> None:
+        self._body = body
+        self._parties = parties
+        self._lock = threading.Lock()
+        self._complete = threading.Event()
+        self.most_at_once = self._now = 0
+
+    def __call__(self, request: Request) -> None:
+        """Serve."""
+        told = file_answer(request, self._body, {"ETag": '"v1"', "Content-Type": "image/png"})
+        with self._lock:
+            self._now += 1
+            self.most_at_once = max(self.most_at_once, self._now)
+            if self._now == self._parties:
+                self._complete.set()
+        try:
+            request.connection.sendall(told[:10_000])
+            self._complete.wait(10)
+            request.connection.sendall(told[10_000:])
+        finally:
+            with self._lock:
+                self._now -= 1
+
+
+@pytest.mark.parametrize(
+    ("options", "at_once"), [((), 1), (("-k1M",), PARTS)], ids=["a-file-it-does-not-split", "sixteen-parts"]
+)
+def test_a_download_manager_with_sixteen_connections_is_refused_none_of_them(
+    tmp_path: Path, files: ScriptedServer, folder: Path, options: tuple[str, ...], at_once: int
+) -> None:
+    needs("aria2c")
+    body = FILE[:8] + FILE[8:] * 2
+    held = Gathering(body, at_once)
+    url = files.route("/v/sixteen.png", held)
+    limits = {name: str(Settings.model_fields[name].default) for name in LIMITS}
+    with live_gateway(tmp_path, files.address, **limits) as gateway:
+        run(folder, *ALL_AT_ONCE, *options, gateway.link(url, mode="stream"))
+        statuses = {line["status"] for line in gateway.logged("request") if line["path"].startswith("/download/")}
+
+    assert (folder / "sixteen.png").read_bytes() == body
+    assert held.most_at_once >= at_once
+    assert statuses <= {200, 206}
 
 
 def test_an_interrupted_download_goes_on_where_it_stopped(live: LiveGateway, image: str, folder: Path) -> None:

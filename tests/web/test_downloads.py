@@ -52,7 +52,7 @@ PRIVATE_HEADERS = {
     "x-request-id",
     "x-robots-tag",
 }
-REDIRECT_HEADERS = PRIVATE_HEADERS | {"location", "content-type", "content-length"}
+REDIRECT_HEADERS = PRIVATE_HEADERS | {"location", "content-length"}
 
 
 def convert(provider: ScriptedServer, direct_url: str) -> str:
@@ -825,9 +825,8 @@ def test_a_redirect_has_exactly_our_headers_and_does_not_repeat_the_url(
     assert len(list(response.headers)) == len(REDIRECT_HEADERS)
     assert response.headers["Cache-Control"] == "private, no-store"
     assert response.headers["Referrer-Policy"] == "no-referrer"
-    assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
-    assert response.headers["Content-Length"] == str(len(response.data))
-    assert "direct" not in response.text
+    assert response.headers["Content-Length"] == "0"
+    assert response.data == b""
 
 
 @pytest.mark.parametrize("validator", [{"ETag": '"v1-origin"'}, {"ETag": 'W/"v1-origin"'}, {"Last-Modified": DATE}])
