@@ -1,45 +1,19 @@
 """The whole application, readable at a glance."""
 
-from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Flask, Request, Response
-from flask.sessions import NullSession, SessionInterface
-from werkzeug.middleware.proxy_fix import ProxyFix
+from flask import Flask
 
 from gateway import cli
 from gateway.services import Services, build_services
 from gateway.settings import Settings
 from gateway.web import api, callback, contract, docs, downloads, faults, files, hooks, ops, pages, records
 from gateway.web.bodies import READ_AT_MOST
+from gateway.web.door import Door, Stories
+from gateway.web.proxies import behind_proxies
 
 ROOT = Path(__file__).parents[1]
-Wsgi = Callable[[dict[str, Any], Any], Iterable[bytes]]
-
-
-class _NoSessions(SessionInterface):
-    """Nobody is remembered: there is one empty session for all."""
-
-    _session = NullSession()
-
-    def open_session(self, app: Flask, request: Request) -> NullSession:  # noqa: ARG002 (Flask's)
-        """Give it."""
-        return self._session
-
-    def save_session(self, app: Flask, session: Any, response: Response) -> None:  # noqa: ANN401 (Flask's)
-        """Nothing to save."""
-
-
-class _App(Flask):
-    """Flask without what is never used here, and costs at each request."""
-
-    session_interface = _NoSessions()
-
-    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """Nothing here is asynchronous."""
-        return func
 
 
 def create_app(settings: Settings, services: Services | None = None) -> Flask:
@@ -49,13 +23,13 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
         settings: checked settings.
         services: built ones, for tests; None builds them.
     """
-    app = _App("gateway", root_path=str(ROOT), static_folder="static", template_folder="templates")
+    app = Flask("gateway", root_path=str(ROOT), static_folder="static", template_folder="templates")
     app.url_map.merge_slashes = False  # it would redirect to the Host header's word, signature and all
     app.config.update(MAX_CONTENT_LENGTH=READ_AT_MOST, SEND_FILE_MAX_AGE_DEFAULT=3600)
     app.extensions["gateway.settings"] = settings
-    app.extensions["gateway"] = services or build_services(settings)
+    app.extensions["gateway"] = gateway = services or build_services(settings)
 
-    hooks.init_app(app, trusted_proxies=settings.trusted_proxies)
+    hooks.init_app(app)
     faults.init_app(app)
     cli.init_app(app)
     for room in (downloads, files, api, contract, callback, records, ops, pages, docs):
@@ -63,28 +37,10 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     if settings.maintenance:
         for closed in ("downloads", "files", "contract"):
             app.before_request_funcs.setdefault(closed, []).append(downloads.closed)
+    else:
+        stories: Stories = {downloads.PATH: downloads.download, files.PATH: files.file}
+        app.wsgi_app = Door(app.wsgi_app, gateway, frozenset(settings.cors_origins), stories)  # type: ignore[method-assign]
 
-    app.wsgi_app = _behind_proxies(app.wsgi_app, settings)  # type: ignore[method-assign,assignment]
+    prefix = urlsplit(settings.public_url).path
+    app.wsgi_app = behind_proxies(app.wsgi_app, trusted=settings.trusted_proxies, prefix=prefix)  # type: ignore[method-assign,assignment]
     return app
-
-
-def _behind_proxies(wsgi_app: Wsgi, settings: Settings) -> Wsgi:
-    """Believe as many proxies as there are, and live below the path that PUBLIC_URL has."""
-    if prefix := urlsplit(settings.public_url).path:
-        wsgi_app = _below(prefix, wsgi_app)
-    if hops := settings.trusted_proxies:
-        wsgi_app = ProxyFix(wsgi_app, x_for=hops, x_proto=hops, x_host=0, x_prefix=0)
-    return wsgi_app
-
-
-def _below(prefix: str, wsgi_app: Wsgi) -> Wsgi:
-    """Let the application answer below a path, whether the proxy in front strips that path or not."""
-
-    def below(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:  # noqa: ANN401 (PEP 3333)
-        path = environ.get("PATH_INFO", "")
-        if path == prefix or path.startswith(prefix + "/"):
-            environ["PATH_INFO"] = path.removeprefix(prefix) or "/"
-        environ["SCRIPT_NAME"] = prefix
-        return wsgi_app(environ, start_response)
-
-    return below

@@ -14,7 +14,7 @@ from gateway.metrics import Metrics
 
 _pid = cache(os.getpid)
 os.register_at_fork(after_in_child=_pid.cache_clear)
-if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+if values.ValueClass is not values.MutexValue:
     values.ValueClass = values.MultiProcessValue(_pid)  # type: ignore[no-untyped-call]  # it asks at each count, to know of a fork
 PROVIDER_BUCKETS_S = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16)
 

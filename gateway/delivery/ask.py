@@ -73,6 +73,7 @@ class Progress:
     """How a delivery went, for the log line on completion.
 
     Attributes:
+        way: ``redirect`` or ``stream``, or ``none``; and ``reason``, why, in a word.
         outcome: one word; a code of ``gateway.errors`` when the origin failed on the way.
         sent: bytes that the visitor took.
         broke_off: whether bytes were out when the origin failed.
@@ -83,6 +84,8 @@ class Progress:
     sent: int = 0
     broke_off: bool = False
     heals: int = 0
+    way: str = "none"
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

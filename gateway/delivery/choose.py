@@ -116,5 +116,6 @@ class Deliveries:
 
 
 def _told(delivered: Delivered, way: str, reason: str) -> Delivered:
+    delivered.progress.way, delivered.progress.reason = way, reason
     delivered.headers.append(("X-Gateway-Delivery", f"{way}; reason={reason}"))
     return delivered

@@ -1,29 +1,35 @@
 """The story: a signed link becomes a download."""
 
+import re
+
 from flask import Blueprint, Response, request
 
+from gateway.delivery.ask import Ask, Delivered
 from gateway.errors import Maintenance
+from gateway.links.link import Link
+from gateway.services import Services
+from gateway.web.door import tell_refusal
 from gateway.web.pages import help_page
-from gateway.web.responses import preflight_answer, respond
-from gateway.web.state import services
-from gateway.web.visitor import asked, query_bytes
+from gateway.web.responses import preflight_answer
 
 blueprint = Blueprint("downloads", __name__)
+PATH = re.compile(r"/download/(?P<task_id>[^/]+)")
 
 
-@blueprint.get("/download/<task_id>", provide_automatic_options=False)
-def download(task_id: str) -> Response:
+def download(gateway: Services, ask: Ask, query: bytes, task_id: str) -> tuple[Link, Delivered]:
     """Turn a signed link into a file: verify, admit, limit, resolve, deliver."""
-    if not request.query_string:
-        return help_page(task_id)
-    gateway = services()
-    ask = asked()  # PrefetchRefused, LoopDetected
-    link = gateway.links.verify(task_id, query_bytes(), ask.visitor, ask.resumes)  # LinkError
+    link = gateway.links.verify(task_id, query, ask.visitor, ask.resumes)  # LinkError
     gateway.deliveries.admit(link, ask)  # GatewayBusy, TooManyStreams
     gateway.limit.spend(ask, link)  # RateLimited
     source = gateway.resolver.resolve(link.task_id, link.url)  # ProviderError
-    delivered = gateway.deliveries.deliver(link, source, ask)  # OriginError, RangeNotSatisfiable
-    return respond(delivered, link)
+    return link, gateway.deliveries.deliver(link, source, ask)  # OriginError, RangeNotSatisfiable
+
+
+@blueprint.get("/download/<task_id>", provide_automatic_options=False)
+def refusal(task_id: str) -> Response:
+    """Say why the door did not open; without a query, what a link needs."""
+    tell_refusal(request.environ)
+    return help_page(task_id)
 
 
 @blueprint.route("/download/<task_id>", methods=["OPTIONS"])

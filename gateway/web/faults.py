@@ -3,7 +3,7 @@
 import traceback
 
 import structlog
-from flask import Flask, Response, g, jsonify
+from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed as WerkzeugMethodNotAllowed
 
 from gateway.delivery.headers import cors_headers
@@ -18,9 +18,10 @@ from gateway.errors import (
     OtherHttpError,
     RateLimited,
 )
+from gateway.web.hooks import account
 from gateway.web.pages import page
 from gateway.web.responses import contract_envelope, envelope, private
-from gateway.web.state import services
+from gateway.web.state import services, settings
 from gateway.web.texts import texts
 from gateway.web.visitor import allowed_origin, form
 from gateway.web.waiting import next_try
@@ -36,14 +37,15 @@ def init_app(app: Flask) -> None:
 
 
 def _gateway_error(error: GatewayError) -> Response:
-    g.outcome, g.reason = error.code, str(error)
+    own = account()
+    own.outcome, own.reason = error.code, str(error)
     if isinstance(error, RateLimited | GatewayBusy):
         services().metrics.limit_hit(error.code)
     if error.ours:
-        _log.error("fault", code=error.code, reason=str(error), request_id=g.get("request_id"))
+        _log.error("fault", code=error.code, reason=str(error), request_id=account().request_id)
     response = _FORMS[form()](error)
     response.headers.extend(error.headers)
-    for name, value in cors_headers(allowed_origin()):
+    for name, value in cors_headers(allowed_origin(request.environ, settings().cors_origins)):
         response.headers[name] = value
     return private(response)
 
@@ -58,7 +60,7 @@ def _http_error(error: HTTPException) -> Response:
 def _unforeseen(error: Exception) -> Response:
     # Where it happened, and not what it says: a library's message may hold a URL with its signature.
     where = "".join(traceback.format_tb(error.__traceback__))
-    _log.error("unforeseen", kind=type(error).__name__, where=where, request_id=g.get("request_id"))
+    _log.error("unforeseen", kind=type(error).__name__, where=where, request_id=account().request_id)
     return _gateway_error(_Reported("unforeseen " + type(error).__name__))
 
 
@@ -93,7 +95,7 @@ def _as_problem(error: GatewayError) -> Response:
         title=error.status.phrase,
         status=int(error.status),
         detail=error.detail,
-        requestId=g.get("request_id", ""),
+        requestId=account().request_id,
     )
     response.status_code = int(error.status)
     response.mimetype = "application/problem+json"
@@ -101,7 +103,7 @@ def _as_problem(error: GatewayError) -> Response:
 
 
 def _as_text(error: GatewayError) -> Response:
-    line = f"{int(error.status)} {error.code}: {error.detail}\nrequest: {g.get('request_id', '')}\n"
+    line = f"{int(error.status)} {error.code}: {error.detail}\nrequest: {account().request_id}\n"
     return Response(line, status=int(error.status), mimetype="text/plain")
 
 

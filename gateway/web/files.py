@@ -1,35 +1,48 @@
 """Our own objects, at the signed URLs that others got for direct URLs."""
 
 import math
+import re
+from urllib.parse import parse_qs
 
 from flask import Blueprint, Response, request
 
-from gateway.errors import NotFound, OriginGone
+from gateway.delivery.ask import Ask, Delivered
+from gateway.errors import LinkInvalid, NotFound, OriginGone
 from gateway.links.link import Link
 from gateway.resolving.kept import KeptSource
-from gateway.web.responses import respond
-from gateway.web.state import services
-from gateway.web.visitor import asked
+from gateway.services import Services
+from gateway.web.door import tell_refusal
 
 blueprint = Blueprint("files", __name__)
+PATH = re.compile(r"/files/(?P<digest>[^/]+)/(?P<name>[^/]+)")
 
 
-@blueprint.get("/files/<digest>/<name>")
-def file(digest: str, name: str) -> Response:
+def file(gateway: Services, ask: Ask, query: bytes, digest: str, name: str) -> tuple[Link, Delivered]:
     """Serve an object as an attachment, ranges included.
 
     Raises:
         LinkInvalid, LinkExpired: the URL is not, or no longer, good.
         OriginGone: the object was dropped.
     """
-    gateway = services()
     own = gateway.own
     if own is None:
         raise NotFound("no store")
-    own.files.verify(digest, name, request.args.get("expires", ""), request.args.get("sig", ""))
+    given = parse_qs(query.decode("utf-8", "replace"))
+    own.files.verify(digest, name, given.get("expires", [""])[0], given.get("sig", [""])[0])
     stored = own.index.by_digest(digest)
     if stored is None:
         raise OriginGone("no image has this object any more")
     source = KeptSource(own.objects, stored, own.door, math.inf)
     link = Link(digest, f"file:{digest}", filename=name, mode="stream")
-    return respond(gateway.deliveries.deliver(link, source, asked()), link)
+    return link, gateway.deliveries.deliver(link, source, ask)
+
+
+@blueprint.get("/files/<digest>/<name>")
+def refusal(digest: str, name: str) -> Response:  # noqa: ARG001 (part of the route)
+    """Say why the door did not open.
+
+    Raises:
+        LinkInvalid: there is no signature at all.
+    """
+    tell_refusal(request.environ)
+    raise LinkInvalid("file link without a query")

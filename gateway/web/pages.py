@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from flask import Blueprint, Response, g, make_response, render_template
+from flask import Blueprint, Response, make_response, render_template
 
 from gateway import __version__
+from gateway.web.hooks import account
 from gateway.web.responses import private
 from gateway.web.state import settings
 from gateway.web.texts import texts
@@ -30,7 +31,7 @@ def help_page(task_id: str) -> Response:
 
 def page(template: str, http_status: int = 200, /, *, policy: str = PAGE_POLICY, **context: Any) -> Response:  # noqa: ANN401
     """Render a page in the visitor's language, under a policy that runs nothing."""
-    html = render_template(template, texts=texts(), request_id=g.get("request_id", ""), **context)
+    html = render_template(template, texts=texts(), request_id=account().request_id, **context)
     response = make_response(html, http_status)
     response.headers["Content-Security-Policy"] = policy
     response.headers["X-Frame-Options"] = "DENY"

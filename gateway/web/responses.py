@@ -1,45 +1,12 @@
 """Flask responses from plain values."""
 
-from functools import partial
 from typing import Any
 
 from flask import Response, g, jsonify, request
-from werkzeug.datastructures import Headers
 
-from gateway.delivery.ask import Delivered
 from gateway.delivery.headers import cors_headers
-from gateway.links.link import Link
-from gateway.web.sockets import reset_when_broken
-from gateway.web.state import real
+from gateway.web.state import settings
 from gateway.web.visitor import allowed_origin
-
-
-class ExactResponse(Response):
-    """A response with exactly the headers that it was given: the framework would respell a presigned URL."""
-
-    default_mimetype = None
-
-    def get_wsgi_headers(self, environ: Any) -> Headers:  # noqa: ANN401, ARG002 (PEP 3333)
-        """The headers as they go out."""
-        return self.headers
-
-
-def respond(delivered: Delivered, link: Link) -> Response:
-    """Turn a delivery into a response; how it went is logged when the response is closed."""
-    own = real(g)
-    own.progress, own.link = delivered.progress, link.id
-    response = ExactResponse(delivered.body, status=delivered.status, headers=Headers(delivered.headers))
-    environ = request.environ
-    environ.pop("werkzeug.request", None)  # or the server would hold the parsed request for as long as it streams
-    response.call_on_close(
-        partial(
-            reset_when_broken,
-            environ.get("gunicorn.socket"),
-            environ.get("SERVER_PROTOCOL"),
-            delivered.progress,
-        )
-    )
-    return response
 
 
 def envelope(data: Any, code: int = 200, msg: str = "success") -> Response:  # noqa: ANN401 (any JSON)
@@ -80,7 +47,7 @@ def private(response: Response) -> Response:
 def preflight_answer() -> Response:
     """The answer to a CORS preflight (Fetch standard); for origins that are not allowed it allows nothing."""
     response = Response(status=204, headers={"Allow": "GET, HEAD, OPTIONS", "Vary": "Origin"})
-    if origin := allowed_origin():
+    if origin := allowed_origin(request.environ, settings().cors_origins):
         response.headers.extend(cors_headers(origin))
         response.headers["Access-Control-Allow-Methods"] = "GET, HEAD"
         response.headers["Access-Control-Allow-Headers"] = "Range, If-Range, If-None-Match, X-Request-Id"

@@ -1,6 +1,7 @@
 """Who asks, what for, and in which form the answer should come."""
 
 import re
+from collections.abc import Collection
 from typing import Any, Literal
 
 from flask import request
@@ -10,24 +11,27 @@ from gateway.errors import LoopDetected, PrefetchRefused
 from gateway.limits import visitor_of
 from gateway.resolving.provider import DOWNLOAD_URL, RECORD_INFO
 from gateway.web.sockets import line_of
-from gateway.web.state import services, settings
 
 Form = Literal["contract", "envelope", "page", "problem", "text"]
 CONTRACT_PATHS = frozenset({DOWNLOAD_URL, RECORD_INFO})
 _PRINTABLE = re.compile(r"[\x20-\x7e]{0,1024}")
 
 
-def asked() -> Ask:
+def asked(environ: dict[str, Any], via: str, cors_origins: Collection[str]) -> Ask:
     """Read what bears on delivery from the request.
+
+    Args:
+        environ: the request.
+        via: our own pseudonym in ``Via``.
+        cors_origins: whose scripts may ask.
 
     Raises:
         PrefetchRefused: a browser only guesses that the visitor might click.
         LoopDetected: the request came from this gateway itself.
     """
-    environ: dict[str, Any] = request.environ
     if "prefetch" in environ.get("HTTP_SEC_PURPOSE", environ.get("HTTP_PURPOSE", "")):
         raise PrefetchRefused("prefetch")
-    if services().via in environ.get("HTTP_VIA", ""):
+    if via in environ.get("HTTP_VIA", ""):
         raise LoopDetected("our own Via came round")
     return Ask(
         method="HEAD" if environ["REQUEST_METHOD"] == "HEAD" else "GET",
@@ -35,23 +39,17 @@ def asked() -> Ask:
         range=_printable(environ.get("HTTP_RANGE", "")),
         if_range=_printable(environ.get("HTTP_IF_RANGE", "")),
         if_none_match=_printable(environ.get("HTTP_IF_NONE_MATCH", "")),
-        cors_origin=allowed_origin(),
+        cors_origin=allowed_origin(environ, cors_origins),
         line=line_of(environ),
     )
 
 
-def query_bytes() -> bytes:
-    """The query string as it came (PEP 3333 hands it over as Latin-1)."""
-    return str(request.environ.get("QUERY_STRING", "")).encode("latin-1", "replace")
-
-
-def allowed_origin() -> str:
+def allowed_origin(environ: dict[str, Any], cors_origins: Collection[str]) -> str:
     """The Origin of a script that the settings allow; empty for everybody else. Navigations are nobody's script."""
-    environ = request.environ
     origin = environ.get("HTTP_ORIGIN", "").lower()
     if not origin or environ.get("HTTP_SEC_FETCH_MODE") == "navigate":
         return ""
-    return origin if origin in settings().cors_origins else ""
+    return origin if origin in cors_origins else ""
 
 
 def form() -> Form:

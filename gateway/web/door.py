@@ -1,0 +1,108 @@
+"""The door: where a signed link becomes a file, before the framework is asked for anything."""
+
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator
+from http import HTTPStatus
+from typing import Any
+
+from gateway.delivery.ask import Delivered
+from gateway.links.link import Link
+from gateway.services import Services
+from gateway.web.account import Account
+from gateway.web.sockets import reset_when_broken
+from gateway.web.visitor import asked
+
+Environ = dict[str, Any]
+Wsgi = Callable[[Environ, Any], Iterable[bytes]]
+# From the services, what the visitor asks, the query, and the path's parts, to what is delivered under which link.
+Story = Callable[..., tuple[Link, Delivered]]
+Stories = dict[re.Pattern[str], Story]  # by the path that each opens for, whose groups are its further arguments
+
+_REFUSED = "gateway.refused"
+_STATUS = {int(status): f"{status.value} {status.phrase}" for status in HTTPStatus}
+
+
+class Door:
+    """Opens to signed links, and leaves everything else to the framework: pages, calls, and how refusals are told.
+
+    Flask spends more on a request than a redirect costs altogether; see ``docs/decisions/0012-a-door-before-flask.md``.
+
+    Args:
+        behind: the framework; its routes for these paths call :func:`tell_refusal`.
+        gateway: does what the stories tell.
+        cors_origins: whose scripts may ask.
+        stories: what there is behind it.
+    """
+
+    def __init__(self, behind: Wsgi, gateway: Services, cors_origins: Collection[str], stories: Stories) -> None:
+        self._behind = behind
+        self._gateway = gateway
+        self._cors_origins = cors_origins
+        self._stories = tuple(stories.items())
+
+    def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:  # noqa: ANN401 (PEP 3333)
+        """Answer a GET or HEAD for a file."""
+        query = environ.get("QUERY_STRING", "")
+        if not query or environ["REQUEST_METHOD"] not in {"GET", "HEAD"}:
+            return self._behind(environ, start_response)
+        for pattern, story in self._stories:
+            if match := pattern.fullmatch(environ["PATH_INFO"]):
+                return self._open(story, match.groupdict(), query, environ, start_response)
+        return self._behind(environ, start_response)
+
+    def _open(
+        self,
+        story: Story,
+        parts: dict[str, str],
+        query: str,
+        environ: Environ,
+        start_response: Any,  # noqa: ANN401 (PEP 3333)
+    ) -> Iterable[bytes]:
+        account = Account.of(environ)
+        account.task = parts.get("task_id", "")
+        try:
+            ask = asked(environ, self._gateway.via, self._cors_origins)
+            link, delivered = story(self._gateway, ask, _bytes(query), **{k: _text(v) for k, v in parts.items()})
+        except Exception as refused:  # noqa: BLE001 (raised again where the framework's handlers tell it)
+            environ[_REFUSED] = refused
+            return self._behind(environ, start_response)
+        account.link = link.id or ""
+        account.answer(delivered.status, self._gateway.metrics, delivered.progress)
+        start_response(_STATUS[delivered.status], [*delivered.headers, ("X-Request-Id", account.request_id)])
+        return _Outgoing(delivered, account, environ)
+
+
+def tell_refusal(environ: Environ) -> None:
+    """Raise why the door did not open; nothing where it was not asked to."""
+    if refused := environ.get(_REFUSED):
+        raise refused
+
+
+class _Outgoing:
+    """A body on its way to the visitor, as the server wants it."""
+
+    __slots__ = ("_account", "_body", "_progress", "_protocol", "_socket")
+
+    def __init__(self, delivered: Delivered, account: Account, environ: Environ) -> None:
+        self._body, self._progress, self._account = delivered.body, delivered.progress, account
+        self._socket, self._protocol = environ.get("gunicorn.socket"), environ.get("SERVER_PROTOCOL")
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._body)
+
+    def close(self) -> None:
+        """Let go of whatever stands behind it; the server calls this however it went."""
+        try:
+            self._body.close()
+        finally:
+            reset_when_broken(self._socket, self._protocol, self._progress)
+            self._account.close()
+
+
+def _bytes(text: str) -> bytes:
+    """A text of the environment as it came (PEP 3333 hands bytes over as Latin-1)."""
+    return text.encode("latin-1", "replace")
+
+
+def _text(part: str) -> str:
+    return part if part.isascii() else _bytes(part).decode("utf-8", "replace")
