@@ -8,7 +8,7 @@ from flask import Flask
 from gateway import cli
 from gateway.services import Services, build_services
 from gateway.settings import Settings
-from gateway.web import api, callback, contract, docs, downloads, faults, files, hooks, ops, pages, records
+from gateway.web import api, callback, contract, docs, downloads, faults, files, hooks, ops, pages, problems, records
 from gateway.web.bodies import READ_AT_MOST
 from gateway.web.door import Door, Stories
 from gateway.web.proxies import behind_proxies
@@ -32,7 +32,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     hooks.init_app(app)
     faults.init_app(app)
     cli.init_app(app)
-    for room in (downloads, files, api, contract, callback, records, ops, pages, docs):
+    for room in (downloads, files, api, contract, callback, records, ops, pages, problems, docs):
         app.register_blueprint(room.blueprint)
     if settings.maintenance:
         for closed in ("downloads", "files", "contract"):

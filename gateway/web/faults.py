@@ -3,7 +3,7 @@
 import traceback
 
 import structlog
-from flask import Flask, Response, jsonify, request
+from flask import Flask, Response, jsonify, request, url_for
 from werkzeug.exceptions import HTTPException, MethodNotAllowed as WerkzeugMethodNotAllowed
 
 from gateway.delivery.headers import cors_headers
@@ -89,9 +89,9 @@ def _as_page(error: GatewayError) -> Response:
 
 
 def _as_problem(error: GatewayError) -> Response:
-    """RFC 9457; the type is a relative reference that names the code."""
+    """RFC 9457; the type is a relative reference to the page on the code."""
     response = jsonify(
-        type=f"/problems/{error.code}",
+        type=url_for("problems.problem", code=error.code),
         title=error.status.phrase,
         status=int(error.status),
         detail=error.detail,

@@ -196,7 +196,9 @@ class ContractRefusal(_Answer):
 class Problem(_Answer):
     """RFC 9457: what went wrong, for a program that is not a caller of the API."""
 
-    type: str = Field(description="A reference that ends in the error's code.", examples=["/problems/link_expired"])
+    type: str = Field(
+        description="A reference to a page on the error, which ends in its code.", examples=["/problems/link_expired"]
+    )
     title: str = Field(description="The HTTP status in words.", examples=["Gone"])
     status: int = Field(description="The HTTP status.", examples=[410])
     detail: str = Field(description="What is wrong, and what helps.")

@@ -174,6 +174,43 @@ def test_a_problem_names_its_type_status_and_request(failing: Gateway, error: Ga
 
 
 @every_error
+def test_the_type_of_a_problem_leads_to_what_the_page_says(failing: Gateway, error: GatewayError) -> None:
+    told = json.loads(show(failing, error, "problem").text)["type"]
+
+    response = failing.client.get(told)
+
+    assert response.status_code == 200
+    assert f" {error.code}</code>" in response.text
+    assert lead_of(response) == lead_of(show(failing, error, "page"))
+
+
+def lead_of(response: TestResponse) -> str:
+    """What a page says has happened."""
+    return response.text.partition('<p class="lead">')[2].partition("</p>")[0]
+
+
+def test_the_page_on_a_problem_is_in_the_language_that_is_asked_for(failing: Gateway) -> None:
+    english, russian = (
+        failing.client.get("/problems/link_expired", headers={"Accept-Language": language}) for language in ("en", "ru")
+    )
+
+    assert lead_of(english) != lead_of(russian) != ""
+
+
+def test_below_a_path_the_type_of_a_problem_is_there_too() -> None:
+    gateway = Gateway(make_settings(public_url="https://files.example/images"))
+
+    told: Any = gateway.client.get("/images/none", headers={"Accept": "application/json"})
+
+    assert told.json["type"] == "/images/problems/not_found"
+    assert gateway.client.get(told.json["type"]).status_code == 200
+
+
+def test_no_page_is_on_an_error_that_there_is_not(failing: Gateway) -> None:
+    assert failing.client.get("/problems/none").status_code == 404
+
+
+@every_error
 def test_a_text_is_two_lines(failing: Gateway, error: GatewayError) -> None:
     response = show(failing, error, "text")
 

@@ -27,6 +27,7 @@ AUTHORIZED = {"Authorization": f"Bearer {API_KEY}"}
 # Routes that are no calls of anybody's program, each with its reason.
 UNDOCUMENTED = {
     "/": "a page for whoever comes by",
+    "/problems/<code>": "a page on an error, which problems lead to",
     "/static/<path:filename>": "what pages are made of",
     "/docs": "the document as a page",
     "/docs/<name>.md": "guides, told in llms.txt",

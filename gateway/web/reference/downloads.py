@@ -91,8 +91,7 @@ _STREAMED = (
 _REDIRECT = Answer(
     302,
     "The browser fetches the file from its direct URL",
-    Content({"text/plain": {"type": "string"}}),
-    {"Location": "The direct URL.", "X-Gateway-Delivery": _HEADERS["X-Gateway-Delivery"]},
+    headers={"Location": "The direct URL.", "X-Gateway-Delivery": _HEADERS["X-Gateway-Delivery"]},
 )
 _TOO_LONG = Answer(414, "The address is longer than the server reads", Content({"text/html": {"type": "string"}}))
 _KEPT_ERRORS = (OriginNotFound, OriginGone, FileTooLarge, DatabaseDown, StorageDown)
