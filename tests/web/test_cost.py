@@ -61,7 +61,7 @@ def test_a_warm_redirect_takes_hardly_more_python_calls_than_it_did(
     redirecting: Gateway, origin: ScriptedServer
 ) -> None:
     link = redirecting.link(origin.url("/v/cat.png"), mode="redirect", link_id="a-link")
-    environ: dict[str, Any] = EnvironBuilder(path=link, headers={"X-Forwarded-For": "198.51.100.7"}).get_environ()
+    environ: dict[str, Any] = EnvironBuilder(path=link, headers=[("X-Forwarded-For", "198.51.100.7")]).get_environ()
 
     with real_logs() as written:
         cold, *_, (status, calls) = [answered(redirecting, environ.copy()) for _ in range(3)]
