@@ -191,6 +191,8 @@ class Stream:
                     chunk = b""
                     yield chunk
                     line.wait_for_room()
+                    if time.monotonic() - before > SLOW_S:
+                        amount = SMALL_CHUNK
                 chunk = self._file.read(amount)
                 if not chunk:
                     break

@@ -7,9 +7,9 @@ import gevent
 import pytest
 from greenlet import getcurrent
 
-from gateway.delivery.ask import Progress
+from gateway.delivery.ask import Line as AnyLine, Progress, Roomy
 from gateway.delivery.beside import beside
-from gateway.delivery.stream import Stream
+from gateway.delivery.stream import SMALL_CHUNK, Stream
 from gateway.resolving.source import Facts
 
 if TYPE_CHECKING:
@@ -25,12 +25,14 @@ class File:
         self.progress = Progress()
         self._left = [b"a", b"b", b"c"]
         self._happened = happened
+        self.amounts: list[int] = []
 
     @property
     def at_end(self) -> bool:
         return not self._left
 
-    def read(self, _amount: int) -> bytes:
+    def read(self, amount: int) -> bytes:
+        self.amounts.append(amount)
         self._happened.append("read")
         return self._left.pop(0) if self._left else b""
 
@@ -60,6 +62,25 @@ def test_nothing_is_read_until_there_is_room_and_while_it_waits_nobody_holds_the
     once = ["gave nothing", "waited", "read"]
     assert happened == [*once, "gave a", *once, "gave b", *once, "gave c", "read"]
     assert (stream.progress.outcome, stream.progress.sent) == ("completed", 3)
+
+
+@pytest.mark.parametrize(
+    ("slow_s", "line", "amounts"),
+    [
+        pytest.param(60.0, Roomy(), [1, 2, 4, 4], id="fast"),
+        pytest.param(0.0, Roomy(), [1, 1, 1, 1], id="slow-to-take"),
+        pytest.param(0.0, Line([]), [1, 1, 1, 1], id="slow-to-have-room"),
+    ],
+)
+def test_the_fast_are_given_ever_larger_chunks_and_the_slow_small_ones(
+    monkeypatch: pytest.MonkeyPatch, slow_s: float, line: AnyLine, amounts: list[int]
+) -> None:
+    monkeypatch.setattr("gateway.delivery.stream.SLOW_S", slow_s)
+    file = File([])
+
+    list(Stream(cast("Healing", file), line, lambda: None, 100))
+
+    assert file.amounts == [times * SMALL_CHUNK for times in amounts]
 
 
 # --- a stack of its own
