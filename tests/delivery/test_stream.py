@@ -7,7 +7,7 @@ import gevent
 import pytest
 from greenlet import getcurrent
 
-from gateway.delivery.ask import Line as AnyLine, Progress, Roomy
+from gateway.delivery.ask import Progress
 from gateway.delivery.beside import beside
 from gateway.delivery.stream import SMALL_CHUNK, Stream
 from gateway.resolving.source import Facts
@@ -64,23 +64,36 @@ def test_nothing_is_read_until_there_is_room_and_while_it_waits_nobody_holds_the
     assert (stream.progress.outcome, stream.progress.sent) == ("completed", 3)
 
 
+class LaterNarrow:
+    """A connection that has room for so many chunks, and must be waited for, long, before each further one."""
+
+    def __init__(self, chunks: int, clock: list[float]) -> None:
+        self._chunks = chunks
+        self._clock = clock
+
+    def has_room(self) -> bool:
+        self._chunks -= 1
+        return self._chunks >= 0
+
+    def wait_for_room(self) -> None:
+        self._clock[0] += 1
+
+
 @pytest.mark.parametrize(
-    ("slow_s", "line", "amounts"),
-    [
-        pytest.param(60.0, Roomy(), [1, 2, 4, 4], id="fast"),
-        pytest.param(0.0, Roomy(), [1, 1, 1, 1], id="slow-to-take"),
-        pytest.param(0.0, Line([]), [1, 1, 1, 1], id="slow-to-have-room"),
-    ],
+    ("chunks", "amounts"),
+    [(9, [1, 2, 4]), (2, [1, 2, 1]), (0, [1, 1, 1])],
+    ids=["fast", "slow after two chunks", "slow"],
 )
 def test_the_fast_are_given_ever_larger_chunks_and_the_slow_small_ones(
-    monkeypatch: pytest.MonkeyPatch, slow_s: float, line: AnyLine, amounts: list[int]
+    monkeypatch: pytest.MonkeyPatch, chunks: int, amounts: list[int]
 ) -> None:
-    monkeypatch.setattr("gateway.delivery.stream.SLOW_S", slow_s)
+    clock = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
     file = File([])
 
-    list(Stream(cast("Healing", file), line, lambda: None, 100))
+    list(Stream(cast("Healing", file), LaterNarrow(chunks, clock), lambda: None, 100))
 
-    assert file.amounts == [times * SMALL_CHUNK for times in amounts]
+    assert file.amounts[:3] == [times * SMALL_CHUNK for times in amounts]
 
 
 # --- a stack of its own
