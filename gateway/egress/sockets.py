@@ -20,8 +20,8 @@ MOST_INTERIM_RESPONSES = 8
 MOST_TRAILER_LINES = 100
 LONGEST_LINE = 65536
 LONGEST_TURN_S = 0.001
-MOST_AHEAD = 2**20  # what an origin may send before we read it; at 20 ms from it, still 50 MB/s
-_TCP_WINDOW_CLAMP = getattr(socket, "TCP_WINDOW_CLAMP", None)  # Linux
+MOST_AHEAD = 384 * 1024  # what an origin may send before we read it; at 20 ms from it, still 19 MB/s
+SLOW_BEGINNING = 2**18  # so much of an answer has the kernel's own small window, as many visitors never read more
 HEADER_BUFFER = 1024  # each open stream has one, and bodies pass it by
 # The parser takes such a line, and all that follows, for no headers: what frames the body may be among them.
 _LOST_HEADERS = (MissingHeaderBodySeparatorDefect, FirstHeaderLineIsContinuationDefect)
@@ -35,6 +35,7 @@ class _PacedFile(io.RawIOBase):
         self._sock = sock
         self._raw: io.RawIOBase = sock.makefile("rb", buffering=0)
         self._cut = False
+        self._received = 0
         self._yielded_at = time.monotonic()
         self._deadline: float | None = self._yielded_at + HEADER_DEADLINE_S
 
@@ -50,7 +51,17 @@ class _PacedFile(io.RawIOBase):
         self._let_others_run()
         count = self._raw.readinto(buffer)
         self._cut = self._cut or (count == 0 and self._deadline is not None)
+        self._bound_what_comes_ahead(count or 0)
         return count
+
+    def _bound_what_comes_ahead(self, count: int) -> None:
+        """Fix the window, which the kernel lets grow to 6 MiB and more for whoever reads fast from afar.
+
+        ``TCP_WINDOW_CLAMP`` would not do: the kernel moves it along with the buffer.
+        """
+        before, self._received = self._received, self._received + count
+        if before < SLOW_BEGINNING <= self._received:
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MOST_AHEAD // 2)  # the kernel doubles it
 
     def _let_others_run(self) -> None:
         """Give way now and then: gevent's sockets do so only when they wait, and a flood never makes them wait."""
@@ -140,10 +151,7 @@ def guarded_adapter(policy: Policy, lookup: Lookup, *, pool_size: int = 64, **po
     The connection classes are made per adapter, so that urllib3's own stay as they are.
     """
     adapter = SafeAdapter(policy=policy, resolver=lookup, pool_connections=pool_size, pool_maxsize=pool_size)
-    options = [(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)]
-    if _TCP_WINDOW_CLAMP is not None:
-        options.append((socket.IPPROTO_TCP, _TCP_WINDOW_CLAMP, MOST_AHEAD))
-    adapter.init_poolmanager(pool_size, pool_size, socket_options=options, **pool_options)
+    adapter.init_poolmanager(pool_size, pool_size, **pool_options)
     for pool in adapter.poolmanager.pool_classes_by_scheme.values():
         pool.ConnectionCls.response_class = BoundedResponse
     return adapter
