@@ -17,7 +17,7 @@ def test_who_has_connected_when_the_listener_closes_is_served() -> None:
 
     server = StreamServer(("127.0.0.1", 0), handle=serve, spawn=Pool(10))
     server.start()
-    worker: Any = SimpleNamespace(cfg=SimpleNamespace(graceful_timeout=5), notify=lambda: None)
+    worker: Any = SimpleNamespace(cfg=SimpleNamespace(graceful_timeout=5), notify=lambda: None, _told_at=None)
 
     visitors = [socket.create_connection(server.address, timeout=5) for _ in range(3)]  # nobody has run yet
     DrainingWorker._drain(worker, [server])  # noqa: SLF001 (the step itself: at no other time is it sure who waits)
