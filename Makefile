@@ -1,9 +1,10 @@
 # `make run` and `make test` work from nothing: they find a Python, make .venv, and install the locked dependencies.
 
-.PHONY: run test lint types fmt bench bench-reliability lock images clean
+.PHONY: run test defences lint types fmt bench bench-reliability lock images clean
 .DEFAULT_GOAL := run
 
 PYTEST ?=
+DEFENCES ?=
 BIN := .venv/bin
 PEERS := bench/speed/peers
 
@@ -12,6 +13,10 @@ run: .venv/run.ready
 
 test: .venv/dev.ready .venv/swift.ready
 	@$(BIN)/python -m pytest $(PYTEST)
+
+# Takes each defence out in turn, and shows that the tests notice.
+defences: .venv/dev.ready
+	@PYTHONPATH=tests $(BIN)/python -m defences $(DEFENCES)
 
 lint: .venv/dev.ready
 	@$(BIN)/ruff check .

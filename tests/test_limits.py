@@ -131,6 +131,17 @@ def test_a_minute_without_downloads_gives_all_of_them_back(clock: Clock) -> None
     begin(limit, "one", 10, 100)
 
 
+def test_a_grant_is_one_visitors(clock: Clock) -> None:
+    limit = DownloadLimit(1, clock=clock)
+    begin(limit, "one", 1)
+
+    begin(limit, "another", 1)
+    begin(limit, "another", 1)
+
+    with pytest.raises(RateLimited):
+        begin(limit, "another", 1, first=1)
+
+
 def test_of_visitors_without_end_only_the_latest_are_remembered(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.limits.MOST_VISITORS", 100)
     limit = DownloadLimit(1, clock=clock)

@@ -28,6 +28,7 @@ class DrainingWorker(BoundedWorker):
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (gunicorn's)
         super().__init__(*args, **kwargs)
         self._idle: dict[Any, Any] = {}  # by the greenlet that serves it
+        self._told_at: float | None = None
 
     def run(self) -> None:
         """Serve until told to end."""
@@ -40,6 +41,7 @@ class DrainingWorker(BoundedWorker):
     def handle_exit(self, sig: int, frame: Any) -> None:  # noqa: ANN401 (gunicorn's)
         """Begin to end (SIGTERM): close what is idle between two requests, as a proxy keeps it."""
         super().handle_exit(sig, frame)
+        self._told_at = time.monotonic()
         gevent.spawn(self._close_idle)
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:  # noqa: ANN401 (gunicorn's)
@@ -74,7 +76,8 @@ class DrainingWorker(BoundedWorker):
 
     def _drain(self, servers: list[StreamServer]) -> None:
         grace_s = self.cfg.graceful_timeout
-        until = time.monotonic() + max(grace_s - CUT_BEFORE_S, grace_s / 2)
+        told_at = time.monotonic() if self._told_at is None else self._told_at  # or it ends by itself
+        until = told_at + max(grace_s - CUT_BEFORE_S, grace_s / 2)
         for server in servers:
             _accept_all(server)
             server.close()

@@ -1,11 +1,13 @@
 """How files are fetched: over real sockets, from servers that behave, stall, lie, flood or cut."""
 
+import fcntl
 import gc
 import gzip
 import socket
 import ssl
 import subprocess
 import sys
+import termios
 import threading
 import time
 import traceback
@@ -20,6 +22,7 @@ import pytest
 
 from certificates import make_certificate, server_context
 from factories import PNG
+from gateway.egress import sockets
 from gateway.egress.client import Answer, Client, tls_roots
 from gateway.egress.guard import Guard
 from gateway.egress.names import Lookup
@@ -389,8 +392,9 @@ def test_interim_responses_do_not_add_up_over_a_kept_connection() -> None:
         (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n" * 1000),
         (b"HTTP/1.1 200 OK\r\nX: y", b"\r\n z" * 1000),
         (b"HTTP/1.1 100 Continue\r\n", b"X: y\r\n" * 1000),
+        (b"HTTP/1.1 103 Early Hints\r\n", b"X: y\r\n" * 1000),
     ],
-    ids=["no-status", "status-line", "header-line", "headers", "folded-lines", "interim-headers"],
+    ids=["no-status", "status-line", "header-line", "headers", "folded-lines", "interim-headers", "early-hints"],
 )
 def test_endless_headers_end_at_once(beginning: bytes, part: bytes) -> None:
     begun = time.monotonic()
@@ -475,6 +479,26 @@ def test_an_early_hint_is_no_answer_and_spoils_nothing() -> None:
     assert (second.status, body) == (200, b"ok")
 
 
+def test_another_protocol_that_nobody_asked_for_is_no_interim_response() -> None:
+    switching = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n"
+
+    with saying(switching + OK) as wire:
+        opened = client_for(wire).get(wire.url)
+        opened.close()
+
+    assert opened.status == 101
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nX: y\r\n", b"HTTP/1.1 200 OK\r\nX: y"],
+    ids=["after-the-status", "after-a-header", "amid-a-header"],
+)
+def test_headers_that_are_cut_are_no_answer(said: bytes) -> None:
+    with saying(said) as wire, pytest.raises(OriginFailed):
+        client_for(wire).get(wire.url)
+
+
 def test_a_transfer_coding_that_was_not_asked_for_is_refused() -> None:
     coded = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"
 
@@ -551,6 +575,72 @@ def test_a_stalled_body_ends_at_the_stall_timeout(head: bytes) -> None:
 
     assert first == b"abc"
     assert 0.2 < took_s < AT_ONCE_S
+
+
+def test_a_flood_that_is_never_waited_for_lets_others_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    turns: list[float] = []
+    monkeypatch.setattr("gateway.egress.sockets.LONGEST_TURN_S", 0.0)
+    with saying(b"HTTP/1.1 200 OK\r\nContent-Length: 40000\r\n\r\n" + b"x" * 40_000) as wire:
+        opened = client_for(wire).get(wire.url)
+        assert wire.ended.wait(AT_ONCE_S)
+
+        monkeypatch.setattr("gateway.egress.sockets.time.sleep", turns.append)
+        parts = list(iter(lambda: opened.read(4000), b""))
+        monkeypatch.undo()
+        opened.close()
+
+    assert b"".join(parts) == b"x" * 40_000
+    assert turns.count(0) >= len(parts) - 1  # the first may have come with the headers
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells what was taken")
+def test_an_origin_far_away_is_not_taken_more_from_than_so_much_ahead() -> None:
+    """The farther an origin, the more a kernel would take ahead of whoever reads fast."""
+    far, over = FarAway(), threading.Event()
+
+    def script(connection: socket.socket) -> None:
+        wire.take(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 999999999\r\n\r\n")
+        far.flood(connection, over)
+
+    with Wire(script) as wire:
+        opened = client_for(wire).get(wire.url)
+        read = 0
+        while read < 2 * MUCH:
+            read += len(opened.read(256 * 1024))
+        over.set()
+        assert wire.ended.wait(AT_ONCE_S * 5)
+        opened.close()
+
+    assert far.taken - read <= sockets.MOST_AHEAD
+
+
+class FarAway:
+    """Sends all that is taken, and no more for a while, as if the way were long."""
+
+    AWAY_S = 0.02
+    OUT_OF_SIGHT = 20  # after so many looks at which nothing more was taken, nothing will be
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    def flood(self, connection: socket.socket, over: threading.Event) -> None:
+        """Send until the other side reads no more, and takes no more."""
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8 * 2**20)
+        connection.settimeout(0)
+        part, sent, stood_still = bytes(2**20), 0, 0
+        while stood_still < self.OUT_OF_SIGHT:
+            with suppress(BlockingIOError):
+                while True:
+                    sent += connection.send(part)
+            time.sleep(self.AWAY_S)  # what the way takes, not what the test waits for
+            before, self.taken = self.taken, sent - in_kernel(connection)
+            stood_still = stood_still + 1 if over.is_set() and self.taken == before else 0
+
+
+def in_kernel(connection: socket.socket) -> int:
+    """How many bytes the kernel has that the other side's has not taken (tcp(7), SIOCOUTQ)."""
+    return int.from_bytes(fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
 
 
 @pytest.mark.usefixtures("short_headers")

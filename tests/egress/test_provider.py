@@ -16,7 +16,7 @@ import pytest
 from factories import PROVIDER_KEY
 from gateway.egress.names import Lookup
 from gateway.egress.provider import MOST_BYTES, Call, ProviderSession, Reply
-from gateway.errors import ProviderError, ProviderGarbled, ProviderUnreachable
+from gateway.errors import ProviderError, ProviderGarbled, ProviderTimeout, ProviderUnreachable
 from live import ROOT, free_port
 from servers import Request, ScriptedServer, answer, envelope
 
@@ -307,6 +307,13 @@ def test_a_slow_answer_ends_at_the_deadline_whatever_drips(provider: ScriptedSer
 
     assert set(run.stdout.splitlines()) == {f"{case} ProviderTimeout True" for case in DRIPS}
     assert run.stderr == ""
+
+
+def test_a_body_that_drips_ends_at_the_deadline_on_the_command_line_too(provider: ScriptedServer) -> None:
+    provider.route("/x", drip(*DRIPS["chunks"]))
+
+    with pytest.raises(ProviderTimeout):
+        session_for(provider).call(Call("POST", "/x", json={}), timeout_s=0.3)
 
 
 def drip(head: bytes, part: bytes) -> Callable[[Request], bytes]:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -57,12 +57,32 @@ def test_a_connection_that_a_proxy_keeps_idle_is_closed_at_once(tmp_path: Path, 
         answered = b""
         while not answered.endswith(b"ok\n"):
             answered += proxy.recv(4096)
+        assert status_of(gateway) == b"200"  # so the worker has turned from the proxy's request to another
         begun_at = time.monotonic()
         gateway.process.send_signal(signal.SIGTERM)
 
         assert rest(proxy) == b""
         assert gateway.process.wait(10) == 0
     assert time.monotonic() - begun_at < 4  # a kept connection has 5 s
+
+
+def test_a_download_that_finishes_after_the_signal_is_the_last_of_its_connection(
+    tmp_path: Path, origin: ScriptedServer
+) -> None:
+    held = Held(BIG)
+    url = origin.route("/v/held.png", held)
+    with live_gateway(tmp_path, origin.address) as gateway:
+        with closing(begin(gateway, gateway.path(url, mode="stream"))) as visitor:
+            visitor.sendall(HEALTH)  # at once, before there is an answer to the first
+            assert held.half_is_out.wait(10)
+            gateway.process.send_signal(signal.SIGTERM)
+            assert happens(lambda: is_refused(gateway))
+            held.go_on.set()
+            told = try_rest(visitor)
+        gateway.process.wait(10)
+
+    assert told.count(b"HTTP/1.1 200 ") == 1
+    assert told.endswith(BIG)
 
 
 def test_who_has_connected_is_served_at_the_end_and_told_to_come_to_another(
@@ -224,11 +244,17 @@ def sockets_of(pid: int, port: int) -> list[int]:
 
 
 def try_rest(visitor: socket.socket) -> bytes:
-    """Everything that comes until the end, or nothing where that is a reset."""
-    try:
-        return rest(visitor)
-    except ConnectionResetError:
-        return b""
+    """Everything that comes until the end, or until a reset."""
+    told = b""
+    with suppress(ConnectionResetError):
+        while part := visitor.recv(65536):
+            told += part
+    return told
+
+
+def status_of(gateway: LiveGateway) -> bytes:
+    """Ask on a connection of one's own whether it is alive."""
+    return gateway.exchange(HEALTH.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")).split(b" ")[1]
 
 
 def is_refused(gateway: LiveGateway) -> bool:

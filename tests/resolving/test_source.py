@@ -285,6 +285,7 @@ WRONG_PARTS = {
     "the-very-beginning": part("bytes 0-9/1024", FILE[:10]),
     "too-far": part("bytes 10-20/1024", FILE[10:21]),
     "backwards": part("bytes 19-10/1024", FILE[10:20]),
+    "of-nothing": part("bytes 10-9/1024", b""),
     "beyond-the-end": part("bytes 10-19/15", FILE[10:20]),
     "no-content-range": part("", FILE[10:20]),
     "unknown-length": part("bytes 10-19/*", FILE[10:20]),
@@ -602,10 +603,10 @@ def test_a_refused_answer_lets_the_origin_go(
 
     origin.route(PATH, route)
 
-    with pytest.raises(OriginError):
+    with pytest.raises(OriginError) as refused:
         source.open(Span(0, 9))
 
-    assert gone.wait(2)  # and not after the five seconds
+    assert gone.wait(2), refused  # not after the five seconds, and not when nobody has the error any more
 
 
 # --- where a browser is sent

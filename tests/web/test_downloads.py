@@ -1358,6 +1358,17 @@ def test_when_all_places_are_taken_the_next_is_told_to_come_again(origin: Script
     assert (after.status_code, after.data) == (200, PNG)
 
 
+def test_a_redirect_is_given_when_all_places_are_taken(origin: ScriptedServer) -> None:
+    gateway = with_places(origin, 1)
+    running = gateway.get(origin.serve("/v/cat.png", PNG))
+    attachment = gateway.link(origin.serve("/v/dog.png", PNG, Content_Disposition=ATTACHMENT))
+
+    redirected = gateway.client.get(attachment)
+    running.close()
+
+    assert redirected.status_code == 302
+
+
 @pytest.mark.parametrize(
     "headers",
     [
