@@ -2,8 +2,11 @@
 
 import os
 import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
 
-from flask import Flask, Response
+from flask import Flask
 
 from gateway.app import create_app
 from gateway.demo.catalogue import SAMPLES
@@ -12,6 +15,7 @@ from gateway.logs import set_up_logs
 from gateway.records.record import Record
 from gateway.services import build_services
 from gateway.settings import Settings
+from gateway.web.proxies import Wsgi
 
 SHOWN = frozenset(sample.name for sample in SAMPLES if not sample.attachment)
 
@@ -26,17 +30,20 @@ def create_sandbox(settings: Settings, origin_url: str) -> Flask:
     for sample in SAMPLES:
         url = f"{origin_url}/v/{sample.name}"
         services.own.records.put(Record(sample.task_id, "SUCCESS", (url,), now_ms, now_ms))
-    serve = app.view_functions["files.file"]
-
-    def file(digest: str, name: str) -> Response:
-        """Serve an object as it is, or without what makes a download of it."""
-        response: Response = serve(digest=digest, name=name)  # type: ignore[assignment]  # a view of ours
-        if name in SHOWN:
-            response.headers.remove("Content-Disposition")
-        return response
-
-    app.view_functions["files.file"] = file
+    app.wsgi_app = _to_be_shown(app.wsgi_app)  # type: ignore[method-assign,assignment]
     return app
+
+
+def _to_be_shown(wsgi_app: Wsgi) -> Wsgi:
+    """Serve some objects without what makes a download of them."""
+
+    def shown(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:  # noqa: ANN401 (PEP 3333)
+        def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:  # noqa: ANN401 (PEP 3333)
+            return start_response(status, [pair for pair in headers if pair[0] != "Content-Disposition"], *error)
+
+        return wsgi_app(environ, start if Path(environ["PATH_INFO"]).name in SHOWN else start_response)
+
+    return shown
 
 
 def build() -> Flask:

@@ -9,11 +9,10 @@ from gateway.delivery.ask import Delivered
 from gateway.links.link import Link
 from gateway.services import Services
 from gateway.web.account import Account
+from gateway.web.proxies import Environ, Wsgi
 from gateway.web.sockets import reset_when_broken
 from gateway.web.visitor import asked
 
-Environ = dict[str, Any]
-Wsgi = Callable[[Environ, Any], Iterable[bytes]]
 # From the services, what the visitor asks, the query, and the path's parts, to what is delivered under which link.
 Story = Callable[..., tuple[Link, Delivered]]
 Stories = dict[re.Pattern[str], Story]  # by the path that each opens for, whose groups are its further arguments

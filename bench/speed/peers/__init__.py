@@ -46,7 +46,7 @@ def naive(folder: Path, _origin: Origin) -> Iterator[Peer]:
 def fastapi(folder: Path, _origin: Origin) -> Iterator[Peer]:
     """FastAPI + httpx, with one worker."""
     options = ["--app-dir", str(_HERE), "--port", str(port := free_port()), "--log-level", "warning"]
-    with running([str(_installed("bin/uvicorn")), *options, "asynchronous:app"], port, folder):
+    with running([str(_installed("bin/python")), "-m", "uvicorn", *options, "asynchronous:app"], port, folder):
         yield Peer(port, _by_query)
 
 
