@@ -4,7 +4,7 @@ import signal
 import sys
 from functools import partial
 
-from bench import links, memory, records
+from bench import links, memory, profile, records
 from bench.growth import report as growth
 from bench.speed import run as speed
 from bench.table import heading
@@ -12,6 +12,7 @@ from bench.table import heading
 BENCHMARKS = {
     "speed": speed.run,
     "growth": growth.run,
+    "profile": profile.run,
     "links": links.run,
     "memory": memory.run,
     "records": records.run,
