@@ -4,6 +4,7 @@ import http.client
 import io
 import re
 import socket
+import ssl
 import time
 from email.errors import FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect
 from typing import Any
@@ -33,7 +34,9 @@ class _PacedFile(io.RawIOBase):
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._raw: io.RawIOBase = sock.makefile("rb", buffering=0)
-        self._cut = False
+        self._cut = self._bounded = False
+        self._in_records = isinstance(sock, ssl.SSLSocket)
+        self._failed: OSError | None = None
         self._yielded_at = time.monotonic()
         self._deadline: float | None = self._yielded_at + HEADER_DEADLINE_S
 
@@ -47,10 +50,34 @@ class _PacedFile(io.RawIOBase):
                 raise TimeoutError("the headers took too long")
             self._sock.settimeout(left)
         self._let_others_run()
+        if self._failed is not None:
+            raise self._failed
         count = self._raw.readinto(buffer)
-        self._cut = self._cut or (count == 0 and self._deadline is not None)
-        self._bound_what_is_ahead()
+        if self._deadline is not None:
+            self._cut = self._cut or count == 0
+        elif count and self._in_records:
+            count += self._what_is_there(memoryview(buffer)[count:])
+        if not self._bounded:
+            self._bounded = self._bound_what_is_ahead()
         return count
+
+    def _what_is_there(self, room: memoryview) -> int:
+        """Fill the room without waiting: TLS gives a record of 16 KB at a time, and each on its own is a long way up.
+
+        What goes wrong is raised at the next read, after the bytes that came before it.
+        """
+        taken = 0
+        self._sock.settimeout(0)
+        try:
+            while taken < len(room) and (count := self._sock.recv_into(room[taken:])):
+                taken += count
+        except (BlockingIOError, ssl.SSLWantReadError):
+            pass
+        except OSError as failed:
+            self._failed = failed
+        finally:
+            self._sock.settimeout(STALL_TIMEOUT_S)
+        return taken
 
     def _let_others_run(self) -> None:
         """Give way now and then: gevent's sockets do so only when they wait, and a flood never makes them wait."""
@@ -59,13 +86,17 @@ class _PacedFile(io.RawIOBase):
             time.sleep(0)
             self._yielded_at = now
 
-    def _bound_what_is_ahead(self) -> None:
+    def _bound_what_is_ahead(self) -> bool:
         """Stop the kernel's buffer growing. It begins small, for the slow, and grows with the speed to many MiB.
+
+        Returns whether that is done. It is not as long as the buffer is small.
 
         Bounding the window (``TCP_WINDOW_CLAMP``) is not enough: a full one is promised anew while the buffer has room.
         """
-        if self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) > MOST_AHEAD:
+        size = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        if size > MOST_AHEAD:
             self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MOST_AHEAD // 2)  # Linux doubles it
+        return size >= MOST_AHEAD
 
     def headers_are_in(self) -> None:
         if self._cut:
