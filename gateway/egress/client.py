@@ -25,6 +25,7 @@ from gateway.hosts import DEFAULT_PORTS
 
 USER_AGENT = "download-gateway"
 MOST_REDIRECTS = 5
+REMEMBERED = 256  # URLs, of at most 8 KB, and what follows from them
 _REDIRECTS = {301, 302, 303, 307, 308}
 _PRINTABLE = re.compile(r"[\t\x20-\x7e]*")
 
@@ -97,6 +98,7 @@ class Client:
         self._pools = {
             zone: guarded_adapter(guard.policy(zone), lookup, ssl_context=roots).poolmanager for zone in Zone
         }
+        self._place = lru_cache(maxsize=REMEMBERED)(guard.place)
         self._pool = lru_cache(maxsize=POOLS)(self._new_pool)
         self._headers = f"Accept: */*\r\nAccept-Encoding: identity\r\nUser-Agent: {USER_AGENT}\r\nVia: 1.1 {via}\r\n"
 
@@ -128,7 +130,7 @@ class Client:
         for name, value in (("Range", span), ("If-Range", if_range)):
             headers += f"{name}: {value}\r\n" if value else ""
         for _ in range(MOST_REDIRECTS + 1):
-            zone = self._guard.place(url, came_from=came_from, listed_only=listed_only)
+            zone = self._place(url, came_from=came_from, listed_only=listed_only)
             answer = self._open(zone, url, headers)
             target = answer.header("Location")
             if answer.status not in _REDIRECTS or not target:
@@ -166,7 +168,7 @@ class _Way(NamedTuple):
     target: str
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=REMEMBERED)
 def _way(url: str) -> _Way:
     parts = parse_url(url)
     scheme, host = parts.scheme or "", (parts.host or "").rstrip(".")

@@ -57,10 +57,9 @@ class _PacedFile(io.RawIOBase):
             if left <= 0:
                 raise TimeoutError("the headers took too long")
             self._sock.settimeout(left)
-        self._let_others_run()
         if self._failed is not None:
             raise self._failed
-        count = self._raw.readinto(buffer)
+        count = self._taking_turns(buffer)
         if self._deadline is not None:
             self._cut = self._cut or count == 0
         elif count and self._in_records:
@@ -87,12 +86,17 @@ class _PacedFile(io.RawIOBase):
             self._sock.settimeout(STALL_TIMEOUT_S)
         return taken
 
-    def _let_others_run(self) -> None:
+    def _taking_turns(self, buffer: Any) -> int | None:  # noqa: ANN401 (any writable buffer)
         """Give way now and then: gevent's sockets do so only when they wait, and a flood never makes them wait."""
-        now = time.monotonic()
-        if now - self._yielded_at > LONGEST_TURN_S:
+        began = time.monotonic()
+        if began - self._yielded_at > LONGEST_TURN_S:
             time.sleep(0)
+            began = self._yielded_at = time.monotonic()
+        count = self._raw.readinto(buffer)
+        now = time.monotonic()
+        if now - began > LONGEST_TURN_S:  # it waited, and others ran
             self._yielded_at = now
+        return count
 
     def _bound_what_is_ahead(self) -> bool:
         """Stop the kernel's buffer growing. It begins small, for the slow, and grows with the speed to many MiB.
