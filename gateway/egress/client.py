@@ -5,67 +5,54 @@ import re
 import socket
 import ssl
 from contextlib import suppress
-from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from types import TracebackType
+from typing import NamedTuple, cast
 from urllib.parse import urljoin
 
 import certifi
 from ssrfguard import SSRFGuardError, resolve
-from urllib3 import BaseHTTPResponse, HTTPHeaderDict, PoolManager, Retry, Timeout
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    HTTPError,
-    NameResolutionError,
-    NewConnectionError,
-    ProtocolError,
-    ReadTimeoutError,
-    SSLError,
-)
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError
+from urllib3.util import parse_url
 
 from gateway.egress import sockets
 from gateway.egress.deadline import within
 from gateway.egress.guard import Guard, Zone
 from gateway.egress.names import Lookup
-from gateway.egress.sockets import guarded_adapter
+from gateway.egress.sockets import POOLS, BoundedPool, BoundedResponse, guarded_adapter
 from gateway.errors import OriginError, OriginFailed, OriginTimeout, OriginUnreachable, OriginUnsafe
+from gateway.hosts import DEFAULT_PORTS
 
 USER_AGENT = "download-gateway"
 MOST_REDIRECTS = 5
+REMEMBERED = 256  # URLs, of at most 8 KB, and what follows from them
 _REDIRECTS = {301, 302, 303, 307, 308}
-_NEVER = Retry(total=False, redirect=False)
 _PRINTABLE = re.compile(r"[\t\x20-\x7e]*")
 
 
-@dataclass(slots=True)
 class Answer:
     """An open response: the headers are in, the body is still to be read.
 
     Attributes:
         status: the final status; a redirect only when it named no usable ``Location``.
-        length: the body's length in bytes as parsed by the client; None when the origin did not say.
+        length: the body's length in bytes; None when the origin did not say.
     """
 
-    status: int
-    length: int | None
-    _headers: HTTPHeaderDict
-    _raw: BaseHTTPResponse
-    _left: int | None = None
+    __slots__ = ("_left", "_response", "length", "status")
 
-    def __post_init__(self) -> None:
-        """Whatever the framing, no more is read than the length says."""
-        self._left = self.length
+    def __init__(self, response: BoundedResponse) -> None:
+        self.status = response.status
+        self.length = self._left = response.length
+        self._response = response
 
     def header(self, name: str) -> str:
         """One header as printable ASCII; empty when it is missing, or holds anything else."""
-        value = self._headers.get(name, "")
+        value = ", ".join(self._response.headers.get_all(name, ()))
         return value.strip() if _PRINTABLE.fullmatch(value) else ""
 
     def drop_headers(self) -> None:
         """Let go of the headers, which are some KB for each of thousands that stream; none is told any more."""
-        self._headers = self._raw.headers = HTTPHeaderDict()
-        if (response := getattr(self._raw, "_original_response", None)) is not None:
-            response.headers = response.msg = None
+        self._response.headers = self._response.msg = None  # type: ignore[assignment]  # nor asked for by the library
 
     def read(self, amount: int) -> bytes:
         """Read what is there, at most ``amount`` bytes; wait only when nothing is. Empty at the end.
@@ -79,14 +66,20 @@ class Answer:
         if amount == 0:
             return b""
         with origin_errors(), within(sockets.STALL_TIMEOUT_S):
-            part = self._raw.read1(amount, decode_content=False)
+            part = self._response.read1(amount)
         if self._left is not None:
+            if not part:
+                raise OriginFailed("less than the length it promised")
             self._left -= len(part)
+        if self._left == 0 or not part:
+            self._response.give_back()
         return part
 
     def close(self) -> None:
         """Give the connection back when the body was read to its end, else close it."""
-        self._raw.close()
+        if self._left == 0:
+            self._response.give_back()
+        self._response.close()
 
 
 class Client:
@@ -102,15 +95,12 @@ class Client:
         self._guard = guard
         self._lookup = lookup
         roots = tls_roots()
-        self._pools: dict[Zone, PoolManager] = {
+        self._pools = {
             zone: guarded_adapter(guard.policy(zone), lookup, ssl_context=roots).poolmanager for zone in Zone
         }
-        self._headers = {
-            "Accept": "*/*",
-            "Accept-Encoding": "identity",
-            "User-Agent": USER_AGENT,
-            "Via": f"1.1 {via}",
-        }
+        self._place = lru_cache(maxsize=REMEMBERED)(guard.place)
+        self._pool = lru_cache(maxsize=POOLS)(self._new_pool)
+        self._headers = f"Accept: */*\r\nAccept-Encoding: identity\r\nUser-Agent: {USER_AGENT}\r\nVia: 1.1 {via}\r\n"
 
     def check(self, url: str) -> None:
         """Look up where a URL leads, without going there. A name that has no address here leads nowhere, and passes.
@@ -136,10 +126,12 @@ class Client:
             OriginTimeout, OriginUnreachable, OriginFailed: what went wrong on the way.
         """
         came_from = None
-        conditions = {name: value for name, value in (("Range", span), ("If-Range", if_range)) if value}
+        headers = self._headers
+        for name, value in (("Range", span), ("If-Range", if_range)):
+            headers += f"{name}: {value}\r\n" if value else ""
         for _ in range(MOST_REDIRECTS + 1):
-            zone = self._guard.place(url, came_from=came_from, listed_only=listed_only)
-            answer = self._open(zone, url, self._headers | conditions)
+            zone = self._place(url, came_from=came_from, listed_only=listed_only)
+            answer = self._open(zone, url, headers)
             target = answer.header("Location")
             if answer.status not in _REDIRECTS or not target:
                 return answer
@@ -147,28 +139,42 @@ class Client:
             came_from, url = url, _joined(url, target)
         raise OriginFailed("too many redirects")
 
-    def _open(self, zone: Zone, url: str, headers: dict[str, str]) -> Answer:
+    def _open(self, zone: Zone, url: str, headers: str) -> Answer:
         try:
-            raw = self._send(zone, url, headers)
+            return self._ask(zone, url, headers)
         except OriginFailed as failed:
             # The origin was just closing a kept-alive connection; a GET may be sent again (RFC 9110 section 9.2.2).
-            if not _was_closed(failed):
+            if not isinstance(failed.__cause__, ConnectionError):
                 raise
-            raw = self._send(zone, url, headers)
-        return Answer(raw.status, getattr(raw, "length_remaining", None), raw.headers, raw)
+        return self._ask(zone, url, headers)
 
-    def _send(self, zone: Zone, url: str, headers: dict[str, str]) -> BaseHTTPResponse:
+    def _ask(self, zone: Zone, url: str, headers: str) -> Answer:
         with origin_errors():
-            return self._pools[zone].urlopen(
-                "GET",
-                url,
-                headers=headers,
-                redirect=False,
-                retries=_NEVER,
-                preload_content=False,
-                decode_content=False,
-                timeout=Timeout(connect=sockets.CONNECT_TIMEOUT_S, read=sockets.STALL_TIMEOUT_S),
-            )
+            way = _way(url)
+            request = f"GET {way.target} HTTP/1.1\r\nHost: {way.authority}\r\n{headers}\r\n"
+            return Answer(self._pool(zone, way.scheme, way.host, way.port).get(request.encode("latin-1")))
+
+    def _new_pool(self, zone: Zone, scheme: str, host: str, port: int) -> BoundedPool:
+        return cast("BoundedPool", self._pools[zone].connection_from_host(host, port, scheme))
+
+
+class _Way(NamedTuple):
+    """What a URL says of how to ask for it."""
+
+    scheme: str
+    host: str
+    port: int
+    authority: str
+    target: str
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _way(url: str) -> _Way:
+    parts = parse_url(url)
+    scheme, host = parts.scheme or "", (parts.host or "").rstrip(".")
+    default = DEFAULT_PORTS[scheme]
+    port = parts.port or default
+    return _Way(scheme, parts.host or "", port, host if port == default else f"{host}:{port}", parts.request_uri)
 
 
 def _joined(url: str, target: str) -> str:
@@ -176,11 +182,6 @@ def _joined(url: str, target: str) -> str:
         return urljoin(url, target)
     except ValueError:
         raise OriginFailed("a redirect leads to no URL") from None
-
-
-def _was_closed(failed: OriginFailed) -> bool:
-    cause = failed.__cause__
-    return isinstance(cause, ProtocolError) and any(isinstance(part, ConnectionError) for part in cause.args)
 
 
 @cache
@@ -216,7 +217,7 @@ class origin_errors:  # noqa: N801 (reads like a word of the language)
 
 _MEANINGS: tuple[tuple[tuple[type[Exception], ...], type[OriginError]], ...] = (  # the first that fits
     ((SSRFGuardError,), OriginUnsafe),
-    ((NameResolutionError, NewConnectionError, SSLError), OriginUnreachable),
-    ((ConnectTimeoutError, ReadTimeoutError, TimeoutError), OriginTimeout),
-    ((ProtocolError, HTTPError, http.client.HTTPException, OSError, ValueError), OriginFailed),
+    ((NameResolutionError, NewConnectionError, ssl.SSLError), OriginUnreachable),
+    ((ConnectTimeoutError, TimeoutError), OriginTimeout),
+    ((HTTPError, http.client.HTTPException, OSError, ValueError), OriginFailed),
 )

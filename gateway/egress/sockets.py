@@ -3,13 +3,19 @@
 import http.client
 import io
 import re
+import select
 import socket
+import ssl
 import time
+from contextlib import suppress
 from email.errors import FirstHeaderLineIsContinuationDefect, MissingHeaderBodySeparatorDefect
-from typing import Any
+from typing import Any, cast
 
+from gevent.monkey import get_original
 from ssrfguard import Policy
 from ssrfguard.requests import SafeAdapter
+from urllib3 import HTTPConnectionPool
+from urllib3.connection import HTTPConnection
 
 from gateway.egress.names import Lookup
 
@@ -21,9 +27,12 @@ MOST_TRAILER_LINES = 100
 LONGEST_LINE = 65536
 LONGEST_TURN_S = 0.001
 MOST_AHEAD = 352 * 1024  # what an origin may send before we read it
+POOLS = 64  # of origins, the last asked ones, each with as many connections that wait
 HEADER_BUFFER = 1024  # each open stream has one, and bodies pass it by
 # The parser takes such a line, and all that follows, for no headers: what frames the body may be among them.
 _LOST_HEADERS = (MissingHeaderBodySeparatorDefect, FirstHeaderLineIsContinuationDefect)
+_poll = get_original("select", "poll")  # gevent's goes through its loop, even for a look
+_DIGITS = re.compile(r"[0-9]{1,18}")
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n]*)?\r?\n")
 
 
@@ -33,7 +42,9 @@ class _PacedFile(io.RawIOBase):
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
         self._raw: io.RawIOBase = sock.makefile("rb", buffering=0)
-        self._cut = False
+        self._cut = self._bounded = False
+        self._in_records = isinstance(sock, ssl.SSLSocket)
+        self._failed: OSError | None = None
         self._yielded_at = time.monotonic()
         self._deadline: float | None = self._yielded_at + HEADER_DEADLINE_S
 
@@ -46,26 +57,58 @@ class _PacedFile(io.RawIOBase):
             if left <= 0:
                 raise TimeoutError("the headers took too long")
             self._sock.settimeout(left)
-        self._let_others_run()
-        count = self._raw.readinto(buffer)
-        self._cut = self._cut or (count == 0 and self._deadline is not None)
-        self._bound_what_is_ahead()
+        if self._failed is not None:
+            raise self._failed
+        count = self._taking_turns(buffer)
+        if self._deadline is not None:
+            self._cut = self._cut or count == 0
+        elif count and self._in_records:
+            count += self._what_is_there(memoryview(buffer)[count:])
+        if not self._bounded:
+            self._bounded = self._bound_what_is_ahead()
         return count
 
-    def _let_others_run(self) -> None:
-        """Give way now and then: gevent's sockets do so only when they wait, and a flood never makes them wait."""
-        now = time.monotonic()
-        if now - self._yielded_at > LONGEST_TURN_S:
-            time.sleep(0)
-            self._yielded_at = now
+    def _what_is_there(self, room: memoryview) -> int:
+        """Fill the room without waiting: TLS gives a record of 16 KB at a time, and each on its own is a long way up.
 
-    def _bound_what_is_ahead(self) -> None:
+        What goes wrong is raised at the next read, after the bytes that came before it.
+        """
+        taken = 0
+        self._sock.settimeout(0)
+        try:
+            while taken < len(room) and (count := self._sock.recv_into(room[taken:])):
+                taken += count
+        except (BlockingIOError, ssl.SSLWantReadError):
+            pass
+        except OSError as failed:
+            self._failed = failed
+        finally:
+            self._sock.settimeout(STALL_TIMEOUT_S)
+        return taken
+
+    def _taking_turns(self, buffer: Any) -> int | None:  # noqa: ANN401 (any writable buffer)
+        """Give way now and then: gevent's sockets do so only when they wait, and a flood never makes them wait."""
+        began = time.monotonic()
+        if began - self._yielded_at > LONGEST_TURN_S:
+            time.sleep(0)
+            began = self._yielded_at = time.monotonic()
+        count = self._raw.readinto(buffer)
+        now = time.monotonic()
+        if now - began > LONGEST_TURN_S:  # it waited, and others ran
+            self._yielded_at = now
+        return count
+
+    def _bound_what_is_ahead(self) -> bool:
         """Stop the kernel's buffer growing. It begins small, for the slow, and grows with the speed to many MiB.
+
+        Returns whether that is done. It is not as long as the buffer is small.
 
         Bounding the window (``TCP_WINDOW_CLAMP``) is not enough: a full one is promised anew while the buffer has room.
         """
-        if self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) > MOST_AHEAD:
+        size = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        if size > MOST_AHEAD:
             self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MOST_AHEAD // 2)  # Linux doubles it
+        return size >= MOST_AHEAD
 
     def headers_are_in(self) -> None:
         if self._cut:
@@ -99,6 +142,7 @@ class BoundedResponse(http.client.HTTPResponse):
         super().__init__(paced, *args, **kwargs)  # type: ignore[arg-type]  # it calls makefile and nothing else
         self._paced_file = paced.file
         self._interim = 0
+        self._lent: tuple[BoundedPool, HTTPConnection] | None = None
 
     def begin(self) -> None:
         """Read the headers, under the deadline."""
@@ -108,8 +152,29 @@ class BoundedResponse(http.client.HTTPResponse):
             raise http.client.HTTPException("a line among the headers that is none")
         if self.headers.get("Transfer-Encoding", "chunked").strip().lower() != "chunked":
             raise http.client.HTTPException("a transfer coding that was not asked for")
-        if len(self._lengths()) > 1:  # urllib3 refuses them later, when nobody closes the connection
+        lengths = self._lengths()
+        if len(lengths) > 1:  # urllib3 refuses them later, when nobody closes the connection
             raise http.client.HTTPException("lengths that differ")
+        if self.length is None and not self.chunked and _DIGITS.fullmatch(length := lengths.pop()):
+            self.length = int(length)  # the same one told twice
+
+    def lend(self, pool: "BoundedPool", connection: HTTPConnection) -> None:
+        """Come over this connection, which goes back to the pool when the body was read to its end."""
+        self._lent = pool, connection
+
+    def give_back(self) -> None:
+        """Let the next request have the connection: the body was read to its end."""
+        lent, self._lent = self._lent, None
+        if lent is not None:
+            super().close()
+            lent[0].take_back(lent[1], closed=self.will_close)
+
+    def close(self) -> None:
+        """Close what is open: a connection with it that was not given back."""
+        super().close()
+        lent, self._lent = self._lent, None
+        if lent is not None:
+            lent[1].close()
 
     def _lengths(self) -> set[str]:
         """What the headers say of the length; a list is as many headers (RFC 9110 section 8.6)."""
@@ -149,13 +214,67 @@ class BoundedResponse(http.client.HTTPResponse):
             http.client.parse_headers(self.fp)
 
 
-def guarded_adapter(policy: Policy, lookup: Lookup, *, pool_size: int = 64, **pool_options: Any) -> SafeAdapter:  # noqa: ANN401
+class BoundedPool(HTTPConnectionPool):
+    """The connections to one origin. It asks over them with less ado than the library: it is a GET each time."""
+
+    def get(self, request: bytes) -> BoundedResponse:
+        """Send a request over a connection that waits, or a new one, and read the headers of the answer.
+
+        Raises:
+            SSRFGuardError, HTTPError, http.client.HTTPException, OSError: what went wrong on the way.
+        """
+        connection = cast("HTTPConnection", self._get_conn())
+        try:
+            response = _answer(connection, request)
+        except BaseException:
+            connection.close()
+            raise
+        response.lend(self, connection)
+        return response
+
+    def take_back(self, connection: HTTPConnection, *, closed: bool) -> None:
+        """Keep a connection for the next request, unless its origin closes it."""
+        if closed:
+            connection.close()
+        else:
+            self._put_conn(connection)
+
+
+def _is_open_and_quiet(connection: HTTPConnection) -> bool:
+    """Whether a connection that waits can be used: its origin neither closed it nor said anything unasked."""
+    if connection.sock is None:
+        return False
+    look = _poll()
+    look.register(connection.sock.fileno(), select.POLLIN)
+    return not look.poll(0)
+
+
+def _answer(connection: HTTPConnection, request: bytes) -> BoundedResponse:
+    if connection.sock is None:
+        connection.timeout = CONNECT_TIMEOUT_S
+        connection.connect()
+    connection.sock.settimeout(STALL_TIMEOUT_S)
+    with suppress(BrokenPipeError, ConnectionResetError):  # the answer may have come before
+        connection.sock.sendall(request)
+    response = BoundedResponse(connection.sock, method="GET")
+    try:
+        response.begin()
+    except BaseException:
+        response.close()
+        raise
+    return response
+
+
+def guarded_adapter(policy: Policy, lookup: Lookup, *, pool_size: int = POOLS, **pool_options: Any) -> SafeAdapter:  # noqa: ANN401
     """Build the transport adapter for one policy: every address checked at connect time, every response bounded.
 
     The connection classes are made per adapter, so that urllib3's own stay as they are.
     """
     adapter = SafeAdapter(policy=policy, resolver=lookup, pool_connections=pool_size, pool_maxsize=pool_size)
     adapter.init_poolmanager(pool_size, pool_size, **pool_options)
-    for pool in adapter.poolmanager.pool_classes_by_scheme.values():
+    pools = adapter.poolmanager.pool_classes_by_scheme
+    for scheme, pool in pools.items():
         pool.ConnectionCls.response_class = BoundedResponse
+        pool.ConnectionCls.is_connected = property(_is_open_and_quiet)
+        pools[scheme] = type(pool.__name__, (BoundedPool, pool), {})
     return adapter

@@ -158,23 +158,26 @@ class _File:
 
 
 class FileSpan:
-    """A part of a file, open for reading."""
+    """A part of a file, open for reading; by its descriptor, as Python's own files take longer to open than to read."""
+
+    __slots__ = ("_at", "_descriptor", "_end")
 
     def __init__(self, path: Path, first: int, last: int) -> None:
-        self._file = path.open("rb")
-        self._file.seek(first)
-        self._left = last - first + 1
+        self._at, self._end = first, last + 1
+        self._descriptor = os.open(path, os.O_RDONLY)
 
     def read(self, amount: int, /) -> bytes:
         """Read at most ``amount`` bytes; empty at the end of the span."""
         with disk_errors():
-            part = self._file.read(min(amount, self._left))
-        self._left -= len(part)
+            part = os.pread(self._descriptor, min(amount, self._end - self._at), self._at)
+        self._at += len(part)
         return part
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Close the file; calling it again does nothing."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -3,6 +3,7 @@
 import fcntl
 import gc
 import gzip
+import os
 import socket
 import ssl
 import subprocess
@@ -1048,6 +1049,32 @@ def test_an_untrusted_certificate_is_unreachable(certificate: Path) -> None:
 def test_a_certificate_that_the_system_trusts_is_taken(trusted: Path) -> None:
     with over_tls(trusted, OK) as wire:
         assert fetch(wire) == b"ok"
+
+
+def test_what_has_come_over_tls_is_read_at_once_however_many_records_it_is(trusted: Path) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n"
+    with over_tls(trusted, head, *[b"x" * 1000] * 20) as wire:
+        answer = client_for(wire).get(wire.url)
+
+        assert wire.ended.wait(AT_ONCE_S)
+        assert len(answer.read(20_000)) == 20_000
+
+
+def test_a_broken_tls_record_takes_nothing_from_those_before_it(trusted: Path) -> None:
+    def script(connection: socket.socket) -> None:
+        wire.take(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n")
+        connection.sendall(b"x" * 1000)
+        os.write(connection.fileno(), b"\x17\x03\x03\x00\x20" + bytes(32))
+
+    with Wire(script, tls=server_context(trusted)) as wire:
+        answer = client_for(wire).get(wire.url)
+        assert wire.ended.wait(AT_ONCE_S)
+
+        assert len(answer.read(2000)) == 1000
+        with pytest.raises(OriginError):
+            answer.read(2000)
+        answer.close()
 
 
 def test_a_certificate_of_another_name_is_unreachable(tmp_path: Path, trust: Callable[[Path], None]) -> None:
