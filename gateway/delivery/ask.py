@@ -59,7 +59,22 @@ class Ask:
 
 
 class Body(Protocol):
-    """An iterable of chunks that must be closed."""
+    """An iterable of chunks that must be closed.
+
+    Attributes:
+        descriptor: of a file that the kernel can send by itself, in place of the chunks; None for none.
+    """
+
+    @property
+    def descriptor(self) -> int | None:
+        """See above."""
+
+    def passed(self, count: int) -> None:
+        """Note that the kernel took so many bytes of the file.
+
+        Raises:
+            ConnectionResetError: the file ended too soon.
+        """
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the chunks."""
@@ -100,6 +115,11 @@ class Delivered:
 
 class Nothing:
     """The body of a response that has none."""
+
+    descriptor = None
+
+    def passed(self, count: int) -> None:
+        """Nothing passes."""
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(())

@@ -2,12 +2,14 @@
 
 import hmac
 import re
+from functools import lru_cache
 
 from gateway.links.link import Link
 from gateway.links.signed import KeyRing
 from gateway.resolving.source import Facts
 
 SALT = b"gateway.etag.v1"
+MOST_KNOWN = 1024
 _MARK_LENGTH = 8
 _LENGTH = 22
 _SHAPE = re.compile(rf'"([A-Za-z0-9_-]{{{_MARK_LENGTH}}})[A-Za-z0-9_-]{{{_LENGTH}}}"')
@@ -25,21 +27,24 @@ class EntityTags:
 
     def __init__(self, ring: KeyRing) -> None:
         self._ring = ring
+        self._known = lru_cache(MOST_KNOWN)(self._of_each_key)  # of a few files, most downloads are
 
     def of(self, link: Link, facts: Facts) -> str:
         """The strong entity tag of a file, quoted; empty when it could not be used to resume."""
         if not facts.validator or not facts.ranges:
             return ""
-        return self._of_each_key(link, facts)[-1]
+        return self._known(link.task_id, link.url, facts.length, facts.validator)[-1]
 
     def matches(self, tag: str, link: Link, facts: Facts) -> bool:
         """Tell whether ``tag`` is this file's, by strong comparison (RFC 9110 section 8.8.3.2)."""
-        return bool(self.of(link, facts)) and tag in self._of_each_key(link, facts)
+        return bool(self.of(link, facts)) and tag in self._known(link.task_id, link.url, facts.length, facts.validator)
 
     def is_ours(self, tag: str, link: Link) -> bool:
         """Tell whether ``tag`` was given to this link's file, now or when the file was another. Asks nobody."""
         shaped = _SHAPE.fullmatch(tag)
-        return shaped is not None and any(hmac.compare_digest(mark, shaped[1]) for mark in self._marks(link))
+        return shaped is not None and any(
+            hmac.compare_digest(mark, shaped[1]) for mark in self._marks(link.task_id, link.url)
+        )
 
     def any_matches(self, if_none_match: str, link: Link, facts: Facts) -> bool:
         """Tell whether an ``If-None-Match`` list names this file, by weak comparison (section 13.1.2)."""
@@ -48,11 +53,11 @@ class EntityTags:
         tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
         return any(self.matches(tag, link, facts) for tag in tags[:20])
 
-    def _of_each_key(self, link: Link, facts: Facts) -> list[str]:
-        message = "\n".join((link.task_id, link.url, str(facts.length), facts.validator)).encode()
+    def _of_each_key(self, task_id: str, url: str, length: int | None, validator: str) -> list[str]:
+        message = "\n".join((task_id, url, str(length), validator)).encode()
         rests = [signature[:_LENGTH] for signature in self._ring.signatures(message)]
-        return [f'"{mark}{rest}"' for mark, rest in zip(self._marks(link), rests, strict=True)]
+        return [f'"{mark}{rest}"' for mark, rest in zip(self._marks(task_id, url), rests, strict=True)]
 
-    def _marks(self, link: Link) -> list[str]:
-        message = f"{link.task_id}\n{link.url}".encode()
+    def _marks(self, task_id: str, url: str) -> list[str]:
+        message = f"{task_id}\n{url}".encode()
         return [signature[:_MARK_LENGTH] for signature in self._ring.signatures(message)]

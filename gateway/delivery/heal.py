@@ -87,6 +87,11 @@ class Healing:
         self._silent_until = 0.0
 
     @property
+    def descriptor(self) -> int | None:
+        """The descriptor of a file of our own, from which the kernel can send by itself."""
+        return self._opened.descriptor if self._opened else None
+
+    @property
     def at_end(self) -> bool:
         """Whether nothing is left, as far as is known before reading."""
         return self._at == self._end

@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from gateway.delivery.ask import Ask, Delivered, Line, Nothing, Progress
-from gateway.delivery.beside import beside
 from gateway.delivery.etag import EntityTags
 from gateway.delivery.headers import Headers, not_modified_headers, stream_headers
 from gateway.delivery.heal import Healing, RenewAny
 from gateway.delivery.places import Places
 from gateway.delivery.ranges import span_of
-from gateway.errors import FileTooLarge, GatewayError, LinkExpired, RangeNotSatisfiable
+from gateway.errors import FileTooLarge, GatewayError, LinkExpired, OriginFailed, RangeNotSatisfiable
 from gateway.links.link import Link
 from gateway.resolving.source import Facts, Source, Span
 
@@ -57,7 +56,7 @@ class Streams:
         """
         release = self._places.take(ask.visitor, link)
         try:
-            opened = beside(source.open, span)
+            opened = source.open(span)
         except BaseException:
             release()
             raise
@@ -168,6 +167,24 @@ class Stream:
         self._release: Callable[[], None] | None = release
         self._completed: Callable[[], None] | None = None
         self._max_bytes = max_bytes
+
+    @property
+    def descriptor(self) -> int | None:
+        """The descriptor of a file of our own, positioned where this stream begins."""
+        return self._file.descriptor
+
+    def passed(self, count: int) -> None:
+        """Note that the kernel took so many bytes of that file.
+
+        Raises:
+            ConnectionResetError: it ended too soon.
+        """
+        if not count:
+            self.progress.outcome, self.progress.broke_off = OriginFailed.code, True
+            raise ConnectionResetError(errno.ECONNRESET, "the file is shorter than it was")
+        self._count(count)
+        if self.progress.sent == (len(self.span) if self.span else self.facts.length):
+            self._finish()
 
     def on_completed(self, call: Callable[[], None]) -> None:
         """Have ``call`` called when the file's last byte was taken."""

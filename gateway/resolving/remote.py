@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from urllib.parse import quote, urlsplit
 
+from gateway.egress.beside import beside
 from gateway.egress.client import Answer, Client, origin_errors
 from gateway.egress.deadline import within
 from gateway.errors import (
@@ -111,7 +112,7 @@ class RemoteSource:
             OriginError: the origin does not give the file.
             RangeNotSatisfiable: the file is shorter than the span's first position.
         """
-        return self._open(span, known.validator if known and known.validator.startswith('"') else "")
+        return beside(self._open, span, known.validator if known and known.validator.startswith('"') else "")
 
     def _open(self, span: Span | None, if_range: str = "") -> Opened:
         """Until the first bytes are in, everything has one deadline."""

@@ -65,6 +65,12 @@ class Opened:
         self._begun = begun
         self._left = len(span) if span else 0 if facts.length == 0 else None  # a 416 has a text, which is no file
 
+    @property
+    def descriptor(self) -> int | None:
+        """The descriptor of a file of our own, positioned where the span begins; None for what comes from elsewhere."""
+        descriptor: int | None = getattr(self._body, "descriptor", None)
+        return descriptor
+
     def read(self, amount: int) -> bytes:
         """Read what is there, at most ``amount`` bytes; empty at the end.
 

@@ -94,7 +94,7 @@ class FolderObjects:
             FileNotFoundError: it was evicted or deleted meanwhile.
         """
         with disk_errors(FileNotFoundError):
-            return FileSpan(self._path(stored.digest), first, last)
+            return FileSpan(f"{self._root}/{stored.digest[:2]}/{stored.digest[2:]}", first, last)
 
     def delete(self, digest: str) -> None:
         """Drop the file. Who has it open reads it to its end."""
@@ -158,24 +158,30 @@ class _File:
 
 
 class FileSpan:
-    """A part of a file, open for reading; by its descriptor, as Python's own files take longer to open than to read."""
+    """A part of a file, open for reading; by its descriptor, as Python's own files take longer to open than to read.
 
-    __slots__ = ("_at", "_descriptor", "_end")
+    Attributes:
+        descriptor: the file's, positioned at the beginning of the part; -1 when it is closed.
+    """
 
-    def __init__(self, path: Path, first: int, last: int) -> None:
+    __slots__ = ("_at", "_end", "descriptor")
+
+    def __init__(self, path: str, first: int, last: int) -> None:
         self._at, self._end = first, last + 1
-        self._descriptor = os.open(path, os.O_RDONLY)
+        self.descriptor = os.open(path, os.O_RDONLY)
+        if first:
+            os.lseek(self.descriptor, first, os.SEEK_SET)
 
     def read(self, amount: int, /) -> bytes:
         """Read at most ``amount`` bytes; empty at the end of the span."""
         with disk_errors():
-            part = os.pread(self._descriptor, min(amount, self._end - self._at), self._at)
+            part = os.pread(self.descriptor, min(amount, self._end - self._at), self._at)
         self._at += len(part)
         return part
 
     def close(self) -> None:
         """Close the file; calling it again does nothing."""
-        descriptor, self._descriptor = self._descriptor, -1
+        descriptor, self.descriptor = self.descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
 

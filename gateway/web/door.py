@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
 from http import HTTPStatus
+from io import UnsupportedOperation
 from typing import Any
 
 from gateway.delivery.ask import Delivered
@@ -68,7 +69,10 @@ class Door:
         account.link = link.id or ""
         account.answer(delivered.status, self._gateway.metrics, delivered.progress)
         start_response(_STATUS[delivered.status], [*delivered.headers, ("X-Request-Id", account.request_id)])
-        return _Outgoing(delivered, account, environ)
+        outgoing, by_the_kernel = _Outgoing(delivered, account, environ), environ.get("wsgi.file_wrapper")
+        if by_the_kernel is not None and delivered.body.descriptor is not None:
+            return by_the_kernel(outgoing)  # type: ignore[no-any-return]  # gunicorn's
+        return outgoing
 
 
 def tell_refusal(environ: Environ) -> None:
@@ -88,6 +92,16 @@ class _Outgoing:
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._body)
+
+    def fileno(self) -> int:
+        """The descriptor of the file that this is (``wsgi.file_wrapper``)."""
+        if (descriptor := self._body.descriptor) is None:
+            raise UnsupportedOperation
+        return descriptor
+
+    def passed(self, count: int) -> None:
+        """Note that the kernel took so many bytes of it."""
+        self._body.passed(count)
 
     def close(self) -> None:
         """Let go of whatever stands behind it; the server calls this however it went."""

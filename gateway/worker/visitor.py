@@ -1,6 +1,7 @@
 """A visitor's socket: bounded in time, and in what the kernel holds for it."""
 
 import errno
+import os
 import select
 import socket
 import time
@@ -11,6 +12,7 @@ from gevent.monkey import get_original
 
 LEAST_RATE = 1024  # of a body, in bytes a second
 UNSENT_BYTES = 16 * 1024  # a kernel asks for more when half is sent, so this is also how slow a visitor may be
+_SENT_AT_ONCE = 2**20
 _TCP_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)
 _poll = get_original("select", "poll")  # gevent's goes through its loop, even for a look
 
@@ -75,6 +77,32 @@ class VisitorSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent has n
             except BlockingIOError:
                 pass  # waited for out here, as a traceback would hold 5 KB for as long
             self.wait_for_room()
+
+    def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:  # noqa: ANN401 (gunicorn's)
+        """Have the kernel send a part of a file by itself: nothing of it is held here, however slow the visitor is.
+
+        gunicorn calls this for ``wsgi.file_wrapper`` (PEP 3333). The file's ``passed`` is told what was taken; where
+        there is none, the file is another application's, and gevent sends it.
+
+        Raises:
+            VisitorTimedOut: nothing was accepted for the whole timeout.
+        """
+        if not hasattr(file, "passed") or count is None:
+            return int(super().sendfile(file, offset, count))
+        sent = 0
+        while sent < count:
+            try:
+                taken = os.sendfile(self.fileno(), file.fileno(), offset + sent, min(count - sent, _SENT_AT_ONCE))
+            except BlockingIOError:
+                self.wait_for_room()
+                continue
+            except OSError as error:
+                if error.errno != errno.EIO:  # of the visitor's socket
+                    raise
+                taken = 0
+            file.passed(taken)
+            sent += taken
+        return sent
 
     def has_room(self) -> bool:
         """Whether the kernel takes more at once."""

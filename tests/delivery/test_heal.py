@@ -607,7 +607,7 @@ class Shaky(FolderObjects):
         self.failures -= 1
         self.readings += 1
         self.most_readings = max(self.most_readings, self.readings)
-        span = ShakySpan(self._path(stored.digest), first, last)
+        span = ShakySpan(str(self._path(stored.digest)), first, last)
         span.store, span.breaks = self, self.failures >= 0
         return span
 

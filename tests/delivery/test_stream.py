@@ -1,14 +1,10 @@
 """A stream waits for a slow visitor with empty hands: it reads when there is room for what it reads."""
 
-import weakref
 from typing import TYPE_CHECKING, cast
 
-import gevent
 import pytest
-from greenlet import getcurrent
 
 from gateway.delivery.ask import Progress
-from gateway.delivery.beside import beside
 from gateway.delivery.stream import SMALL_CHUNK, Stream
 from gateway.resolving.source import Facts
 
@@ -94,44 +90,3 @@ def test_the_fast_are_given_ever_larger_chunks_and_the_slow_small_ones(
     list(Stream(cast("Healing", file), LaterNarrow(chunks, clock), lambda: None, 100))
 
     assert file.amounts[:3] == [times * SMALL_CHUNK for times in amounts]
-
-
-# --- a stack of its own
-
-
-def test_what_is_called_beside_gives_what_it_gives_and_raises_what_it_raises() -> None:
-    assert beside(int, "12") == 12
-    with pytest.raises(ValueError, match="invalid literal"):
-        beside(int, "twelve")
-
-
-def test_what_is_called_beside_may_wait_while_others_run() -> None:
-    ran: list[str] = []
-    other = gevent.spawn(ran.append, "other")
-
-    beside(gevent.sleep, 0)
-    beside(other.join)
-
-    assert ran == ["other"]
-
-
-def test_its_stack_goes_when_it_is_over() -> None:
-    stack = beside(lambda: weakref.ref(getcurrent()))
-
-    assert stack() is None
-
-
-def test_who_is_killed_meanwhile_leaves_nobody_behind() -> None:
-    ended: list[str] = []
-
-    def wait() -> None:
-        try:
-            gevent.sleep(60)
-        finally:
-            ended.append("ended")
-
-    waiting = gevent.spawn(beside, wait)
-    gevent.sleep(0)
-    waiting.kill()
-
-    assert ended == ["ended"]
