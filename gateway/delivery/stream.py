@@ -17,9 +17,9 @@ from gateway.resolving.source import Facts, Source, Span
 
 SMALL_CHUNK = 16 * 1024  # where there is room at all, the visitor's kernel takes so much at once
 MEDIUM_CHUNK = 64 * 1024
-LARGE_CHUNK = 128 * 1024
-LARGE_AFTER = 2**20  # more than the kernels between the origin and a visitor take for one who reads nothing
-SLOW_S = 0.1  # who takes longer for a chunk is given small ones
+LARGE_CHUNK = 2**20
+LARGE_AFTER = 4 * 2**20  # far more than the kernels between the origin and a visitor take for one who reads nothing
+SLOW_S, FAST_S = 0.1, 0.01  # who takes longer for a chunk is given small ones; who takes less, larger ones
 YIELD_EVERY = 2**20
 
 
@@ -215,8 +215,7 @@ class Stream:
                     break
                 yield chunk
                 self._count(len(chunk))
-                slow = time.monotonic() - before > SLOW_S
-                amount = SMALL_CHUNK if slow else min(2 * amount, self._largest())
+                amount = self._next_amount(amount, time.monotonic() - before)
         except GatewayError as error:
             self.progress.outcome, self.progress.broke_off = error.code, True
             raise ConnectionResetError(errno.ECONNRESET, "the origin failed in mid-stream") from error
@@ -234,8 +233,12 @@ class Stream:
         finally:
             release()
 
-    def _largest(self) -> int:
-        return LARGE_CHUNK if self.progress.sent > LARGE_AFTER else MEDIUM_CHUNK
+    def _next_amount(self, amount: int, took_s: float) -> int:
+        if took_s > SLOW_S:
+            return SMALL_CHUNK
+        if took_s > FAST_S:
+            return amount
+        return min(2 * amount, LARGE_CHUNK if self.progress.sent > LARGE_AFTER else MEDIUM_CHUNK)
 
     def _count(self, taken: int) -> None:
         before = self.progress.sent

@@ -27,6 +27,9 @@ MOST_TRAILER_LINES = 100
 LONGEST_LINE = 65536
 LONGEST_TURN_S = 0.001
 MOST_AHEAD = 352 * 1024  # what an origin may send before we read it
+MOST_AHEAD_EARNED = 6 * 2**20  # and when so much was read; the kernel lets it grow only for those who read fast
+EARNED_AFTER = 4 * 2**20
+_SO_BUF_LOCK = 72  # Linux 5.14: at 0, a buffer that was fixed may grow again
 POOLS = 64  # of origins, the last asked ones, each with as many connections that wait
 HEADER_BUFFER = 1024  # each open stream has one, and bodies pass it by
 # The parser takes such a line, and all that follows, for no headers: what frames the body may be among them.
@@ -43,6 +46,7 @@ class _PacedFile(io.RawIOBase):
         self._sock = sock
         self._raw: io.RawIOBase = sock.makefile("rb", buffering=0)
         self._cut = self._bounded = False
+        self._received, self._most_ahead = 0, MOST_AHEAD
         self._in_records = isinstance(sock, ssl.SSLSocket)
         self._failed: OSError | None = None
         self._yielded_at = time.monotonic()
@@ -64,8 +68,7 @@ class _PacedFile(io.RawIOBase):
             self._cut = self._cut or count == 0
         elif count and self._in_records:
             count += self._what_is_there(memoryview(buffer)[count:])
-        if not self._bounded:
-            self._bounded = self._bound_what_is_ahead()
+        self._bound_what_is_ahead(count or 0)
         return count
 
     def _what_is_there(self, room: memoryview) -> int:
@@ -98,17 +101,21 @@ class _PacedFile(io.RawIOBase):
             self._yielded_at = now
         return count
 
-    def _bound_what_is_ahead(self) -> bool:
-        """Stop the kernel's buffer growing. It begins small, for the slow, and grows with the speed to many MiB.
-
-        Returns whether that is done. It is not as long as the buffer is small.
+    def _bound_what_is_ahead(self, count: int) -> None:
+        """Stop the kernel's buffer growing: it begins small, and grows with the speed of the reader to many MiB.
 
         Bounding the window (``TCP_WINDOW_CLAMP``) is not enough: a full one is promised anew while the buffer has room.
         """
-        size = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
-        if size > MOST_AHEAD:
-            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MOST_AHEAD // 2)  # Linux doubles it
-        return size >= MOST_AHEAD
+        self._received += count
+        if self._received > EARNED_AFTER and self._most_ahead == MOST_AHEAD:
+            self._most_ahead = MOST_AHEAD_EARNED
+            with suppress(OSError):  # an older kernel, in which it stays as small
+                self._sock.setsockopt(socket.SOL_SOCKET, _SO_BUF_LOCK, 0)
+                self._bounded = False
+        size = 0 if self._bounded else self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        if size > self._most_ahead:
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._most_ahead // 2)  # Linux doubles it
+            self._bounded = True
 
     def headers_are_in(self) -> None:
         if self._cut:

@@ -5,6 +5,7 @@ import os
 import select
 import socket
 import time
+from contextlib import suppress
 from typing import Any
 
 import gevent.socket
@@ -27,7 +28,7 @@ class VisitorTimedOut(ConnectionResetError, TimeoutError):
 class VisitorSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent has no types
     """A visitor's socket: it waits so long for the visitor to accept a byte, and holds little that is not sent."""
 
-    __slots__ = ("_asked_at", "_patience_s", "_received")
+    __slots__ = ("_asked_at", "_patience_s", "_received", "_unsent")
 
     def __init__(self, accepted: Any, patience_s: float) -> None:  # noqa: ANN401 (gevent's socket)
         family, kind, protocol = accepted.family, accepted.type, accepted.proto
@@ -36,6 +37,7 @@ class VisitorSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent has n
         self._patience_s = patience_s
         self._asked_at: float | None = None
         self._received = 0
+        self._unsent = UNSENT_BYTES
         try:
             self.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         except OSError:  # not TCP, or a kernel without it
@@ -69,6 +71,7 @@ class VisitorSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent has n
         Raises:
             VisitorTimedOut: nothing was accepted for the whole timeout.
         """
+        self._allow_unsent(max(UNSENT_BYTES, len(data) // 2))  # large pieces are for the fast
         left = memoryview(data)
         while left:
             try:
@@ -77,6 +80,13 @@ class VisitorSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent has n
             except BlockingIOError:
                 pass  # waited for out here, as a traceback would hold 5 KB for as long
             self.wait_for_room()
+
+    def _allow_unsent(self, amount: int) -> None:
+        """Bound what the kernel holds unsent; where it cannot be told, its buffer as a whole is small."""
+        if amount != self._unsent:
+            self._unsent = amount
+            with suppress(OSError):
+                self.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, amount)
 
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:  # noqa: ANN401 (gunicorn's)
         """Have the kernel send a part of a file by itself: nothing of it is held here, however slow the visitor is.

@@ -595,7 +595,12 @@ def test_a_flood_that_is_never_waited_for_lets_others_run(monkeypatch: pytest.Mo
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells what was taken")
-def test_an_origin_far_away_is_not_taken_more_from_than_so_much_ahead() -> None:
+@pytest.mark.parametrize(
+    ("much", "most"),
+    [(sockets.EARNED_AFTER - 2**20, sockets.MOST_AHEAD), (2 * MUCH, sockets.MOST_AHEAD_EARNED)],
+    ids=["at first", "when it was earned"],
+)
+def test_an_origin_far_away_is_not_taken_more_from_than_so_much_ahead(much: int, most: int) -> None:
     """The farther an origin, the more a kernel would take ahead of whoever reads fast."""
     far, over = FarAway(), threading.Event()
 
@@ -607,13 +612,13 @@ def test_an_origin_far_away_is_not_taken_more_from_than_so_much_ahead() -> None:
     with Wire(script) as wire:
         opened = client_for(wire).get(wire.url)
         read = 0
-        while read < 2 * MUCH:
+        while read < much:
             read += len(opened.read(256 * 1024))
         over.set()
         assert wire.ended.wait(AT_ONCE_S * 5)
         opened.close()
 
-    assert far.taken - read <= sockets.MOST_AHEAD
+    assert far.taken - read <= most
 
 
 class FarAway:

@@ -19,6 +19,7 @@ from servers import Request, ScriptedServer, answer
 MIB = 2**20
 LENGTH = 64 * MIB
 MOST_UNDER_WAY = 512 * 1024
+MOST_EARNED = 8 * MIB  # what the speed of 4 MiB has earned: the kernel's buffer for the origin, and a chunk of ours
 SMALL_BUFFER = 16 * 1024
 FILES, CONNECTIONS, STREAMS = 320, 32, 19  # with so many files, a worker takes so many connections and streams
 FAST = 8 * 2**20
@@ -85,16 +86,16 @@ def stands_still(origin: CountingOrigin) -> bool:
 
 
 @pytest.mark.parametrize(
-    "first",
+    ("first", "most"),
     [
-        pytest.param(1, id="slow-from-the-first-byte"),
-        pytest.param(300_000, id="slow-after-300-KB"),
-        pytest.param(8 * MIB, id="fast-for-8-MiB"),
-        pytest.param(24 * MIB, id="fast-for-24-MiB"),
+        pytest.param(1, MOST_UNDER_WAY, id="slow-from-the-first-byte"),
+        pytest.param(300_000, MOST_UNDER_WAY, id="slow-after-300-KB"),
+        pytest.param(3 * MIB, MOST_UNDER_WAY, id="slow-after-3-MiB"),
+        pytest.param(24 * MIB, MOST_EARNED, id="fast-for-24-MiB"),
     ],
 )
 def test_little_more_is_taken_from_the_origin_than_a_visitor_reads(
-    live: LiveGateway, files: ScriptedServer, first: int
+    live: LiveGateway, files: ScriptedServer, first: int, most: int
 ) -> None:
     origin = CountingOrigin()
     path = live.path(files.route(f"/v/counted-{first}.png", origin), mode="stream")
@@ -105,7 +106,7 @@ def test_little_more_is_taken_from_the_origin_than_a_visitor_reads(
         under_way = origin.taken - taken
 
     assert rests
-    assert under_way <= MOST_UNDER_WAY
+    assert under_way <= most
 
 
 def test_a_visitor_who_accepts_nothing_is_cut_and_gives_back_the_origins_connection(
