@@ -597,7 +597,7 @@ def test_a_flood_that_is_never_waited_for_lets_others_run(monkeypatch: pytest.Mo
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells what was taken")
 @pytest.mark.parametrize(
     ("much", "most"),
-    [(sockets.EARNED_AFTER - 2**20, sockets.MOST_AHEAD), (2 * MUCH, sockets.MOST_AHEAD_EARNED)],
+    [(sockets.EARNED_AFTER - 2**20, sockets.MOST_AHEAD), (16 * MUCH, sockets.MOST_AHEAD_EARNED)],
     ids=["at first", "when it was earned"],
 )
 def test_an_origin_far_away_is_not_taken_more_from_than_so_much_ahead(much: int, most: int) -> None:
