@@ -1,5 +1,6 @@
 """Where the time of a warm redirect goes: its steps, each for itself, in this process and without a server."""
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr
@@ -110,6 +111,10 @@ def _settings() -> Settings:
 @contextmanager
 def unseen_logs() -> Iterator[None]:
     """Have the lines written, and nobody read them."""
+    handlers = logging.root.handlers[:]
     with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stderr(nowhere):  # noqa: PTH123 (a device)
         set_up_logs()
-        yield
+        try:
+            yield
+        finally:
+            logging.root.handlers[:] = handlers
