@@ -17,6 +17,7 @@ from gateway.resolving.source import Facts, Source, Span
 
 SMALL_CHUNK = 16 * 1024  # where there is room at all, the visitor's kernel takes so much at once
 MEDIUM_CHUNK = 64 * 1024
+MEDIUM_AFTER = 96 * 1024  # more than the kernels take at first for those who are slow
 LARGE_CHUNK = 2**20
 LARGE_AFTER = 4 * 2**20  # far more than the kernels between the origin and a visitor take for one who reads nothing
 SLOW_S, FAST_S = 0.1, 0.01  # who takes longer for a chunk is given small ones; who takes less, larger ones
@@ -238,7 +239,9 @@ class Stream:
             return SMALL_CHUNK
         if took_s > FAST_S:
             return amount
-        return min(2 * amount, LARGE_CHUNK if self.progress.sent > LARGE_AFTER else MEDIUM_CHUNK)
+        sent = self.progress.sent
+        largest = LARGE_CHUNK if sent > LARGE_AFTER else MEDIUM_CHUNK if sent > MEDIUM_AFTER else 2 * SMALL_CHUNK
+        return min(2 * amount, largest)
 
     def _count(self, taken: int) -> None:
         before = self.progress.sent

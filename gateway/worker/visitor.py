@@ -1,9 +1,12 @@
 """A visitor's socket: bounded in time, and in what the kernel holds for it."""
 
 import errno
+import fcntl
 import os
 import select
 import socket
+import sys
+import termios
 import time
 from contextlib import suppress
 from typing import Any
@@ -12,7 +15,7 @@ import gevent.socket
 from gevent.monkey import get_original
 
 LEAST_RATE = 1024  # of a body, in bytes a second
-UNSENT_BYTES = 16 * 1024  # a kernel asks for more when half is sent, so this is also how slow a visitor may be
+UNSENT_BYTES = 16 * 1024  # a kernel asks for more when half of it is sent
 _SENT_AT_ONCE = 2**20
 _TCP_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)
 _poll = get_original("select", "poll")  # gevent's goes through its loop, even for a look
@@ -121,12 +124,26 @@ class VisitorSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent has n
         return bool(look.poll(0))
 
     def wait_for_room(self) -> None:
-        """Wait until the kernel takes more.
+        """Wait until the kernel takes more, as long as the visitor accepts anything of what the kernel has.
 
         Raises:
             VisitorTimedOut: the visitor accepted nothing for the whole timeout.
         """
+        before = self._in_kernel()
+        while True:
+            try:
+                gevent.socket.wait_write(self.fileno(), timeout=self.timeout)
+            except TimeoutError:
+                after = self._in_kernel()
+                if after >= before:
+                    raise VisitorTimedOut(errno.ECONNRESET, "the visitor accepted nothing") from None
+                before = after
+            else:
+                return
+
+    def _in_kernel(self) -> int:
+        """How many bytes the visitor's kernel has not accepted yet (tcp(7), SIOCOUTQ); 0 where ours does not say."""
         try:
-            gevent.socket.wait_write(self.fileno(), timeout=self.timeout)
-        except TimeoutError:
-            raise VisitorTimedOut(errno.ECONNRESET, "the visitor accepted nothing") from None
+            return int.from_bytes(fcntl.ioctl(self.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+        except OSError:
+            return 0

@@ -77,7 +77,7 @@ class LaterNarrow:
 
 @pytest.mark.parametrize(
     ("chunks", "amounts"),
-    [(9, [1, 2, 4]), (2, [1, 2, 1]), (0, [1, 1, 1])],
+    [(9, [1, 2, 2]), (2, [1, 2, 1]), (0, [1, 1, 1])],
     ids=["fast", "slow after two chunks", "slow"],
 )
 def test_the_fast_are_given_ever_larger_chunks_and_the_slow_small_ones(
