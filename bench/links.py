@@ -23,10 +23,17 @@ def run() -> None:
     links = Links(signer, MemoryLedger(), guard.admit, time.time)
     peer = URLSafeTimedSerializer(SECRET)
     payload = {"task_id": "task12345", "url": URL}
-    query, token = signer.mint("task12345", URL).partition("?")[2].encode(), peer.dumps(payload)
+    queries = [signer.mint(f"task{n}", URL).partition("?")[2].encode() for n in range(CALLS * ROUNDS)]
+    new, token = enumerate(queries), peer.dumps(payload)
+
+    def verify_new() -> None:
+        number, query = next(new)
+        links.verify(f"task{number}", query)
+
     rows = (
         ("sign", lambda: signer.mint("task12345", URL), lambda: peer.dumps(payload)),
-        ("verify", lambda: links.verify("task12345", query), lambda: peer.loads(token, max_age=900)),
+        ("verify, never seen before", verify_new, lambda: peer.loads(token, max_age=900)),
+        ("verify, seen before", lambda: links.verify("task0", queries[0]), lambda: peer.loads(token, max_age=900)),
     )
     print_columns("", "ours", "itsdangerous")
     for name, ours, theirs in rows:
