@@ -18,9 +18,9 @@ from weakref import WeakKeyDictionary
 HURRIED = Path(__file__).with_name("hurried.conf.py")
 PUBLIC = "93.184.216.34"
 SHORT = {
-    "gateway.egress.sockets.CONNECT_TIMEOUT_S": 1.0,
-    "gateway.egress.sockets.HEADER_DEADLINE_S": 1.5,
-    "gateway.egress.sockets.STALL_TIMEOUT_S": 1.0,
+    "gateway.egress.pools.CONNECT_TIMEOUT_S": 1.0,
+    "gateway.egress.incoming.HEADER_DEADLINE_S": 1.5,
+    "gateway.egress.incoming.STALL_TIMEOUT_S": 1.0,
     "gateway.resolving.provider.ATTEMPT_TIMEOUT_S": 1.0,
     "gateway.resolving.provider.DEADLINE_S": 3.0,
     "gateway.resolving.pace.RATE_WINDOW_S": 1.5,

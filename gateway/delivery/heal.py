@@ -106,28 +106,26 @@ class Healing:
         self._silent_until = time.monotonic() + LONGEST_SILENCE_S
         while True:
             try:
-                return self._read_on(amount)
+                if self._opened is None:
+                    self._go_on()
+                left = amount if self._end is None else self._end - self._at
+                part = self._paced.read(min(amount, left))
+                if not part and left and self._end is not None:
+                    raise OriginFailed("less than the length it promised")
             except _AnotherFile:
                 raise
             except GatewayError as failure:
                 self.close()
                 self._bear(failure)
+            else:
+                self._at += len(part)
+                return part
 
     def close(self) -> None:
         """Let the origin go."""
         opened, self._opened = self._opened, None
         if opened is not None:
             opened.close()
-
-    def _read_on(self, amount: int) -> bytes:
-        if self._opened is None:
-            self._go_on()
-        left = amount if self._end is None else self._end - self._at
-        part = self._paced.read(min(amount, left))
-        if not part and left and self._end is not None:
-            raise OriginFailed("less than the length it promised")
-        self._at += len(part)
-        return part
 
     def _bear(self, failure: GatewayError) -> None:
         """Wait a moment, longer each time, unless it is over."""

@@ -18,10 +18,9 @@ from gateway.resolving.source import Facts, Source, Span
 SMALL_CHUNK = 16 * 1024  # where there is room at all, the visitor's kernel takes so much at once
 MEDIUM_CHUNK = 64 * 1024
 MEDIUM_AFTER = 96 * 1024  # more than the kernels take at first for those who are slow
-LARGE_CHUNK = 2**20
+LARGE_CHUNK = 2**21
 LARGE_AFTER = 4 * 2**20  # far more than the kernels between the origin and a visitor take for one who reads nothing
 SLOW_S, FAST_S = 0.1, 0.01  # who takes longer for a chunk is given small ones; who takes less, larger ones
-YIELD_EVERY = 2**20
 
 
 class Streams:
@@ -184,6 +183,7 @@ class Stream:
             self.progress.outcome, self.progress.broke_off = OriginFailed.code, True
             raise ConnectionResetError(errno.ECONNRESET, "the file is shorter than it was")
         self._count(count)
+        time.sleep(0)  # a fast disk and a fast visitor would keep everybody else waiting
         if self.progress.sent == (len(self.span) if self.span else self.facts.length):
             self._finish()
 
@@ -201,22 +201,28 @@ class Stream:
             ConnectionResetError: the origin failed for good. Bytes are out, so the connection is cut where it is: the
                 visitor sees a broken transfer, never a short file that looks whole.
         """
-        line, amount = self._line, SMALL_CHUNK
+        file, line, amount = self._file, self._line, SMALL_CHUNK
         try:
-            while True:
+            while not file.at_end:
                 before = time.monotonic()
-                if not self._file.at_end and not line.has_room():
+                has_room = line.has_room()
+                if not has_room or amount > MEDIUM_CHUNK:
                     chunk = b""
                     yield chunk
+                if not has_room:
                     line.wait_for_room()
                     if time.monotonic() - before > SLOW_S:
                         amount = SMALL_CHUNK
-                chunk = self._file.read(amount)
+                chunk = file.read(amount)
                 if not chunk:
                     break
                 yield chunk
                 self._count(len(chunk))
-                amount = self._next_amount(amount, time.monotonic() - before)
+                took_s = time.monotonic() - before
+                if took_s <= FAST_S:
+                    amount = self._larger(amount)
+                elif took_s > SLOW_S:
+                    amount = SMALL_CHUNK
         except GatewayError as error:
             self.progress.outcome, self.progress.broke_off = error.code, True
             raise ConnectionResetError(errno.ECONNRESET, "the origin failed in mid-stream") from error
@@ -234,22 +240,15 @@ class Stream:
         finally:
             release()
 
-    def _next_amount(self, amount: int, took_s: float) -> int:
-        if took_s > SLOW_S:
-            return SMALL_CHUNK
-        if took_s > FAST_S:
-            return amount
+    def _larger(self, amount: int) -> int:
         sent = self.progress.sent
         largest = LARGE_CHUNK if sent > LARGE_AFTER else MEDIUM_CHUNK if sent > MEDIUM_AFTER else 2 * SMALL_CHUNK
         return min(2 * amount, largest)
 
     def _count(self, taken: int) -> None:
-        before = self.progress.sent
         self.progress.sent += taken
         if self.progress.sent > self._max_bytes:
             raise FileTooLarge("the file goes on beyond the limit")
-        if before // YIELD_EVERY != self.progress.sent // YIELD_EVERY:
-            time.sleep(0)  # a fast origin and a fast visitor would keep everybody else waiting
 
     def _finish(self) -> None:
         self.progress.outcome = "completed"

@@ -15,11 +15,11 @@ from ssrfguard import SSRFGuardError, resolve
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError
 from urllib3.util import parse_url
 
-from gateway.egress import sockets
-from gateway.egress.deadline import within
 from gateway.egress.guard import Guard, Zone
+from gateway.egress.head import Head
 from gateway.egress.names import Lookup
-from gateway.egress.sockets import POOLS, BoundedPool, BoundedResponse, guarded_adapter
+from gateway.egress.pools import POOLS, BoundedPool, guarded_adapter
+from gateway.egress.response import Response
 from gateway.errors import OriginError, OriginFailed, OriginTimeout, OriginUnreachable, OriginUnsafe
 from gateway.hosts import DEFAULT_PORTS
 
@@ -38,21 +38,21 @@ class Answer:
         length: the body's length in bytes; None when the origin did not say.
     """
 
-    __slots__ = ("_left", "_response", "length", "status")
+    __slots__ = ("_fields", "_response", "length", "status")
 
-    def __init__(self, response: BoundedResponse) -> None:
-        self.status = response.status
-        self.length = self._left = response.length
+    def __init__(self, head: Head, response: Response) -> None:
+        self.status, self.length = head.status, response.length
+        self._fields = head.fields
         self._response = response
 
     def header(self, name: str) -> str:
         """One header as printable ASCII; empty when it is missing, or holds anything else."""
-        value = ", ".join(self._response.headers.get_all(name, ()))
-        return value.strip() if _PRINTABLE.fullmatch(value) else ""
+        value = self._fields.get(name.lower(), "")
+        return value if _PRINTABLE.fullmatch(value) else ""
 
     def drop_headers(self) -> None:
         """Let go of the headers, which are some KB for each of thousands that stream; none is told any more."""
-        self._response.headers = self._response.msg = None  # type: ignore[assignment]  # nor asked for by the library
+        self._fields = {}
 
     def read(self, amount: int) -> bytes:
         """Read what is there, at most ``amount`` bytes; wait only when nothing is. Empty at the end.
@@ -61,24 +61,13 @@ class Answer:
             OriginFailed: the body ended before its length, or its framing is broken.
             OriginTimeout: nothing came for the stall timeout.
         """
-        if self._left is not None:
-            amount = min(amount, self._left)
-        if amount == 0:
-            return b""
-        with origin_errors(), within(sockets.STALL_TIMEOUT_S):
-            part = self._response.read1(amount)
-        if self._left is not None:
-            if not part:
-                raise OriginFailed("less than the length it promised")
-            self._left -= len(part)
-        if self._left == 0 or not part:
-            self._response.give_back()
-        return part
+        try:
+            return self._response.read(amount)
+        except (http.client.HTTPException, OSError) as raised:
+            raise _meaning(raised) from raised
 
     def close(self) -> None:
         """Give the connection back when the body was read to its end, else close it."""
-        if self._left == 0:
-            self._response.give_back()
         self._response.close()
 
 
@@ -152,7 +141,7 @@ class Client:
         with origin_errors():
             way = _way(url)
             request = f"GET {way.target} HTTP/1.1\r\nHost: {way.authority}\r\n{headers}\r\n"
-            return Answer(self._pool(zone, way.scheme, way.host, way.port).get(request.encode("latin-1")))
+            return Answer(*self._pool(zone, way.scheme, way.host, way.port).get(request.encode("latin-1")))
 
     def _new_pool(self, zone: Zone, scheme: str, host: str, port: int) -> BoundedPool:
         return cast("BoundedPool", self._pools[zone].connection_from_host(host, port, scheme))
@@ -208,11 +197,14 @@ class origin_errors:  # noqa: N801 (reads like a word of the language)
         Raises:
             OriginUnsafe, OriginUnreachable, OriginTimeout, OriginFailed: what it means.
         """
-        if raised is None:
-            return
-        for kinds, ours in _MEANINGS:
-            if isinstance(raised, kinds):
-                raise ours(type(raised).__name__) from raised
+        if isinstance(raised, _OF_THE_LIBRARY):
+            raise _meaning(raised) from raised
+
+
+def _meaning(raised: Exception) -> OriginError:
+    """Which of ours it is."""
+    ours = next(ours for kinds, ours in _MEANINGS if isinstance(raised, kinds))
+    return ours(type(raised).__name__)
 
 
 _MEANINGS: tuple[tuple[tuple[type[Exception], ...], type[OriginError]], ...] = (  # the first that fits
@@ -221,3 +213,4 @@ _MEANINGS: tuple[tuple[tuple[type[Exception], ...], type[OriginError]], ...] = (
     ((ConnectTimeoutError, TimeoutError), OriginTimeout),
     ((HTTPError, http.client.HTTPException, OSError, ValueError), OriginFailed),
 )
+_OF_THE_LIBRARY = tuple(kind for kinds, _ in _MEANINGS for kind in kinds)

@@ -18,7 +18,7 @@ from gateway.egress.client import USER_AGENT, tls_roots
 from gateway.egress.deadline import within
 from gateway.egress.guard import Network, one_host_policy
 from gateway.egress.names import Lookup
-from gateway.egress.sockets import CONNECT_TIMEOUT_S, guarded_adapter
+from gateway.egress.pools import CONNECT_TIMEOUT_S, guarded_adapter
 from gateway.errors import ProviderGarbled, ProviderTimeout, ProviderUnreachable
 
 MOST_BYTES = 64 * 1024

@@ -74,7 +74,9 @@ class VisitorSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent has n
         Raises:
             VisitorTimedOut: nothing was accepted for the whole timeout.
         """
-        self._allow_unsent(max(UNSENT_BYTES, len(data) // 2))  # large pieces are for the fast
+        half = len(data) // 2
+        if half > self._unsent or 0 < half < UNSENT_BYTES < self._unsent:  # large pieces are for the fast
+            self._allow_unsent(max(UNSENT_BYTES, half))
         left = memoryview(data)
         while left:
             try:
@@ -86,10 +88,9 @@ class VisitorSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent has n
 
     def _allow_unsent(self, amount: int) -> None:
         """Bound what the kernel holds unsent; where it cannot be told, its buffer as a whole is small."""
-        if amount != self._unsent:
-            self._unsent = amount
-            with suppress(OSError):
-                self.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, amount)
+        self._unsent = amount
+        with suppress(OSError):
+            self.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, amount)
 
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:  # noqa: ANN401 (gunicorn's)
         """Have the kernel send a part of a file by itself: nothing of it is held here, however slow the visitor is.
@@ -120,7 +121,7 @@ class VisitorSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent has n
     def has_room(self) -> bool:
         """Whether the kernel takes more at once."""
         look = _poll()
-        look.register(self.fileno(), select.POLLOUT)
+        look.register(self._sock, select.POLLOUT)  # gevent's own is a call more
         return bool(look.poll(0))
 
     def wait_for_room(self) -> None:

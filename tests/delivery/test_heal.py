@@ -60,7 +60,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses and stall timeouts of fractions of a second."""
     monkeypatch.setattr(heal, "FIRST_PAUSE_S", 0.001)
     monkeypatch.setattr(heal, "FIRST_PAUSES_S", (0.001, 0.002))
-    monkeypatch.setattr("gateway.egress.sockets.STALL_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("gateway.egress.incoming.STALL_TIMEOUT_S", 0.3)
 
 
 def whole(_request: Request, sent: bytes) -> bytes:

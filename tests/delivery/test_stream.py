@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from gateway.delivery.ask import Progress
-from gateway.delivery.stream import SMALL_CHUNK, Stream
+from gateway.delivery.ask import Progress, Roomy
+from gateway.delivery.stream import LARGE_AFTER, MEDIUM_CHUNK, SMALL_CHUNK, Stream
 from gateway.resolving.source import Facts
 
 if TYPE_CHECKING:
@@ -17,9 +17,9 @@ class File:
 
     facts, span = Facts(length=3, head=b"abc", validator="", ranges=False, attachment=False), None
 
-    def __init__(self, happened: list[str]) -> None:
+    def __init__(self, happened: list[str], pieces: tuple[bytes, ...] = (b"a", b"b", b"c")) -> None:
         self.progress = Progress()
-        self._left = [b"a", b"b", b"c"]
+        self._left = list(pieces)
         self._happened = happened
         self.amounts: list[int] = []
 
@@ -56,7 +56,7 @@ def test_nothing_is_read_until_there_is_room_and_while_it_waits_nobody_holds_the
     happened.extend(f"gave {piece.decode() or 'nothing'}" for piece in stream)
 
     once = ["gave nothing", "waited", "read"]
-    assert happened == [*once, "gave a", *once, "gave b", *once, "gave c", "read"]
+    assert happened == [*once, "gave a", *once, "gave b", *once, "gave c"]
     assert (stream.progress.outcome, stream.progress.sent) == ("completed", 3)
 
 
@@ -90,3 +90,17 @@ def test_the_fast_are_given_ever_larger_chunks_and_the_slow_small_ones(
     list(Stream(cast("Healing", file), LaterNarrow(chunks, clock), lambda: None, 100))
 
     assert file.amounts[:3] == [times * SMALL_CHUNK for times in amounts]
+
+
+def test_of_large_pieces_there_is_never_more_than_one() -> None:
+    """Two of them would take turns in memory, and none would stay in the processor's cache."""
+    happened: list[str] = []
+    file = File(happened, tuple(bytes(MEDIUM_CHUNK) for _ in range(LARGE_AFTER // MEDIUM_CHUNK + 9)))
+
+    happened.extend(
+        "gave" if piece else "nothing" for piece in Stream(cast("Healing", file), Roomy(), lambda: None, 2**30)
+    )
+
+    large = sum(amount > MEDIUM_CHUNK for amount in file.amounts)
+    assert large >= 5
+    assert happened[-3 * large :] == ["nothing", "read", "gave"] * large

@@ -23,7 +23,7 @@ import pytest
 
 from certificates import make_certificate, server_context
 from factories import PNG
-from gateway.egress import sockets
+from gateway.egress import ahead, incoming
 from gateway.egress.client import Answer, Client, tls_roots
 from gateway.egress.guard import Guard
 from gateway.egress.names import Lookup
@@ -170,13 +170,13 @@ def fetch(wire: Wire) -> bytes:
 @pytest.fixture
 def short_headers(monkeypatch: pytest.MonkeyPatch) -> None:
     """A deadline of a fraction of a second for the headers."""
-    monkeypatch.setattr("gateway.egress.sockets.HEADER_DEADLINE_S", 0.3)
+    monkeypatch.setattr("gateway.egress.incoming.HEADER_DEADLINE_S", 0.3)
 
 
 @pytest.fixture
 def short_stall(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stall timeout of a fraction of a second."""
-    monkeypatch.setattr("gateway.egress.sockets.STALL_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("gateway.egress.incoming.STALL_TIMEOUT_S", 0.3)
 
 
 # --- what is sent
@@ -580,27 +580,27 @@ def test_a_stalled_body_ends_at_the_stall_timeout(head: bytes) -> None:
 
 def test_a_flood_that_is_never_waited_for_lets_others_run(monkeypatch: pytest.MonkeyPatch) -> None:
     turns: list[float] = []
-    monkeypatch.setattr("gateway.egress.sockets.LONGEST_TURN_S", 0.0)
-    with saying(b"HTTP/1.1 200 OK\r\nContent-Length: 40000\r\n\r\n" + b"x" * 40_000) as wire:
+    monkeypatch.setattr("gateway.egress.incoming.LONGEST_TURN_S", 0.0)
+    with saying(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100_000) as wire:
         opened = client_for(wire).get(wire.url)
         assert wire.ended.wait(AT_ONCE_S)
 
-        monkeypatch.setattr("gateway.egress.sockets.time.sleep", turns.append)
-        parts = list(iter(lambda: opened.read(4000), b""))
+        monkeypatch.setattr("gateway.egress.incoming.time.sleep", turns.append)
+        parts = list(iter(lambda: opened.read(10_000), b""))
         monkeypatch.undo()
         opened.close()
 
-    assert b"".join(parts) == b"x" * 40_000
-    assert turns.count(0) >= len(parts) - 1  # the first may have come with the headers
+    assert b"".join(parts) == b"x" * 100_000
+    assert turns.count(0) >= len(parts) - 2  # the first came with the headers
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells what was taken")
 @pytest.mark.parametrize(
-    ("much", "most"),
-    [(sockets.EARNED_AFTER - 2**20, sockets.MOST_AHEAD), (16 * MUCH, sockets.MOST_AHEAD_EARNED)],
-    ids=["at first", "when it was earned"],
+    ("at_once", "most"),
+    [(incoming.VERY_MUCH // 2, ahead.MOST), (incoming.VERY_MUCH, ahead.MOST_FOR_THE_FAST)],
+    ids=["little at a time", "much at a time"],
 )
-def test_an_origin_far_away_is_not_taken_more_from_than_so_much_ahead(much: int, most: int) -> None:
+def test_an_origin_far_away_is_not_taken_more_from_than_so_much_ahead(at_once: int, most: int) -> None:
     """The farther an origin, the more a kernel would take ahead of whoever reads fast."""
     far, over = FarAway(), threading.Event()
 
@@ -612,8 +612,8 @@ def test_an_origin_far_away_is_not_taken_more_from_than_so_much_ahead(much: int,
     with Wire(script) as wire:
         opened = client_for(wire).get(wire.url)
         read = 0
-        while read < much:
-            read += len(opened.read(256 * 1024))
+        while read < 16 * MUCH:
+            read += len(opened.read(at_once))
         over.set()
         assert wire.ended.wait(AT_ONCE_S * 5)
         opened.close()
@@ -881,6 +881,30 @@ def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next(delay_s: floa
     assert (first, second) == (b"ok", b"ok")
 
 
+def test_a_connection_on_which_more_is_said_than_was_asked_for_is_closed() -> None:
+    with keeping(OK + b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged") as wire:
+        client = client_for(wire)
+        bodies = [everything(client.get(wire.url)) for _ in range(2)]
+
+    assert bodies == [b"ok", b"ok"]
+    assert wire.connections == 2
+
+
+@pytest.mark.parametrize(("at_a_time", "connections"), [(incoming.VERY_MUCH // 2, 1), (incoming.VERY_MUCH, 2)])
+def test_a_connection_that_took_very_much_at_a_time_is_not_used_again(at_a_time: int, connections: int) -> None:
+    """An origin may send so far ahead over it that a visitor who comes after and reads slowly would hold it all."""
+    length = 3 * incoming.VERY_MUCH
+    with keeping(f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n".encode() + bytes(length), OK) as wire:
+        client = client_for(wire)
+        opened = client.get(wire.url)
+        read = sum(map(len, iter(lambda: opened.read(at_a_time), b"")))
+        opened.close()
+        everything(client.get(wire.url))
+
+    assert read == length
+    assert wire.connections == connections
+
+
 def test_an_answer_that_breaks_the_rules_costs_its_connection() -> None:
     with keeping(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nhello", OK) as wire:
         client = client_for(wire)
@@ -1057,12 +1081,13 @@ def test_a_certificate_that_the_system_trusts_is_taken(trusted: Path) -> None:
 
 
 def test_what_has_come_over_tls_is_read_at_once_however_many_records_it_is(trusted: Path) -> None:
-    head = b"HTTP/1.1 200 OK\r\nContent-Length: 20000\r\n\r\n"
-    with over_tls(trusted, head, *[b"x" * 1000] * 20) as wire:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 60000\r\n\r\n"
+    with over_tls(trusted, head, *[b"x" * 1000] * 60) as wire:
         answer = client_for(wire).get(wire.url)
 
         assert wire.ended.wait(AT_ONCE_S)
-        assert len(answer.read(20_000)) == 20_000
+        with_the_head = len(answer.read(60_000))
+        assert len(answer.read(60_000)) == 60_000 - with_the_head
 
 
 def test_a_broken_tls_record_takes_nothing_from_those_before_it(trusted: Path) -> None:
@@ -1129,7 +1154,7 @@ def test_slow_headers_over_tls_end_at_the_deadline(trusted: Path, said: bytes) -
 
 
 def test_a_handshake_that_does_not_begin_ends_at_the_connect_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.egress.sockets.CONNECT_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("gateway.egress.pools.CONNECT_TIMEOUT_S", 0.3)
     begun = time.monotonic()
 
     def script(_connection: socket.socket) -> None:
@@ -1150,13 +1175,13 @@ monkey.patch_all()
 import sys
 from ipaddress import ip_network
 import gevent
-from gateway.egress import client, sockets
+from gateway.egress import client, incoming, pools
 from gateway.egress.guard import Guard
 from gateway.egress.names import Lookup
 from gateway.hosts import HostPattern
 from gateway.resolving import remote
 
-sockets.CONNECT_TIMEOUT_S = sockets.HEADER_DEADLINE_S = sockets.STALL_TIMEOUT_S = remote.OPEN_DEADLINE_S = 1.0
+pools.CONNECT_TIMEOUT_S = incoming.HEADER_DEADLINE_S = incoming.STALL_TIMEOUT_S = remote.OPEN_DEADLINE_S = 1.0
 guard = Guard([HostPattern.parse("127.0.0.1:" + sys.argv[1])], [ip_network("127.0.0.0/8")])
 fetch = client.Client(guard, Lookup())
 try:

@@ -1,0 +1,200 @@
+"""What comes in over a connection: read under a deadline, in turns with others, and little of it ahead."""
+
+import io
+import re
+import socket
+import ssl
+import time
+from http.client import HTTPException
+from sys import maxsize
+from typing import TYPE_CHECKING, Any
+
+from gateway.egress import ahead
+from gateway.egress.deadline import within
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HEADER_DEADLINE_S = 10.0
+STALL_TIMEOUT_S = 20.0
+LONGEST_TURN_S = 0.001
+FIRST_READ = 16 * 1024  # a head, and as much of the body as a visitor's kernel takes at once
+LONGEST_BLOCK = 64 * 1024
+VERY_MUCH = 2**20  # at a time: for those who take 100 MB/s
+_LINE_END, _EMPTY_LINE = re.compile(rb"\n"), re.compile(rb"(?:\A|\n)\r?\n")
+_RECORD = 16 * 1024  # of TLS, at most (RFC 8446 section 5.1)
+_TOGETHER = 2**20  # so much stays in the processor's cache until it is sent on
+_NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+
+class Incoming:
+    """The receiving side of a connection. What comes beyond what was asked for is kept for the next who asks.
+
+    A deadline holds for the headers, from the beginning on.
+
+    Args:
+        sock: connected; its timeout is set here.
+
+    Attributes:
+        until: monotonic seconds, by which what is asked for has to come; 0 for so long after the wait for it begins.
+        received: how many bytes came.
+    """
+
+    __slots__ = (
+        "_kept",
+        "_receive_now",
+        "_sock",
+        "_widened",
+        "_yielded_at",
+        "received",
+        "until",
+    )
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._kept = b""
+        self._widened = FIRST_READ
+        self.received = 0
+        self._yielded_at = time.monotonic()
+        self.until = self._yielded_at + HEADER_DEADLINE_S
+        sock.settimeout(0)
+        self._receive_now: Callable[[int], bytes] = sock.recv
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether the connection is as it was before: nothing is left, and an origin cannot send more ahead."""
+        return not self._kept and self._widened < maxsize
+
+    def line(self) -> bytes:
+        """Read a line with its end.
+
+        Raises:
+            HTTPException: it has none, or is too long.
+            OSError: the connection broke, or was silent for too long.
+        """
+        return self._up_to(_LINE_END)
+
+    def block(self) -> bytes:
+        """Read lines up to an empty one, with it.
+
+        Raises:
+            HTTPException: there is none, or they are too long.
+            OSError: the connection broke, or was silent for too long.
+        """
+        return self._up_to(_EMPTY_LINE)
+
+    def take(self, amount: int) -> bytes:
+        """Read what is there, at most ``amount`` bytes; wait only when nothing is. Empty at the end.
+
+        Raises:
+            OSError: the connection broke, or was silent for too long.
+        """
+        if self._kept:
+            part, self._kept = self._kept[:amount], self._kept[amount:]
+            return part
+        if amount > self._widened:
+            self._widen(amount)
+        return self._receive(amount)
+
+    def _up_to(self, end: re.Pattern[bytes]) -> bytes:
+        searched = 0
+        while not (match := end.search(self._kept, searched, LONGEST_BLOCK)):
+            searched = max(0, len(self._kept) - 2)
+            if len(self._kept) >= LONGEST_BLOCK:
+                raise HTTPException("a line or a head that is too long")
+            part = self._receive(FIRST_READ)
+            if not part:
+                raise HTTPException("cut amid the headers or the framing")
+            self._kept += part
+        found, self._kept = self._kept[: match.end()], self._kept[match.end() :]
+        return found
+
+    def _widen(self, amount: int) -> None:
+        if amount < VERY_MUCH:
+            self._widened = VERY_MUCH - 1
+            ahead.widen(self._sock)
+        else:
+            self._widened = maxsize
+            ahead.widen_for_the_fast(self._sock)
+
+    def _receive(self, amount: int) -> bytes:
+        """Receive what is there. Give way now and then: a flood never makes anybody wait, and others would."""
+        if time.monotonic() - self._yielded_at > LONGEST_TURN_S:
+            time.sleep(0)
+            self._yielded_at = time.monotonic()
+        try:
+            part = self._receive_now(amount)
+        except _NOT_NOW:
+            part = self._wait_and_receive(amount)
+            self._yielded_at = time.monotonic()
+        self.received += len(part)
+        return part
+
+    def _wait_and_receive(self, amount: int) -> bytes:
+        now = time.monotonic()
+        self.until = self.until or now + STALL_TIMEOUT_S
+        if self.until <= now:
+            raise TimeoutError("nothing came in time")
+        self._sock.settimeout(self.until - now)
+        try:
+            return self._sock.recv(amount)
+        finally:
+            self._sock.settimeout(0)
+
+
+class IncomingRecords(Incoming):
+    """The same over TLS, of which a record of 16 KB is read at a time: they are taken up together."""
+
+    __slots__ = ("_records",)
+
+    def __init__(self, sock: ssl.SSLSocket) -> None:
+        super().__init__(sock)
+        self._records = _Records(sock)
+        read = io.BufferedReader(self._records, 1).read1  # makes room for the bytes, and keeps none
+        self._receive_now = lambda amount: read(min(amount, _TOGETHER))
+
+    def _wait_and_receive(self, amount: int) -> bytes:
+        """Wait for a record, of which every byte would begin the wait of the socket itself anew."""
+        with within(max(0, self.until - time.monotonic()) if self.until else STALL_TIMEOUT_S):
+            first = super()._wait_and_receive(min(amount, _RECORD))
+        if not first or len(first) == amount:
+            return first
+        try:
+            return first + self._receive_now(amount - len(first))
+        except _NOT_NOW:
+            return first
+        except OSError as failed:
+            self._records.failed = failed
+            return first
+
+
+class _Records(io.RawIOBase):
+    """Reads as many records as there are and find room.
+
+    Attributes:
+        failed: what went wrong after the first; it is raised at the next read.
+    """
+
+    def __init__(self, sock: ssl.SSLSocket) -> None:
+        self._sock = sock
+        self.failed: OSError | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 (any writable buffer)
+        if self.failed is not None:
+            raise self.failed
+        room = memoryview(buffer)
+        count = self._sock.recv_into(room)
+        left = len(room) - count
+        read = self._sock._sslobj.read  # type: ignore[attr-defined]  # noqa: SLF001 (the socket's takes twice as long)
+        try:
+            while count and left:
+                count = read(left, room[-left:])
+                left -= count
+        except _NOT_NOW:
+            pass
+        except OSError as failed:
+            self.failed = failed
+        return len(room) - left

@@ -1,0 +1,136 @@
+"""A response of an origin: its body as its head frames it (RFC 9112 sections 6 and 7), read strictly."""
+
+import re
+import socket
+import ssl
+from collections.abc import Callable
+from http.client import HTTPException, IncompleteRead
+
+from gateway.egress.head import Head
+from gateway.egress.incoming import Incoming, IncomingRecords
+
+MOST_TRAILER_LINES = 100
+_LENGTH = re.compile(r"[0-9]{1,18}")
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n]*)?\r?\n")
+_SWITCHED = 101  # to another protocol
+_BODILESS = {_SWITCHED, 204, 304}
+Over = Callable[[bool], None]
+
+
+def incoming_of(sock: socket.socket) -> Incoming:
+    """What comes in over a connection, plain or TLS."""
+    return IncomingRecords(sock) if isinstance(sock, ssl.SSLSocket) else Incoming(sock)
+
+
+class Response:
+    """A response whose head is in, and whose body is still to be read.
+
+    Args:
+        incoming: where the body comes from.
+        head: what came before.
+        over: called once, when nothing more will be read; with whether the connection is good for another request.
+        bodiless: whether it is the answer to a request of which no answer has a body.
+
+    Attributes:
+        length: the body's in bytes; None when it is not told.
+        keeps: whether the connection is kept when the body was read.
+
+    Raises:
+        HTTPException: the head contradicts itself.
+    """
+
+    __slots__ = ("_chunk", "_in_chunks", "_incoming", "_left", "_over", "keeps", "length")
+
+    def __init__(self, incoming: Incoming, head: Head, over: Over, *, bodiless: bool = False) -> None:
+        self._incoming = incoming
+        coding, told = head.fields.get("transfer-encoding"), head.fields.get("content-length")
+        if coding is not None and coding.lower() != "chunked":
+            raise HTTPException("a transfer coding that was not asked for")
+        length = None if told is None else _length(told)
+        clear = (coding is None) is (length is not None)  # with both, one of them lies; with none, its end is the end
+        if bodiless or head.status in _BODILESS:
+            coding, length, clear = None, 0, True
+        self.length = self._left = length if coding is None else None
+        self.keeps = clear and _keeps(head)
+        self._in_chunks = coding is not None
+        self._chunk = -1  # bytes left of this one; -1 before the first
+        self._over: Over | None = over
+
+    def read(self, amount: int) -> bytes:
+        """Read what is there of the body, at most ``amount`` bytes; wait only when nothing is. Empty at the end.
+
+        Raises:
+            HTTPException: it ended before its length, or its framing is broken.
+            OSError: the connection broke, or nothing came for the stall timeout.
+        """
+        if self._over is None or not amount:
+            return b""
+        self._incoming.until = 0.0
+        if self._in_chunks:
+            return self._read_chunk(amount)
+        left = self._left
+        if left is None:
+            if not (part := self._incoming.take(amount)):
+                self._finish()
+            return part
+        part = self._incoming.take(min(amount, left)) if left else b""
+        if left and not part:
+            raise IncompleteRead(b"", left)
+        self._left = left = left - len(part)
+        if not left:
+            self._finish()
+        return part
+
+    def close(self) -> None:
+        """Read no more of it. The connection is only good for another request when nothing was left."""
+        if self._left == 0:
+            self._finish()
+        over, self._over = self._over, None
+        if over is not None:
+            over(False)  # noqa: FBT003 (what it is told is said where it is made)
+
+    def _finish(self) -> None:
+        over, self._over = self._over, None
+        if over is not None:
+            over(self.keeps and self._incoming.is_clean)
+
+    def _read_chunk(self, amount: int) -> bytes:
+        if self._chunk <= 0:
+            if self._chunk == 0 and self._incoming.line() != b"\r\n":
+                raise IncompleteRead(b"")
+            self._chunk = self._next_chunk()
+            if not self._chunk:
+                self._skip_trailers()
+                self._finish()
+                return b""
+        part = self._incoming.take(min(amount, self._chunk))
+        if not part:
+            raise IncompleteRead(b"")
+        self._chunk -= len(part)
+        return part
+
+    def _next_chunk(self) -> int:
+        if not (match := _CHUNK_SIZE.fullmatch(self._incoming.line())):
+            raise IncompleteRead(b"")
+        return int(match[1], 16)
+
+    def _skip_trailers(self) -> None:
+        for _ in range(MOST_TRAILER_LINES):
+            if self._incoming.line() in {b"\r\n", b"\n"}:
+                return
+        raise HTTPException("too many trailers")
+
+
+def _length(told: str) -> int | None:
+    """Read a Content-Length, or a list of the same; None when it is no number (RFC 9110 section 8.6)."""
+    lengths = {length.strip() for length in told.split(",")}
+    if len(lengths) > 1:
+        raise HTTPException("lengths that differ")
+    length = lengths.pop()
+    return int(length) if _LENGTH.fullmatch(length) else None
+
+
+def _keeps(head: Head) -> bool:
+    """Whether the connection is kept (RFC 9112 section 9.3)."""
+    options = {option.strip() for option in head.fields.get("connection", "").lower().split(",")}
+    return head.status != _SWITCHED and "close" not in options and (head.minor > 0 or "keep-alive" in options)
