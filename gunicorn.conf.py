@@ -43,7 +43,9 @@ timeout = 60
 limit_request_line = 8190  # the most gunicorn takes; a mail tracker may have encoded the url twice
 logger_class = QuietLogger  # gunicorn's own line for a request has its signature
 logconfig_dict = LOGGING
-forwarder_headers = ""  # nobody may set SCRIPT_NAME by a request header
+forwarder_headers = ""  # nobody may set SCRIPT_NAME by a request header,
+secure_scheme_headers = {}  # nor the scheme: GATEWAY_TRUSTED_PROXIES says whom to believe,
+forwarded_allow_ips = "*"  # so nobody need be looked up here
 control_socket_disable = True
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112 (memory: a heartbeat never waits for a disk)
 

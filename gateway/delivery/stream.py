@@ -17,7 +17,7 @@ from gateway.resolving.source import Facts, Source, Span
 
 SMALL_CHUNK = 16 * 1024  # where there is room at all, the visitor's kernel takes so much at once
 MEDIUM_CHUNK = 64 * 1024
-MEDIUM_AFTER = 96 * 1024  # more than the kernels take at first for those who are slow
+MEDIUM_AFTER = 32 * 1024
 LARGE_CHUNK = 2**21
 LARGE_AFTER = 4 * 2**20  # far more than the kernels between the origin and a visitor take for one who reads nothing
 SLOW_S, FAST_S = 0.1, 0.01  # who takes longer for a chunk is given small ones; who takes less, larger ones

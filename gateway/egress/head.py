@@ -11,7 +11,6 @@ MOST_FIELDS = 100
 _SWITCHING_PROTOCOLS = 101
 _STATUS_LINE = re.compile(rb"HTTP/1\.([0-9])[ \t]+([1-9][0-9]{2})(?:[ \t]([^\r\n]*))?\r?\n")
 _FIELD = re.compile(r"([!-9;-~]+):([^\r\n]*(?:\r?\n[ \t][^\r\n]*)*)\r?\n")  # in each step one way only to go on
-_FOLD = re.compile(r"[ \t]*\r?\n[ \t]+")
 
 
 class Head(NamedTuple):
@@ -64,12 +63,12 @@ def _fields(block: str) -> dict[str, str]:
     at = count = 0
     while match := _FIELD.match(block, at):
         at, count = match.end(), count + 1
+        if count > MOST_FIELDS:
+            raise HTTPException("too many headers")
         name, value = match[1].lower(), match[2].strip(" \t")
-        if "\n" in value:
-            value = _FOLD.sub(" ", value)
+        if "\n" in value:  # folded, which is as good as a space (RFC 9112 section 5.2)
+            value = " ".join(line.strip(" \t\r") for line in value.split("\n")).strip(" ")
         fields[name] = f"{fields[name]}, {value}" if name in fields else value
     if block[at:] not in {"\r\n", "\n"}:
         raise HTTPException("a line among the headers that is none")
-    if count > MOST_FIELDS:
-        raise HTTPException("too many headers")
     return fields

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 HEADER_DEADLINE_S = 10.0
 STALL_TIMEOUT_S = 20.0
 LONGEST_TURN_S = 0.001
-FIRST_READ = 16 * 1024  # a head, and as much of the body as a visitor's kernel takes at once
+FIRST_READ = 4 * 1024  # a head, and the beginning of a body, which finds room at a visitor's behind our own head
 LONGEST_BLOCK = 64 * 1024
 VERY_MUCH = 2**20  # at a time: for those who take 100 MB/s
-_LINE_END, _EMPTY_LINE = re.compile(rb"\n"), re.compile(rb"(?:\A|\n)\r?\n")
+_LINE_END, _EMPTY_LINE = re.compile(rb"\n"), re.compile(rb"(?<![^\n])\r?\n")
 _RECORD = 16 * 1024  # of TLS, at most (RFC 8446 section 5.1)
 _TOGETHER = 2**20  # so much stays in the processor's cache until it is sent on
 _NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
@@ -41,6 +41,7 @@ class Incoming:
     """
 
     __slots__ = (
+        "_given",
         "_kept",
         "_receive_now",
         "_sock",
@@ -52,7 +53,7 @@ class Incoming:
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        self._kept = b""
+        self._kept, self._given = b"", 0  # bytes, of which the first were given already
         self._widened = FIRST_READ
         self.received = 0
         self._yielded_at = time.monotonic()
@@ -89,24 +90,34 @@ class Incoming:
         Raises:
             OSError: the connection broke, or was silent for too long.
         """
+        if time.monotonic() - self._yielded_at > LONGEST_TURN_S:
+            self._give_way()
         if self._kept:
-            part, self._kept = self._kept[:amount], self._kept[amount:]
+            end = self._given + amount
+            part = self._kept[self._given : end]
+            self._kept, self._given = (self._kept, end) if end < len(self._kept) else (b"", 0)
             return part
         if amount > self._widened:
             self._widen(amount)
         return self._receive(amount)
 
     def _up_to(self, end: re.Pattern[bytes]) -> bytes:
-        searched = 0
-        while not (match := end.search(self._kept, searched, LONGEST_BLOCK)):
+        begin = searched = self._given
+        while not (match := end.search(self._kept, searched, begin + LONGEST_BLOCK)):
+            self._kept, begin = self._kept[begin:], 0
             searched = max(0, len(self._kept) - 2)
             if len(self._kept) >= LONGEST_BLOCK:
                 raise HTTPException("a line or a head that is too long")
+            if time.monotonic() - self._yielded_at > LONGEST_TURN_S:
+                self._give_way()
             part = self._receive(FIRST_READ)
             if not part:
                 raise HTTPException("cut amid the headers or the framing")
             self._kept += part
-        found, self._kept = self._kept[: match.end()], self._kept[match.end() :]
+        self._given = match.end()
+        found = self._kept[begin : self._given]
+        if self._given == len(self._kept):
+            self._kept, self._given = b"", 0
         return found
 
     def _widen(self, amount: int) -> None:
@@ -117,14 +128,17 @@ class Incoming:
             self._widened = maxsize
             ahead.widen_for_the_fast(self._sock)
 
+    def _give_way(self) -> None:
+        """Let others run: gevent's sockets do so only when they wait, and a flood never makes them wait."""
+        time.sleep(0)
+        self._yielded_at = time.monotonic()
+
     def _receive(self, amount: int) -> bytes:
-        """Receive what is there. Give way now and then: a flood never makes anybody wait, and others would."""
-        if time.monotonic() - self._yielded_at > LONGEST_TURN_S:
-            time.sleep(0)
-            self._yielded_at = time.monotonic()
         try:
             part = self._receive_now(amount)
         except _NOT_NOW:
+            part = None  # waited for out here, as a traceback would hold some KB for as long
+        if part is None:
             part = self._wait_and_receive(amount)
             self._yielded_at = time.monotonic()
         self.received += len(part)
@@ -153,6 +167,11 @@ class IncomingRecords(Incoming):
         read = io.BufferedReader(self._records, 1).read1  # makes room for the bytes, and keeps none
         self._receive_now = lambda amount: read(min(amount, _TOGETHER))
 
+    @property
+    def is_clean(self) -> bool:
+        """The same; of what was not asked for, the library may have a part."""
+        return super().is_clean and self._records.failed is None and not self._records.sock.pending()
+
     def _wait_and_receive(self, amount: int) -> bytes:
         """Wait for a record, of which every byte would begin the wait of the socket itself anew."""
         with within(max(0, self.until - time.monotonic()) if self.until else STALL_TIMEOUT_S):
@@ -164,7 +183,7 @@ class IncomingRecords(Incoming):
         except _NOT_NOW:
             return first
         except OSError as failed:
-            self._records.failed = failed
+            self._records.failed = failed.with_traceback(None)
             return first
 
 
@@ -172,29 +191,34 @@ class _Records(io.RawIOBase):
     """Reads as many records as there are and find room.
 
     Attributes:
+        sock: where they come from.
         failed: what went wrong after the first; it is raised at the next read.
     """
 
     def __init__(self, sock: ssl.SSLSocket) -> None:
-        self._sock = sock
-        self.failed: OSError | None = None
+        self.sock = sock
+        self.failed: OSError | None = None  # without its traceback, which would hold this
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:  # noqa: ANN401 (any writable buffer)
         if self.failed is not None:
-            raise self.failed
+            raise self._forgotten()
         room = memoryview(buffer)
-        count = self._sock.recv_into(room)
+        count = self.sock.recv_into(room)
         left = len(room) - count
-        read = self._sock._sslobj.read  # type: ignore[attr-defined]  # noqa: SLF001 (the socket's takes twice as long)
+        read = self.sock._sslobj.read  # type: ignore[attr-defined]  # noqa: SLF001 (the socket's takes twice as long)
         try:
             while count and left:
                 count = read(left, room[-left:])
                 left -= count
-        except _NOT_NOW:
-            pass
+        except (*_NOT_NOW, ssl.SSLEOFError):
+            pass  # the socket itself tells whether that is an end
         except OSError as failed:
-            self.failed = failed
+            self.failed = failed.with_traceback(None)
         return len(room) - left
+
+    def _forgotten(self) -> OSError:
+        failed, self.failed = self.failed or OSError(), None
+        return failed

@@ -4,8 +4,8 @@ import select
 from contextlib import suppress
 from functools import partial
 from http.client import HTTPMessage
-from socket import socket
-from typing import Any, cast
+from socket import SHUT_RDWR, socket
+from typing import Any
 
 from gevent.monkey import get_original
 from gevent.queue import LifoQueue
@@ -36,7 +36,7 @@ class BoundedPool(HTTPConnectionPool):
         Raises:
             SSRFGuardError, HTTPError, http.client.HTTPException, OSError: what went wrong on the way.
         """
-        connection = cast("HTTPConnection", self._get_conn())
+        connection: HTTPConnection = self._get_conn()  # type: ignore[assignment]  # which the library makes so
         try:
             incoming = incoming_of(_asked(connection, request))
             head = read_head(incoming)
@@ -58,7 +58,7 @@ def _asked(connection: HTTPConnection, request: bytes) -> socket:
     if is_new:
         connection.timeout = CONNECT_TIMEOUT_S
         connection.connect()
-    sock = cast("socket", connection.sock)
+    sock: socket = connection.sock
     if is_new:
         ahead.hold(sock)
     sock.settimeout(SEND_TIMEOUT_S)
@@ -71,7 +71,7 @@ class LibraryResponse:
     """A response as urllib3 wants them of :mod:`http.client`: ``requests`` calls the provider's API so."""
 
     def __init__(self, sock: socket, _debuglevel: int = 0, method: str | None = None) -> None:
-        self._incoming = incoming_of(sock)
+        self._sock, self._incoming = sock, incoming_of(sock)
         self._file = sock.makefile("rb", buffering=0)  # the library closes the socket before it reads the body
         self._bodiless = method == "HEAD"
         self._response: Response | None = None
@@ -101,9 +101,15 @@ class LibraryResponse:
         """Read no more."""
         if self._response is not None:
             self._response.close()
-        self._over()
+        self._let_go()
 
-    def _over(self, _good: bool = False) -> None:  # noqa: FBT001, FBT002 (by position, from within)
+    def _over(self, good: bool) -> None:  # noqa: FBT001 (by position, from within)
+        if not good:  # the library would use the connection again
+            with suppress(OSError):
+                self._sock.shutdown(SHUT_RDWR)
+        self._let_go()
+
+    def _let_go(self) -> None:
         self.closed = True
         self._file.close()
 

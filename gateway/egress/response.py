@@ -10,7 +10,7 @@ from gateway.egress.head import Head
 from gateway.egress.incoming import Incoming, IncomingRecords
 
 MOST_TRAILER_LINES = 100
-_LENGTH = re.compile(r"[0-9]{1,18}")
+_LENGTH = re.compile(r"[0-9]{1,4000}")  # more than any file has, and that is told
 _CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n]*)?\r?\n")
 _SWITCHED = 101  # to another protocol
 _BODILESS = {_SWITCHED, 204, 304}
@@ -47,7 +47,8 @@ class Response:
         if coding is not None and coding.lower() != "chunked":
             raise HTTPException("a transfer coding that was not asked for")
         length = None if told is None else _length(told)
-        clear = (coding is None) is (length is not None)  # with both, one of them lies; with none, its end is the end
+        # With both told, one of them lies; with none, the connection's end is the body's; and 1.0 knew no chunks.
+        clear = length is not None if coding is None else told is None and head.minor > 0
         if bodiless or head.status in _BODILESS:
             coding, length, clear = None, 0, True
         self.length = self._left = length if coding is None else None
@@ -123,7 +124,7 @@ class Response:
 
 def _length(told: str) -> int | None:
     """Read a Content-Length, or a list of the same; None when it is no number (RFC 9110 section 8.6)."""
-    lengths = {length.strip() for length in told.split(",")}
+    lengths = {length.strip(" \t") for length in told.split(",")}
     if len(lengths) > 1:
         raise HTTPException("lengths that differ")
     length = lengths.pop()
@@ -132,5 +133,5 @@ def _length(told: str) -> int | None:
 
 def _keeps(head: Head) -> bool:
     """Whether the connection is kept (RFC 9112 section 9.3)."""
-    options = {option.strip() for option in head.fields.get("connection", "").lower().split(",")}
+    options = {option.strip(" \t") for option in head.fields.get("connection", "").lower().split(",")}
     return head.status != _SWITCHED and "close" not in options and (head.minor > 0 or "keep-alive" in options)

@@ -220,6 +220,7 @@ class _Download:
 
     def read(self, amount: int, /) -> bytes:
         """Read at most ``amount`` bytes; empty at the end."""
+        time.sleep(0)  # a large file would keep everybody else waiting
         with _store_errors():
             return self._body.read(amount)
 

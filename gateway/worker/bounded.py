@@ -35,6 +35,11 @@ class BoundedWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no type
         self._waiting: OrderedDict[Any, VisitorSocket] = OrderedDict()
         self._most = int(self.worker_connections * (1 - _SHARE_IN_RESERVE))
 
+    def init_process(self) -> None:
+        """Begin. What is set stays so until this worker ends, and is asked for twenty times a request."""
+        self.cfg.__dict__.update({name: setting.get() for name, setting in self.cfg.settings.items()})
+        super().init_process()
+
     def handle(self, listener: Any, client: Any, addr: Any) -> None:  # noqa: ANN401 (gunicorn's own)
         """Serve one connection."""
         visitor, greenlet = VisitorSocket(client, self.patience_s), gevent.getcurrent()

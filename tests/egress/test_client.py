@@ -423,6 +423,18 @@ def test_headers_out_of_proportion_are_refused(head: bytes) -> None:
         client_for(wire).get(wire.url)
 
 
+def test_a_folded_header_of_blanks_holds_up_nobody() -> None:
+    begun = time.monotonic()
+    head = b"HTTP/1.1 200 OK\r\nX: a" + b" " * 60_000 + b"b\r\n c\r\n"
+
+    with saying(head + b'ETag:\r\n "x"\r\n \r\nContent-Length: 2\r\n\r\nok') as wire:
+        opened = client_for(wire).get(wire.url)
+        body = everything(opened)
+
+    assert (opened.header("ETag"), body) == ('"x"', b"ok")
+    assert time.monotonic() - begun < AT_ONCE_S
+
+
 @pytest.mark.usefixtures("short_headers")
 @pytest.mark.parametrize(
     "drop",
@@ -597,8 +609,12 @@ def test_a_flood_that_is_never_waited_for_lets_others_run(monkeypatch: pytest.Mo
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells what was taken")
 @pytest.mark.parametrize(
     ("at_once", "most"),
-    [(incoming.VERY_MUCH // 2, ahead.MOST), (incoming.VERY_MUCH, ahead.MOST_FOR_THE_FAST)],
-    ids=["little at a time", "much at a time"],
+    [
+        (incoming.FIRST_READ, ahead.MOST),
+        (incoming.VERY_MUCH // 2, ahead.MOST),
+        (incoming.VERY_MUCH, ahead.MOST_FOR_THE_FAST),
+    ],
+    ids=["very little at a time", "little at a time", "much at a time"],
 )
 def test_an_origin_far_away_is_not_taken_more_from_than_so_much_ahead(at_once: int, most: int) -> None:
     """The farther an origin, the more a kernel would take ahead of whoever reads fast."""
@@ -841,6 +857,25 @@ def test_a_connection_is_used_again_after_its_body_was_read(said: bytes) -> None
 
     assert bodies == [b"ok"] * 3
     assert wire.connections == 1
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: zz\r\n",
+        b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: keep-alive\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: x, Close\r\n",
+    ],
+    ids=["two-lengths", "a-length-that-is-none", "chunks-before-there-were-any", "closes"],
+)
+def test_a_connection_whose_framing_is_in_doubt_is_not_used_again(head: bytes) -> None:
+    with keeping(head + b"\r\n2\r\nok\r\n0\r\n\r\n") as wire:
+        client = client_for(wire)
+        bodies = [everything(client.get(wire.url)) for _ in range(2)]
+
+    assert bodies == [b"ok"] * 2
+    assert wire.connections == 2
 
 
 @pytest.mark.parametrize("read", [0, 1, 2], ids=["unread", "half-read", "all-but-the-end"])
@@ -1105,6 +1140,31 @@ def test_a_broken_tls_record_takes_nothing_from_those_before_it(trusted: Path) -
         with pytest.raises(OriginError):
             answer.read(2000)
         answer.close()
+
+
+def test_a_body_that_ends_with_its_tls_connection_is_whole_however_that_is_closed(trusted: Path) -> None:
+    with over_tls(trusted, b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 10_000) as wire:
+        opened = client_for(wire).get(wire.url)
+        assert wire.ended.wait(AT_ONCE_S)
+
+        assert everything(opened) == b"x" * 10_000
+
+
+def test_what_a_tls_record_says_beyond_the_end_is_not_taken_for_the_next_answer(trusted: Path) -> None:
+    body = b"x" * 12_000
+    forged = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged"
+
+    def script(connection: socket.socket) -> None:
+        wire.take(connection)
+        connection.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body + forged)
+        wire.take(connection)
+
+    with Wire(script, tls=server_context(trusted)) as wire:
+        client = client_for(wire)
+        bodies = [everything(client.get(wire.url)) for _ in range(2)]
+
+    assert bodies == [body, body]
+    assert wire.connections == 2
 
 
 def test_a_certificate_of_another_name_is_unreachable(tmp_path: Path, trust: Callable[[Path], None]) -> None:
