@@ -42,6 +42,8 @@ class Response:
     __slots__ = ("_chunk", "_in_chunks", "_incoming", "_left", "_over", "keeps", "length")
 
     def __init__(self, incoming: Incoming, head: Head, over: Over, *, bodiless: bool = False) -> None:
+        self._over: Over | None = None
+        self._left: int | None = None  # bytes of the body, where its length is told
         self._incoming = incoming
         coding, told = head.fields.get("transfer-encoding"), head.fields.get("content-length")
         if coding is not None and coding.lower() != "chunked":
@@ -55,7 +57,7 @@ class Response:
         self.keeps = clear and _keeps(head)
         self._in_chunks = coding is not None
         self._chunk = -1  # bytes left of this one; -1 before the first
-        self._over: Over | None = over
+        self._over = over
 
     def read(self, amount: int) -> bytes:
         """Read what is there of the body, at most ``amount`` bytes; wait only when nothing is. Empty at the end.
@@ -89,6 +91,10 @@ class Response:
         over, self._over = self._over, None
         if over is not None:
             over(False)  # noqa: FBT003 (what it is told is said where it is made)
+
+    def __del__(self) -> None:
+        """Let go of the connection of one that nobody closed."""
+        self.close()
 
     def _finish(self) -> None:
         over, self._over = self._over, None
