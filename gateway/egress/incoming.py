@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 HEADER_DEADLINE_S = 10.0
 STALL_TIMEOUT_S = 20.0
 LONGEST_TURN_S = 0.001
-FIRST_READ = 4 * 1024  # a head, and the beginning of a body, which finds room at a visitor's behind our own head
+FIRST_READ = 3 * 1024  # a head, and the beginning of a body
 LONGEST_BLOCK = 64 * 1024
 VERY_MUCH = 2**20  # at a time: for those who take 100 MB/s
 _LINE_END, _EMPTY_LINE = re.compile(rb"\n"), re.compile(rb"(?<![^\n])\r?\n")
