@@ -16,7 +16,7 @@ from gateway.links.link import Link
 from gateway.resolving.source import Facts, Source, Span
 
 SMALL_CHUNK = 16 * 1024  # where there is room at all, the visitor's kernel takes so much at once
-MEDIUM_CHUNK = 64 * 1024
+MEDIUM_CHUNK = 96 * 1024
 MEDIUM_AFTER = 32 * 1024
 LARGE_CHUNK = 2**21
 LARGE_AFTER = 4 * 2**20  # far more than the kernels between the origin and a visitor take for one who reads nothing

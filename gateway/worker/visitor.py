@@ -16,7 +16,7 @@ from gevent.monkey import get_original
 
 LEAST_RATE = 1024  # of a body, in bytes a second
 UNSENT_BYTES = 16 * 1024  # a kernel asks for more when half of it is sent
-_LARGE_HALF = 32 * 1024  # larger ones are of pieces for the fast, whom a small bound would stop amid each
+_LARGE_HALF = 48 * 1024  # larger ones are of pieces for the fast, whom a small bound would stop amid each
 _SENT_AT_ONCE = 2**20
 _TCP_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)
 _poll = get_original("select", "poll")  # gevent's goes through its loop, even for a look
