@@ -194,8 +194,8 @@ class Stream:
     def __iter__(self) -> Iterator[bytes]:
         """Yield the bytes in chunks: small ones at first and to the slow, ever larger ones to the fast.
 
-        A chunk is read when there is room for it. Before a wait for room comes an empty one, so that nobody down the
-        line holds the last one for as long.
+        A chunk is read when there is room for it. Before a wait for room, and before each large one, comes an
+        empty one, so that nobody down the line holds the last one for as long.
 
         Raises:
             ConnectionResetError: the origin failed for good. Bytes are out, so the connection is cut where it is: the
