@@ -63,7 +63,8 @@ class BoundedWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no type
     def timeout_ctx(self) -> Iterator[None]:
         """Bound the time in which the next request must come; meanwhile the connection is one that waits."""
         greenlet = gevent.getcurrent()
-        self._waiting[greenlet] = self._sockets[greenlet]
+        visitor = self._waiting[greenlet] = self._sockets[greenlet]
+        visitor.yield_when_due()  # the next request may be here already
         try:
             with super().timeout_ctx():
                 yield

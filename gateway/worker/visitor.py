@@ -11,6 +11,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
+import gevent
 import gevent.socket
 from gevent.monkey import get_original
 
@@ -18,6 +19,8 @@ LEAST_RATE = 1024  # of a body, in bytes a second
 UNSENT_BYTES = 16 * 1024  # a kernel asks for more when half of it is sent
 _LARGE_HALF = 48 * 1024  # larger ones are of pieces for the fast, whom a small bound would stop amid each
 _SENT_AT_ONCE = 2**20
+LONGEST_TURN_S = 0.001
+_HEAD_AT_MOST = 4096  # after a response's head its body is sent in the same turn
 _TCP_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)
 _poll = get_original("select", "poll")  # gevent's goes through its loop, even for a look
 
@@ -32,7 +35,7 @@ class VisitorTimedOut(ConnectionResetError, TimeoutError):
 class VisitorSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent has no types
     """A visitor's socket: it waits so long for the visitor to accept a byte, and holds little that is not sent."""
 
-    __slots__ = ("_asked_at", "_patience_s", "_received", "_unsent")
+    __slots__ = ("_asked_at", "_patience_s", "_received", "_unsent", "_yielded_at")
 
     def __init__(self, accepted: Any, patience_s: float) -> None:  # noqa: ANN401 (gevent's socket)
         family, kind, protocol = accepted.family, accepted.type, accepted.proto
@@ -42,6 +45,7 @@ class VisitorSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent has n
         self._asked_at: float | None = None
         self._received = 0
         self._unsent = UNSENT_BYTES
+        self._yielded_at = time.monotonic()
         try:
             self.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, UNSENT_BYTES)
         except OSError:  # not TCP, or a kernel without it
@@ -61,6 +65,7 @@ class VisitorSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent has n
         Raises:
             VisitorTimedOut: it drips.
         """
+        self.yield_when_due()
         received = super().recv(*args)
         self._received += len(received)
         if self._asked_at is not None:
@@ -68,6 +73,16 @@ class VisitorSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent has n
             if time.monotonic() - self._asked_at > allowed_s:
                 raise VisitorTimedOut(errno.ECONNRESET, "the visitor sends too slowly")
         return received
+
+    def yield_when_due(self) -> None:
+        """Let other greenlets run when this one has had its turn.
+
+        gevent switches only where a socket would block. A client that sends without pause never makes it block, and
+        would keep the event loop for itself.
+        """
+        if time.monotonic() - self._yielded_at > LONGEST_TURN_S:
+            gevent.sleep(0)
+            self._yielded_at = time.monotonic()
 
     def sendall(self, data: Any, flags: int = 0) -> None:  # noqa: ANN401 (bytes or the like)
         """Send everything. gevent's own has one timeout for all of it, and would cut who is merely slow.
@@ -86,6 +101,8 @@ class VisitorSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent has n
             except BlockingIOError:
                 pass  # waited for out here, as a traceback would hold 5 KB for as long
             self.wait_for_room()
+        if len(data) > _HEAD_AT_MOST:
+            self.yield_when_due()
 
     def _allow_unsent(self, amount: int) -> None:
         """Bound what the kernel holds unsent; where it cannot be told, its buffer as a whole is small."""
