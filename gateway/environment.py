@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from gateway.errors import ConfigError
 from gateway.hosts import origin_of
-from gateway.settings import PREFIX, SECRET_REMEDY, SHORTEST_SECRET, Bucket, Settings, variable
+from gateway.setting_types import SECRET_REMEDY, SHORTEST_SECRET
+from gateway.settings import PREFIX, Bucket, Settings, variable
 
 # A prefix that begins like a route could not be told from it.
 _OWN_PATHS = frozenset("api d docs download files healthz llms.txt metrics openapi.json readyz static".split())  # noqa: SIM905

@@ -108,7 +108,13 @@ def build_services(
     resolver = Resolver(converter, settings.min_life_s, clock, known_for_s=known_for_s, metrics=metrics)
     keys = Keys(ConfiguredKeys(settings.named_api_keys), stored_keys, clock)
     places = Places(stream_slots(), settings.streams_per_visitor)
-    streams = Streams(tags, places, settings.max_bytes, resolver.renew)
+    streams = Streams(
+        tags,
+        places,
+        settings.max_bytes,
+        resolver.renew,
+        resource_policy=settings.cross_origin_resource_policy,
+    )
     return Services(
         signer=signer,
         links=Links(

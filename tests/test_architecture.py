@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parents[1] / "gateway"
 #   web → (links, resolving, delivery, records, keys, limits) → (egress, storage)
 #   → (errors, settings, hosts, media, own_urls)
 # `app`, `cli` and `services` are the composition; `demo` sits on top of everything.
-GROUND = {"errors", "settings", "hosts", "media", "own_urls", "metrics"}
+GROUND = {"errors", "settings", "setting_types", "hosts", "media", "own_urls", "metrics"}
 OUTSIDE = {"egress", "storage"}
 MAY_IMPORT: dict[str, set[str]] = {
     "__main__": {"demo", "environment", "processes"} | GROUND,
@@ -50,7 +50,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "egress": GROUND,
     "storage": GROUND,
     "environment": GROUND,
-    "settings": {"hosts"},
+    "settings": {"hosts", "setting_types"},
+    "setting_types": {"hosts"},
     "hosts": set(),
     "media": set(),
     "own_urls": set(),

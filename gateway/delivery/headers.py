@@ -15,10 +15,9 @@ PRIVATE = (
     ("X-Robots-Tag", "noindex, nofollow"),
     ("X-Content-Type-Options", "nosniff"),
 )
-# Bytes of unknown make: no script, no frame, no embedding elsewhere.
+# Bytes of unknown make: no script, no frame. Who may embed them is a setting: Cross-Origin-Resource-Policy.
 HARMLESS = (
     ("Content-Security-Policy", "default-src 'none'; sandbox"),
-    ("Cross-Origin-Resource-Policy", "same-origin"),
     ("X-Frame-Options", "DENY"),
 )
 

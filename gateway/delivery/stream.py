@@ -31,13 +31,23 @@ class Streams:
         places: how many streams may run at once in this worker.
         max_bytes: the largest file that is passed on.
         renew: makes a new source in place of one that died in mid-stream, or raises why there is none.
+        resource_policy: the ``Cross-Origin-Resource-Policy`` of every stream (Fetch standard, section 3.7).
     """
 
-    def __init__(self, tags: EntityTags, places: Places, max_bytes: int, renew: RenewAny) -> None:
+    def __init__(
+        self,
+        tags: EntityTags,
+        places: Places,
+        max_bytes: int,
+        renew: RenewAny,
+        *,
+        resource_policy: str = "same-origin",
+    ) -> None:
         self._tags = tags
         self._places = places
         self._max_bytes = max_bytes
         self._renew = renew
+        self._resource_policy = ("Cross-Origin-Resource-Policy", resource_policy)
 
     def admit(self, link: Link, ask: Ask) -> None:
         """Tell whether there is a place, without taking it.
@@ -92,7 +102,7 @@ class Streams:
         if ask.method == "HEAD":
             if (facts.length or 0) > self._max_bytes:
                 raise FileTooLarge(f"{facts.length} bytes")
-            headers = stream_headers(link, facts, None, self._tags.of(link, facts), ask)
+            headers = self._file_headers(link, ask, facts, None)
             return Delivered(200, headers, Nothing(), Progress("looked"))
         return self._run(link, ask, self._begin_part(link, source, ask), completed)
 
@@ -139,7 +149,10 @@ class Streams:
     def _headers(self, link: Link, ask: Ask, stream: "Stream") -> Headers:
         if link.over and stream.span is None:
             raise LinkExpired("of this file there is only the whole")
-        return stream_headers(link, stream.facts, stream.span, self._tags.of(link, stream.facts), ask)
+        return self._file_headers(link, ask, stream.facts, stream.span)
+
+    def _file_headers(self, link: Link, ask: Ask, facts: Facts, span: Span | None) -> Headers:
+        return [*stream_headers(link, facts, span, self._tags.of(link, facts), ask), self._resource_policy]
 
 
 def _same_file(known: Facts, found: Facts) -> bool:

@@ -19,7 +19,7 @@ from gateway.errors import (
     RateLimited,
 )
 from gateway.web.hooks import account
-from gateway.web.pages import page
+from gateway.web.pages import page, policy_for_frames
 from gateway.web.responses import contract_envelope, envelope, private
 from gateway.web.state import services, settings
 from gateway.web.texts import texts
@@ -76,6 +76,7 @@ def _as_page(error: GatewayError) -> Response:
     response = page(
         "error.html",
         int(error.status),
+        policy=policy_for_frames(settings().frame_ancestors),
         error=texts()[error.code],
         status=int(error.status),
         code=error.code,

@@ -1,5 +1,6 @@
 """Pages for people."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import Blueprint, Response, make_response, render_template
@@ -11,9 +12,8 @@ from gateway.web.state import settings
 from gateway.web.texts import texts
 
 blueprint = Blueprint("pages", __name__)
-PAGE_POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
+_NO_FRAME = "frame-ancestors 'none'"
+PAGE_POLICY = f"default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; {_NO_FRAME}"
 _EXAMPLE_URL = "https%3A%2F%2Ftempfile.aiquickdraw.com%2Fv%2Fx.png"
 
 
@@ -29,11 +29,17 @@ def help_page(task_id: str) -> Response:
     return page("help.html", example=link)
 
 
+def policy_for_frames(ancestors: Sequence[str]) -> str:
+    """The policy of a page that only these origins may show in a frame; nobody where there are none (CSP 3, 6.4.2)."""
+    return PAGE_POLICY.replace(_NO_FRAME, "frame-ancestors " + " ".join(ancestors)) if ancestors else PAGE_POLICY
+
+
 def page(template: str, http_status: int = 200, /, *, policy: str = PAGE_POLICY, **context: Any) -> Response:  # noqa: ANN401
     """Render a page in the visitor's language, under a policy that runs nothing."""
     html = render_template(template, texts=texts(), request_id=account().request_id, **context)
     response = make_response(html, http_status)
     response.headers["Content-Security-Policy"] = policy
-    response.headers["X-Frame-Options"] = "DENY"
+    if _NO_FRAME in policy:  # for browsers that know nothing of frame-ancestors; it can name no other origins
+        response.headers["X-Frame-Options"] = "DENY"
     response.headers["Vary"] = "Accept-Language, Accept, Sec-Fetch-Dest, Sec-Fetch-Mode"
     return private(response)
