@@ -68,6 +68,11 @@ class Line:
         self._connection.settimeout(PATIENCE_S)
         self._connection.recv(1)
 
+    def close_notify(self) -> None:
+        """End TLS as its RFC says (RFC 8446 section 6.1); over plain TCP there is nothing to do."""
+        if isinstance(self._connection, ssl.SSLSocket):
+            self._connection.unwrap()
+
     def reset(self) -> None:
         """Have the end of the connection be a reset."""
         self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

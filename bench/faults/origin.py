@@ -220,8 +220,11 @@ _saying(
     "length-too-short", "sends more than it promises", head("Content-Length: 5000") + IMAGE, WHOLE, right=IMAGE[:5000]
 )
 _saying("two-lengths", "two lengths that differ", head("Content-Length: 10", "Content-Length: 20") + IMAGE, FAILED)
-_saying("negative-length", "a length below nothing", head("Content-Length: -1") + IMAGE, WHOLE, FAILED)
-_saying("length-that-is-no-number", "a length in words", head("Content-Length: many") + IMAGE, WHOLE, FAILED)
+_saying("negative-length", "a length below nothing", head("Content-Length: -1") + IMAGE, FAILED)
+_saying("length-in-words", "a length in words", head("Content-Length: many") + IMAGE, FAILED)
+_saying("length-with-a-unit", "a length that begins as a number", head("Content-Length: 400000x") + IMAGE, FAILED)
+_saying("empty-length", "a length without a digit", head("Content-Length:") + IMAGE, FAILED)
+_saying("nul-in-a-header", "NUL in a header's value", head(f"Content-Length: {len(IMAGE)}", "X: a\0b") + IMAGE, FAILED)
 _saying(
     "length-and-chunks",
     "a length and chunks, as for smuggling",
@@ -303,6 +306,14 @@ _saying(
     CUT,
     right=IMAGE + b"hello" + IMAGE,
 )
+_saying(
+    "chunk-size-bare-lf",
+    "a line feed alone after a chunk's size",
+    _CHUNKED + chunks(IMAGE) + b"5\nhello\r\n0\r\n\r\n",
+    CUT,
+    right=_TWICE,
+)
+_saying("trailer-bare-lf", "a line feed alone after a trailer", _CHUNKED + chunks(IMAGE) + b"0\r\nX: y\n\r\n", CUT)
 _saying("chunk-without-end", "no line end after a chunk", _CHUNKED + b"5\r\nhelloXX0\r\n\r\n", FAILED)
 _saying("gzip-transfer-coding", "a transfer coding nobody asked for", head("Transfer-Encoding: gzip, chunked"), FAILED)
 

@@ -177,6 +177,8 @@ def _joined(url: str, target: str) -> str:
 def tls_roots() -> ssl.SSLContext:
     """A verifying TLS context: the bundled roots beside the system's own (``SSL_CERT_FILE`` counts)."""
     context = ssl.create_default_context()
+    # Where this option is set, as some builds of Python do, an end without close_notify looks like a proper one.
+    context.options &= ~getattr(ssl, "OP_IGNORE_UNEXPECTED_EOF", 0)
     context.load_verify_locations(certifi.where())
     return context
 

@@ -9,8 +9,10 @@ from gateway.egress.incoming import Incoming
 MOST_INTERIM_RESPONSES = 8
 MOST_FIELDS = 100
 _SWITCHING_PROTOCOLS = 101
-_STATUS_LINE = re.compile(rb"HTTP/1\.([0-9])[ \t]+([1-9][0-9]{2})(?:[ \t]([^\r\n]*))?\r?\n")
-_FIELD = re.compile(r"([!-9;-~]+):([^\r\n]*(?:\r?\n[ \t][^\r\n]*)*)\r?\n")  # in each step one way only to go on
+# A line of the head may end in LF alone (RFC 9112 section 2.2); CR and NUL inside a value are malformed (RFC 9110 5.5).
+_STATUS_LINE = re.compile(rb"HTTP/1\.([0-9])[ \t]+([1-9][0-9]{2})(?:[ \t]([^\r\n\0]*))?\r?\n")
+_FIELD = re.compile(r"([!-9;-~]+):([^\r\n\0]*(?:\r?\n[ \t][^\r\n\0]*)*)\r?\n")  # in each step one way only to go on
+_TRAILER_FIELD = re.compile(rb"[!-9;-~]+:[^\r\n\0]*\r\n")
 
 
 class Head(NamedTuple):
@@ -43,6 +45,11 @@ def read_head(incoming: Incoming) -> Head:
         if status >= 200 or status == _SWITCHING_PROTOCOLS:
             return Head(minor, status, reason, fields)
     raise HTTPException("too many interim responses")
+
+
+def is_field_line(line: bytes) -> bool:
+    """Whether a line of a trailer section is a field line with its CRLF (RFC 9112 sections 5 and 7.1.2)."""
+    return _TRAILER_FIELD.fullmatch(line) is not None
 
 
 def _status_line(incoming: Incoming) -> tuple[int, int, str]:

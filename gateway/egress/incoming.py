@@ -38,6 +38,7 @@ class Incoming:
     Attributes:
         until: monotonic seconds, by which what is asked for has to come; 0 for so long after the wait for it begins.
         received: how many bytes came.
+        is_truncated: whether TLS ended without close_notify, so that the end may be anybody's (RFC 9112 9.8).
     """
 
     __slots__ = (
@@ -47,6 +48,7 @@ class Incoming:
         "_sock",
         "_widened",
         "_yielded_at",
+        "is_truncated",
         "received",
         "until",
     )
@@ -56,6 +58,7 @@ class Incoming:
         self._kept, self._given = b"", 0  # bytes, of which the first were given already
         self._widened = FIRST_READ
         self.received = 0
+        self.is_truncated = False
         self._yielded_at = time.monotonic()
         self.until = self._yielded_at + HEADER_DEADLINE_S
         sock.settimeout(0)
@@ -163,6 +166,8 @@ class IncomingRecords(Incoming):
 
     def __init__(self, sock: ssl.SSLSocket) -> None:
         super().__init__(sock)
+        # Raise SSLEOFError where the peer sent no close_notify; urllib3, which wraps the socket, has no option for it.
+        sock.suppress_ragged_eofs = False  # type: ignore[attr-defined]  # a parameter of wrap_socket
         self._records = _Records(sock)
         read = io.BufferedReader(self._records, 1).read1  # makes room for the bytes, and keeps none
         self._receive_now = lambda amount: read(min(amount, _TOGETHER))
@@ -171,6 +176,13 @@ class IncomingRecords(Incoming):
     def is_clean(self) -> bool:
         """The same; of what was not asked for, the library may have a part."""
         return super().is_clean and self._records.failed is None and not self._records.sock.pending()
+
+    def _receive(self, amount: int) -> bytes:
+        try:
+            return super()._receive(amount)
+        except ssl.SSLEOFError:
+            self.is_truncated = True
+            return b""
 
     def _wait_and_receive(self, amount: int) -> bytes:
         """Wait for a record, of which every byte would begin the wait of the socket itself anew."""

@@ -6,12 +6,12 @@ import ssl
 from collections.abc import Callable
 from http.client import HTTPException, IncompleteRead
 
-from gateway.egress.head import Head
+from gateway.egress.head import Head, is_field_line
 from gateway.egress.incoming import Incoming, IncomingRecords
 
 MOST_TRAILER_LINES = 100
-_LENGTH = re.compile(r"[0-9]{1,4000}")  # more than any file has, and that is told
-_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n]*)?\r?\n")
+_LENGTH = re.compile(r"[0-9]{1,4000}")  # int() takes no more than 4,300 digits
+_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?\r\n")  # RFC 9112 section 7.1
 _SWITCHED = 101  # to another protocol
 _BODILESS = {_SWITCHED, 204, 304}
 Over = Callable[[bool], None]
@@ -36,7 +36,7 @@ class Response:
         keeps: whether the connection is kept when the body was read.
 
     Raises:
-        HTTPException: the head contradicts itself.
+        HTTPException: the head contradicts itself, or a framing field is malformed (RFC 9112 section 6.3).
     """
 
     __slots__ = ("_chunk", "_in_chunks", "_incoming", "_left", "_over", "keeps", "length")
@@ -74,7 +74,7 @@ class Response:
         left = self._left
         if left is None:
             if not (part := self._incoming.take(amount)):
-                self._finish()
+                self._end_with_connection()
             return part
         part = self._incoming.take(min(amount, left)) if left else b""
         if left and not part:
@@ -101,6 +101,11 @@ class Response:
         if over is not None:
             over(self.keeps and self._incoming.is_clean)
 
+    def _end_with_connection(self) -> None:
+        if self._incoming.is_truncated:  # RFC 9112 section 9.8
+            raise IncompleteRead(b"")
+        self._finish()
+
     def _read_chunk(self, amount: int) -> bytes:
         if self._chunk <= 0:
             if self._chunk == 0 and self._incoming.line() != b"\r\n":
@@ -123,18 +128,25 @@ class Response:
 
     def _skip_trailers(self) -> None:
         for _ in range(MOST_TRAILER_LINES):
-            if self._incoming.line() in {b"\r\n", b"\n"}:
+            line = self._incoming.line()
+            if line == b"\r\n":
                 return
+            if not is_field_line(line):
+                raise HTTPException("a malformed trailer")
         raise HTTPException("too many trailers")
 
 
-def _length(told: str) -> int | None:
-    """Read a Content-Length, or a list of the same; None when it is no number (RFC 9110 section 8.6)."""
-    lengths = {length.strip(" \t") for length in told.split(",")}
-    if len(lengths) > 1:
-        raise HTTPException("lengths that differ")
+def _length(value: str) -> int:
+    """Parse a Content-Length; a list that repeats one number is that number (RFC 9110 section 8.6).
+
+    Raises:
+        HTTPException: it is no number, or several that differ. Never taken for a missing field.
+    """
+    lengths = {length.strip(" \t") for length in value.split(",")}
     length = lengths.pop()
-    return int(length) if _LENGTH.fullmatch(length) else None
+    if lengths or not _LENGTH.fullmatch(length):
+        raise HTTPException("a malformed Content-Length")
+    return int(length)
 
 
 def _keeps(head: Head) -> bool:

@@ -734,10 +734,6 @@ def test_trailers_that_never_end_are_given_up() -> None:
         ("Content-Length: 5", 5),
         ("Content-Length: 5\r\nContent-Length: 5", 5),
         ("Content-Length: 5, 5", 5),
-        ("Content-Length: -1", None),
-        ("Content-Length: abc", None),
-        ("Content-Length:", None),
-        (f"Content-Length: {'9' * 5000}", None),
         ("X: y", None),
         ("Content-Length: 3\r\nTransfer-Encoding: chunked", None),
     ],
@@ -803,7 +799,6 @@ def test_an_answer_without_a_body_has_none(status: int) -> None:
         (b'"abc"', '"abc"'),
         (b"  a b\tc  ", "a b\tc"),
         (b"", ""),
-        (b"a\x00b", ""),
         (b"a\x07b", ""),
         (b"a\x7fb", ""),
         (b"a\x80b", ""),
@@ -863,11 +858,10 @@ def test_a_connection_is_used_again_after_its_body_was_read(said: bytes) -> None
     "head",
     [
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: 2\r\n",
-        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Length: zz\r\n",
         b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: keep-alive\r\n",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: x, Close\r\n",
     ],
-    ids=["two-lengths", "a-length-that-is-none", "chunks-before-there-were-any", "closes"],
+    ids=["two-lengths", "chunks-before-there-were-any", "closes"],
 )
 def test_a_connection_whose_framing_is_in_doubt_is_not_used_again(head: bytes) -> None:
     with keeping(head + b"\r\n2\r\nok\r\n0\r\n\r\n") as wire:
@@ -1140,14 +1134,6 @@ def test_a_broken_tls_record_takes_nothing_from_those_before_it(trusted: Path) -
         with pytest.raises(OriginError):
             answer.read(2000)
         answer.close()
-
-
-def test_a_body_that_ends_with_its_tls_connection_is_whole_however_that_is_closed(trusted: Path) -> None:
-    with over_tls(trusted, b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 10_000) as wire:
-        opened = client_for(wire).get(wire.url)
-        assert wire.ended.wait(AT_ONCE_S)
-
-        assert everything(opened) == b"x" * 10_000
 
 
 def test_what_a_tls_record_says_beyond_the_end_is_not_taken_for_the_next_answer(trusted: Path) -> None:
