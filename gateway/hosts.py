@@ -14,6 +14,14 @@ _PLAIN_NAME = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?
 _NUMBER_SHAPED = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _LONGEST_NAME = 253
 _LARGEST_PORT = 65535
+# Top-level names that are never delegated in the public DNS, or mean a place of the asker's own: the special-use domain
+# names that applications may recognize (RFC 6761, 6762, 7686, 8375, 9476, and ICANN's reservation of "internal"), the
+# infrastructure domain (RFC 3172), and what private networks use (RFC 6762 appendix G). "example" is none of them: an
+# application must treat it like any other name (RFC 6761 section 6.5).
+_SPECIAL_USE = frozenset({
+    "alt", "arpa", "corp", "home", "internal", "intranet", "invalid", "lan", "local", "localdomain", "localhost", "onion",
+    "private", "test",
+})  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +35,14 @@ class Origin:
     host: str
     port: int
     address: IPv4Address | IPv6Address | None = None
+
+    @property
+    def is_special_use(self) -> bool:
+        """Whether the host is a name that means nothing in the public DNS: one label, or a special-use domain."""
+        if self.address is not None:
+            return False
+        _, dot, top = self.host.rpartition(".")
+        return not dot or top in _SPECIAL_USE
 
 
 @lru_cache(maxsize=1024)

@@ -67,6 +67,8 @@ class Guard:
             raise OriginNotAllowed("names this gateway itself")
         if not self._listed(origin):
             raise OriginNotAllowed(_unlisted(origin))
+        if self.zone(origin) is Zone.PUBLIC and self._is_unlisted_special_use(origin):
+            raise OriginNotAllowed("names a host of a private network")
         if self.zone(origin) is Zone.PUBLIC and origin.scheme == "http" and not self._allow_http:
             raise OriginNotAllowed("is plain http; use https")
 
@@ -90,8 +92,8 @@ class Guard:
             raise OriginUnsafe("url names this gateway itself")
         if listed_only and not self._listed(origin):
             raise OriginUnsafe("host is not listed")
-        if zone is Zone.PUBLIC and self._is_a_strangers_label(origin):
-            raise OriginUnsafe("host has no dot")
+        if zone is Zone.PUBLIC and self._is_unlisted_special_use(origin):
+            raise OriginUnsafe("host is a special-use name")
         if came_from is not None:
             self._check_hop(origin_of(came_from), origin)
         try:
@@ -121,11 +123,13 @@ class Guard:
             return False
         return origin.port == self._own.port or self.zone(origin) is Zone.PUBLIC
 
-    def _is_a_strangers_label(self, origin: Origin) -> bool:
-        """A name without a dot is no public host, and only the platform could look it up: with no deadline."""
-        if "." in origin.host or origin.address is not None:
-            return False
-        return not any(pattern.matches(origin) for pattern in self._patterns if not pattern.below)
+    def _is_unlisted_special_use(self, origin: Origin) -> bool:
+        """Whether the host has no meaning in the public DNS, and no entry of the allow-list names it exactly.
+
+        A visitor's browser would look such a name up in the visitor's own network, and only the platform could look up
+        a single label here: with no deadline.
+        """
+        return origin.is_special_use and not any(p.matches(origin) for p in self._patterns if not p.below)
 
     def _check_hop(self, before: Origin, after: Origin) -> None:
         if before.scheme == "https" and after.scheme == "http":
