@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import idna
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
-_CONTROL_OR_BLANK = re.compile(r"[\x00-\x20\x7f-\x9f\\\ud800-\udfff]")
+_CONTROL_OR_BACKSLASH = re.compile(r"[\x00-\x1f\x7f-\x9f\\\ud800-\udfff]")
 _PLAIN_NAME = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _NUMBER_SHAPED = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _LONGEST_NAME = 253
@@ -19,8 +19,8 @@ _LARGEST_PORT = 65535
 # infrastructure domain (RFC 3172), and what private networks use (RFC 6762 appendix G). "example" is none of them: an
 # application must treat it like any other name (RFC 6761 section 6.5).
 _SPECIAL_USE = frozenset({
-    "alt", "arpa", "corp", "home", "internal", "intranet", "invalid", "lan", "local", "localdomain", "localhost", "onion",
-    "private", "test",
+    "alt", "arpa", "corp", "home", "internal", "intranet", "invalid",
+    "lan", "local", "localdomain", "localhost", "onion", "private", "test",
 })  # fmt: skip
 
 
@@ -49,11 +49,14 @@ class Origin:
 def origin_of(url: str) -> Origin:
     """Parse the origin of an absolute http or https URL.
 
+    Spaces around the URL, and within its path or query, are none of the origin's concern: ``gateway.egress.urls``.
+
     Raises:
         ValueError: with a short reason that never repeats the URL.
     """
-    if _CONTROL_OR_BLANK.search(url):
-        raise ValueError("contains a blank, a control character or a backslash")
+    if _CONTROL_OR_BACKSLASH.search(url):
+        raise ValueError("contains a control character or a backslash")
+    url = url.strip(" ")
     try:
         parts = urlsplit(url)
         port = parts.port

@@ -55,10 +55,10 @@ REFUSED = {
     "backslash": "https://example.com\\@evil.example/",
     "backslash-in-path": "https://example.com/\\evil.example",
     "backslashes": "https:\\\\example.com\\",
-    "blank-before": " https://example.com/",
-    "blank-behind": "https://example.com/ ",
     "blank-in-host": "https://exam ple.com/",
-    "blank-in-path": "https://example.com/a b",
+    "blank-before-the-host": "https:// example.com/",
+    "blank-before-the-port": "https://example.com :443/",
+    "blank-in-port": "https://example.com: 443/",
     "tab": "https://exam\tple.com/",
     "line-feed": "https://example.com/\n",
     "carriage-return": "https://example.com\r\n/",
@@ -128,6 +128,9 @@ REFUSED = {
 TAKEN = {
     "https": ("https://example.com/v/cat.png", Origin("https", "example.com", 443)),
     "http": ("http://example.com/", Origin("http", "example.com", 80)),
+    "blank-before": (" https://example.com/", Origin("https", "example.com", 443)),
+    "blank-behind": ("https://example.com ", Origin("https", "example.com", 443)),
+    "blank-in-path": ("https://example.com/a b?c d", Origin("https", "example.com", 443)),
     "nothing-behind-the-host": ("https://example.com", Origin("https", "example.com", 443)),
     "query-behind-the-host": ("https://example.com?a=@b", Origin("https", "example.com", 443)),
     "fragment-behind-the-host": ("https://example.com#@b", Origin("https", "example.com", 443)),
@@ -169,7 +172,7 @@ ADDRESSES = {
 
 
 REASONS = {
-    "contains a blank, a control character or a backslash",
+    "contains a control character or a backslash",
     "has a host or a port that cannot be read",
     "has a malformed address",
     "has a malformed host name",

@@ -8,26 +8,27 @@ from contextlib import suppress
 from functools import cache, lru_cache
 from types import TracebackType
 from typing import NamedTuple, cast
-from urllib.parse import urljoin
 
 import certifi
 from ssrfguard import SSRFGuardError, resolve
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError
-from urllib3.util import parse_url
 
 from gateway.egress.guard import Guard, Zone
 from gateway.egress.head import Head
 from gateway.egress.names import Lookup
 from gateway.egress.pools import POOLS, BoundedPool, guarded_adapter
 from gateway.egress.response import Response
+from gateway.egress.urls import request_target, resolve_reference, uri_of
 from gateway.errors import OriginError, OriginFailed, OriginTimeout, OriginUnreachable, OriginUnsafe
-from gateway.hosts import DEFAULT_PORTS
+from gateway.hosts import DEFAULT_PORTS, origin_of
 
 USER_AGENT = "download-gateway"
 MOST_REDIRECTS = 5
 REMEMBERED = 256  # URLs, of at most 8 KB, and what follows from them
 _REDIRECTS = {301, 302, 303, 307, 308}
 _PRINTABLE = re.compile(r"[\t\x20-\x7e]*")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_NOT_ASCII = re.compile(r"[\x80-\xff]")
 
 
 class Answer:
@@ -49,6 +50,20 @@ class Answer:
         """One header as printable ASCII; empty when it is missing, or holds anything else."""
         value = self._fields.get(name.lower(), "")
         return value if _PRINTABLE.fullmatch(value) else ""
+
+    @property
+    def location(self) -> str:
+        """The ``Location``, which may hold other letters than a header should; empty when it cannot be followed.
+
+        Bytes that are no UTF-8 are percent-encoded as they are.
+        """
+        value = self._fields.get("location", "")
+        if _CONTROL.search(value):
+            return ""
+        try:
+            return value.encode("latin-1").decode("utf-8")
+        except UnicodeDecodeError:
+            return _NOT_ASCII.sub(lambda byte: f"%{ord(byte[0]):02X}", value)
 
     def drop_headers(self) -> None:
         """Let go of the headers, which are some KB for each of thousands that stream; none is told any more."""
@@ -99,7 +114,7 @@ class Client:
         """
         policy = self._guard.policy(self._guard.place(url))
         with origin_errors(), suppress(socket.gaierror):
-            resolve(policy.check_url(url), policy=policy, resolver=self._lookup)
+            resolve(policy.check_url(uri_of(url)), policy=policy, resolver=self._lookup)
 
     def get(self, url: str, *, span: str = "", if_range: str = "", listed_only: bool = False) -> Answer:
         """Open ``url`` and follow at most five redirects, each checked anew.
@@ -121,11 +136,11 @@ class Client:
         for _ in range(MOST_REDIRECTS + 1):
             zone = self._place(url, came_from=came_from, listed_only=listed_only)
             answer = self._open(zone, url, headers)
-            target = answer.header("Location")
-            if answer.status not in _REDIRECTS or not target:
+            location = answer.location if answer.status in _REDIRECTS else ""
+            if not location:
                 return answer
             answer.close()
-            came_from, url = url, _joined(url, target)
+            came_from, url = url, _next_url(url, location)
         raise OriginFailed("too many redirects")
 
     def _open(self, zone: Zone, url: str, headers: str) -> Answer:
@@ -159,16 +174,15 @@ class _Way(NamedTuple):
 
 @lru_cache(maxsize=REMEMBERED)
 def _way(url: str) -> _Way:
-    parts = parse_url(url)
-    scheme, host = parts.scheme or "", (parts.host or "").rstrip(".")
-    default = DEFAULT_PORTS[scheme]
-    port = parts.port or default
-    return _Way(scheme, parts.host or "", port, host if port == default else f"{host}:{port}", parts.request_uri)
+    origin, target = origin_of(url), request_target(uri_of(url))
+    host = f"[{origin.host}]" if ":" in origin.host else origin.host
+    authority = host if origin.port == DEFAULT_PORTS[origin.scheme] else f"{host}:{origin.port}"
+    return _Way(origin.scheme, host, origin.port, authority, target)
 
 
-def _joined(url: str, target: str) -> str:
+def _next_url(url: str, location: str) -> str:
     try:
-        return urljoin(url, target)
+        return resolve_reference(url, location)
     except ValueError:
         raise OriginFailed("a redirect leads to no URL") from None
 

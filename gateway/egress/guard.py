@@ -6,6 +6,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from ssrfguard import DEFAULT_DENIED, AddressTable, Block, Policy, Reach, SSRFGuardError
 
+from gateway.egress.urls import uri_of
 from gateway.errors import OriginNotAllowed, OriginUnsafe
 from gateway.hosts import HostPattern, Origin, origin_of
 from gateway.own_urls import is_own
@@ -97,7 +98,7 @@ class Guard:
         if came_from is not None:
             self._check_hop(origin_of(came_from), origin)
         try:
-            self._policies[zone].check_url(url)
+            self._policies[zone].check_url(uri_of(url))
         except SSRFGuardError:
             raise OriginUnsafe(f"url is refused by the {zone.value} policy") from None
         return zone

@@ -4,11 +4,11 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from urllib.parse import quote, urlsplit
 
 from gateway.egress.beside import beside
 from gateway.egress.client import Answer, Client, origin_errors
 from gateway.egress.deadline import within
+from gateway.egress.urls import uri_of
 from gateway.errors import (
     OriginBusy,
     OriginFailed,
@@ -17,7 +17,6 @@ from gateway.errors import (
     OriginRefused,
     RangeNotSatisfiable,
 )
-from gateway.hosts import origin_of
 from gateway.resolving.source import HEAD_BYTES, Facts, Opened, Span
 
 LONGEST_VALIDATOR = 256  # thousands of these are remembered
@@ -26,7 +25,6 @@ _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.ASCII)
 _UNSATISFIED_RANGE = re.compile(r"bytes \*/(\d{1,18})", re.ASCII)
 _ENTITY_TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]*"')
 _FEW_DIGITS = re.compile(r"[0-9]{1,9}", re.ASCII)
-_ASCII = "".join(map(chr, range(0x21, 0x7F)))
 _ENCODINGS = {"gzip", "br", "deflate", "zstd"}
 
 
@@ -55,7 +53,7 @@ class RemoteSource:
         self._probed = self._checked = False
 
     def direct_url(self, disposition: str, content_type: str) -> str:  # noqa: ARG002 (its origin says its own)
-        """The URL, byte for byte; one with other letters than a header can hold, in its ASCII form.
+        """The URL, byte for byte, but for spaces and letters that a URI cannot hold: these are percent-encoded.
 
         Raises:
             OriginUnsafe: its name leads to an address that nobody is sent to.
@@ -63,7 +61,7 @@ class RemoteSource:
         if not self._checked and self.facts is None:
             self._client.check(self._url)
         self._checked = True
-        return self._url if self._url.isascii() else _in_ascii(self._url)
+        return uri_of(self._url)
 
     def look(self) -> Facts:
         """Learn what the file is without fetching it; asks the origin once and remembers.
@@ -168,14 +166,6 @@ class RemoteSource:
             raise RangeNotSatisfiable(int(match[1])) if match else OriginFailed("416 without a length")
         self.facts = _facts(answer, 0, b"", ranges=True)
         return Opened(self.facts, None, answer, b"")
-
-
-def _in_ascii(url: str) -> str:
-    """The URI of an IRI (RFC 3987 section 3.1): the host as an A-label, other letters percent-encoded."""
-    parts, origin = urlsplit(url), origin_of(url)
-    host = f"[{origin.host}]" if ":" in origin.host else origin.host
-    port = "" if parts.port is None else f":{parts.port}"
-    return quote(parts._replace(netloc=host + port).geturl(), safe=_ASCII)
 
 
 def _peek(read: Callable[[int], bytes]) -> bytes:

@@ -52,9 +52,9 @@ class UpstreamResolver:
 def _direct_url(data: object) -> str:
     """The contract has a text; the vendor's own quickstart reads ``data.downloadUrl``."""
     direct_url = data.get("downloadUrl") if isinstance(data, dict) else data
-    if not isinstance(direct_url, str) or not direct_url.isascii() or not direct_url:
+    if not isinstance(direct_url, str) or not direct_url.strip():
         raise ProviderGarbled("success without a usable direct URL")
-    return direct_url
+    return direct_url.strip()
 
 
 def expiry_of(url: str) -> float | None:

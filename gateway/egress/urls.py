@@ -1,0 +1,93 @@
+"""URLs as they are requested: what a URI cannot hold is percent-encoded, and nothing else is respelled."""
+
+import re
+from functools import lru_cache
+from urllib.parse import quote, urlsplit
+
+from gateway.hosts import origin_of
+
+_NOT_IN_A_URI = re.compile(r"[^\x21-\x7e]+")
+_ABSOLUTE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:)(//[^/?#]*)([^?#]*)(\?[^#]*)?", re.DOTALL)
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
+_PATH = re.compile(r"[^?#]*")
+
+
+@lru_cache(maxsize=256)
+def uri_of(url: str) -> str:
+    """Turn a URL as it was given into the URI that is requested (RFC 3987 section 3.1).
+
+    Letters other than ASCII and spaces are percent-encoded as UTF-8, an international host becomes A-labels, and spaces
+    around the URL are dropped, as browsers do. Everything else stays as it was given: some origins sign or compare URLs
+    letter for letter.
+
+    Raises:
+        ValueError: it is no absolute http or https URL; with a short reason that never repeats the URL.
+    """
+    origin = origin_of(url)
+    url = url.strip(" ")
+    if not _NOT_IN_A_URI.search(url):
+        return url
+    scheme, slashes, rest = url.partition("//")
+    authority = re.split(r"[/?#]", rest, maxsplit=1)[0]
+    rest = rest[len(authority) :]
+    if not authority.isascii():
+        host = f"[{origin.host}]" if ":" in origin.host else origin.host
+        port = urlsplit(url).port
+        authority = host if port is None else f"{host}:{port}"
+    return scheme + slashes + authority + _NOT_IN_A_URI.sub(lambda found: quote(found[0], safe=""), rest)
+
+
+def request_target(uri: str) -> str:
+    """The path and query of a URI, as a request line bears them (RFC 9112 section 3.2.1)."""
+    path, query = _parts(uri)[2:]
+    return (path or "/") + query
+
+
+def resolve_reference(base: str, reference: str) -> str:
+    """Resolve a ``Location`` against the URL that it came from (RFC 3986 section 5.2), without respelling it.
+
+    Dot segments are removed from a path that is relative to the base's host, and from no other.
+
+    Raises:
+        ValueError: the result cannot be read as a URL.
+    """
+    resolved = _resolved(base, reference)
+    urlsplit(resolved)
+    return resolved
+
+
+def _resolved(base: str, reference: str) -> str:
+    if _SCHEME.match(reference):
+        return reference
+    scheme, authority, path, query = _parts(base)
+    if reference.startswith("//"):
+        return scheme + reference
+    root = scheme + authority
+    if reference.startswith("?"):
+        return root + path + reference
+    target = _PATH.match(reference)[0]  # type: ignore[index]  # it matches anything
+    if not target:
+        return root + path + query + reference
+    merged = target if target.startswith("/") else path[: path.rfind("/") + 1] + target
+    return root + _without_dot_segments(merged) + reference[len(target) :]
+
+
+def _parts(url: str) -> tuple[str, str, str, str]:
+    """The scheme with its colon, the authority with its slashes, the path, and the query with its question mark."""
+    if not (match := _ABSOLUTE.match(url)):
+        raise ValueError("is not an absolute URL")
+    return match[1], match[2], match[3], match[4] or ""
+
+
+def _without_dot_segments(path: str) -> str:
+    """RFC 3986 section 5.2.4."""
+    kept: list[str] = []
+    segments = path.removeprefix("/").split("/")
+    for segment in segments:
+        if segment == "..":
+            del kept[-1:]
+        elif segment != ".":
+            kept.append(segment)
+    if segments[-1] in {".", ".."}:
+        kept.append("")
+    return "/" + "/".join(kept)
