@@ -5,8 +5,7 @@ from pathlib import Path
 from statistics import median
 from typing import Literal
 
-from bench.chart import Chart, Line
-from bench.growth.figure import Figure
+from bench.growth.figure import Figure, Series
 from bench.load import Load, Measured
 from bench.speed.origin import IMAGES
 from bench.speed.stage import Stage, stage
@@ -23,8 +22,8 @@ def redirects() -> Figure:
     with stage() as here, here.floor(Path()) as floor:
         links = _links(here, "redirect")
         contenders = {"the gateway": (here.gateway.port, links), "Flask's bare 302, same worker": (floor.port, links)}
-        lines = _lines(here, contenders, 302, lambda measured: measured.per_second)
-    return Figure("redirects", Chart("Warm redirects by one worker", "connections at once", "redirects/s", lines))
+        series = _series(here, contenders, 302, lambda measured: measured.per_second)
+    return Figure("Warm redirects by one worker", "connections at once", "redirects/s", series)
 
 
 def images() -> Figure:
@@ -35,8 +34,8 @@ def images() -> Figure:
             "the gateway": (here.gateway.port, _links(here, "stream")),
             "nginx proxy_pass, one worker": (nginx.port, [nginx.visit(here.site.url(name)) for name in IMAGES]),
         }
-        lines = _lines(here, contenders, 200, lambda measured: measured.mb_per_second)
-    return Figure("images", Chart("Images of 200 KB streamed by one worker", "connections at once", "MB/s", lines))
+        series = _series(here, contenders, 200, lambda measured: measured.mb_per_second)
+    return Figure("Images of 200 KB streamed by one worker", "connections at once", "MB/s", series)
 
 
 def _links(here: Stage, mode: Literal["redirect", "stream"]) -> list[bytes]:
@@ -52,9 +51,9 @@ def _links(here: Stage, mode: Literal["redirect", "stream"]) -> list[bytes]:
     return links
 
 
-def _lines(
+def _series(
     here: Stage, contenders: Mapping[str, Asked], status: int, figure: Callable[[Measured], float]
-) -> tuple[Line, ...]:
+) -> tuple[Series, ...]:
     """The median of each one's figures for each of the counts; they take turns."""
 
     def measure(port: int, requests: list[bytes], count: int) -> float:
@@ -68,4 +67,4 @@ def _lines(
         rounds = [[measure(*asked, count) for asked in contenders.values()] for _ in range(ROUNDS)]
         for name, figures in zip(contenders, zip(*rounds, strict=True), strict=True):
             points[name].append((count, median(figures)))
-    return tuple(Line(name, tuple(of_one)) for name, of_one in points.items())
+    return tuple(Series(name, tuple(of_one)) for name, of_one in points.items())

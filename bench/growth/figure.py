@@ -1,36 +1,43 @@
-"""One thing that grows: a chart of it, and the table of the same figures."""
+"""How one measure grows: a table with a column per series."""
 
 from dataclasses import dataclass
 
-from bench.chart import Chart, Line
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One column: its name, and an x and a y for each row."""
+
+    name: str
+    points: tuple[tuple[float, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """What was measured.
+    """One table.
 
     Attributes:
-        name: the chart's file, without its ending.
-        chart: what is shown of it.
-        beside: what only the table tells, for the same xs.
-        digits: of the table's figures, after the point.
+        title: what the table shows.
+        x: what the first column counts.
+        y: the unit of the other columns.
+        series: the other columns, all over the same xs.
+        digits: decimals of the figures.
     """
 
-    name: str
-    chart: Chart
-    beside: tuple[Line, ...] = ()
+    title: str
+    x: str
+    y: str
+    series: tuple[Series, ...]
     digits: int = 0
 
     def markdown(self) -> list[str]:
         """The table, as lines of Markdown."""
-        lines = (*self.chart.lines, *self.beside)
-        named = [self.chart.x, *(f"{line.name}, {self.chart.y}" for line in lines)]
-        rows = zip(*(line.points for line in lines), strict=True)
+        header = [self.x, *(f"{series.name}, {self.y}" for series in self.series)]
+        rows = zip(*(series.points for series in self.series), strict=True)
         return [
-            f"**{self.chart.title}**",
+            f"**{self.title}**",
             "",
-            _row(named),
-            _row(["---:"] * len(named)),
+            _row(header),
+            _row(["---:"] * len(header)),
             *(_row([f"{row[0][0]:,.0f}", *(f"{y:,.{self.digits}f}" for _, y in row)]) for row in rows),
         ]
 

@@ -1,4 +1,4 @@
-"""All that grows: measured, printed, and drawn into the documents."""
+"""Measure everything that grows, and print its tables."""
 
 import sys
 import time
@@ -6,11 +6,9 @@ from collections.abc import Callable
 
 from bench.growth import connections, streams, urls
 from bench.growth.figure import Figure
-from bench.live import ROOT
 from bench.results import circumstances, note
 from bench.speed.servers import Unavailable
 
-CHARTS = ROOT / "docs" / "charts"
 MEASURES: tuple[Callable[[], Figure], ...] = (
     connections.redirects,
     connections.images,
@@ -20,7 +18,7 @@ MEASURES: tuple[Callable[[], Figure], ...] = (
 
 
 def run() -> None:
-    """Measure, print the tables, draw the charts, and write the tables into ``bench/results.md``."""
+    """Measure, print the tables, and write them into ``bench/results.md``."""
     said, lines = circumstances(), list[str]()
     for measure in MEASURES:
         begun_at = time.perf_counter()
@@ -33,8 +31,6 @@ def run() -> None:
 
 def _measured(measure: Callable[[], Figure]) -> list[str]:
     try:
-        figure = measure()
+        return [*measure().markdown(), ""]
     except Unavailable as missing:
         return [f"Left out: {missing}", ""]
-    (CHARTS / f"{figure.name}.svg").write_text(figure.chart.svg(), encoding="utf-8")
-    return [*figure.markdown(), ""]

@@ -6,8 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.chart import Chart, Line
-from bench.growth.figure import Figure
+from bench.growth.figure import Figure, Series
 from bench.live import SECRET, Running, running_gateway
 from bench.reliability.crowd import running_crowded_origin, slow_visitors
 from bench.speed.servers import Unavailable
@@ -39,17 +38,8 @@ def measure() -> Figure:
         for here, count in zip((0, *COUNTS), COUNTS, strict=False):
             _join(stack, gateway, url, range(here, count))
             points.append((count, gateway.resident_bytes() / MB))
-    return Figure(
-        "slow-streams",
-        Chart(
-            "Memory of a worker while visitors read at 2 KB/s",
-            "streams at once",
-            "MB",
-            (Line("resident", tuple(points)),),
-            is_log=False,
-        ),
-        digits=1,
-    )
+    series = (Series("resident", tuple(points)),)
+    return Figure("Memory of a worker while visitors read at 2 KB/s", "streams at once", "MB", series, digits=1)
 
 
 def _join(stack: ExitStack, gateway: Running, url: str, numbers: range) -> None:

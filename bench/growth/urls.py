@@ -7,8 +7,7 @@ from collections.abc import Callable
 from statistics import median, quantiles
 from tempfile import TemporaryDirectory
 
-from bench.chart import Chart, Line
-from bench.growth.figure import Figure
+from bench.growth.figure import Figure, Series
 from bench.live import ROOT
 
 COUNTS = (1_000, 100_000, 1_000_000)
@@ -17,17 +16,13 @@ COUNTS = (1_000, 100_000, 1_000_000)
 def measure() -> Figure:
     """Resolve with each of the counts: first from the database, then from memory."""
     first, again = zip(*map(ask, COUNTS), strict=True)
-    return Figure(
-        "resolve",
-        Chart(
-            "Resolving a URL whose file is kept",
-            "URLs in the store",
-            "µs",
-            (_line("asked for first, p95", first, _p95), _line("asked for first, median", first, median)),
-        ),
-        beside=(_line("again, p95", again, _p95), _line("again, median", again, median)),
-        digits=1,
+    series = (
+        _series("asked for first, p95", first, _p95),
+        _series("asked for first, median", first, median),
+        _series("again, p95", again, _p95),
+        _series("again, median", again, median),
     )
+    return Figure("Resolving a URL whose file is kept", "URLs in the store", "µs", series, digits=1)
 
 
 def ask(count: int) -> tuple[list[float], list[float]]:
@@ -39,9 +34,9 @@ def ask(count: int) -> tuple[list[float], list[float]]:
     return first, again
 
 
-def _line(name: str, taken: tuple[list[float], ...], figure: Callable[[list[float]], float]) -> Line:
+def _series(name: str, taken: tuple[list[float], ...], figure: Callable[[list[float]], float]) -> Series:
     microseconds = (figure(seconds) * 1e6 for seconds in taken)
-    return Line(name, tuple(zip(COUNTS, microseconds, strict=True)))
+    return Series(name, tuple(zip(COUNTS, microseconds, strict=True)))
 
 
 def _p95(seconds: list[float]) -> float:
