@@ -70,6 +70,8 @@ def on_reload(_server: Any) -> None:  # noqa: ANN401 (gunicorn's arbiter)
 def post_worker_init(worker: Any) -> None:  # noqa: ANN401 (gunicorn's worker)
     """Begin what a worker does on the side; here, as threads started before the fork would be lost."""
     if services := _services(worker):
+        if services.own is not None:
+            services.own.objects.prepare()
         services.background.start()
 
 

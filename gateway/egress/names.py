@@ -11,7 +11,7 @@ from ssrfguard.resolvers import UdpResolver
 
 Answer = tuple[int, int, int, str, tuple[Any, ...]]
 HOSTS_FILE = Path("/etc/hosts")
-_REREAD_S = 5.0
+_LOOK_EVERY_S = 5.0
 
 
 class Lookup:
@@ -30,7 +30,7 @@ class Lookup:
         self._udp = _datagram_resolver(timeout_s)
         self._hosts_file = hosts_file
         self._hosts: frozenset[str] = frozenset()
-        self._read_at = float("-inf")
+        self._looked_at, self._version = float("-inf"), (0, 0)
 
     def __call__(
         self, host: str, port: int, family: int = 0, socktype: int = 0, proto: int = 0, flags: int = 0
@@ -47,8 +47,11 @@ class Lookup:
 
     def _local_names(self) -> frozenset[str]:
         now = time.monotonic()
-        if now - self._read_at > _REREAD_S:
-            self._hosts, self._read_at = _names_in(self._hosts_file), now
+        if now - self._looked_at > _LOOK_EVERY_S:
+            self._looked_at = now
+            version = _version(self._hosts_file)
+            if version != self._version:  # a list of blocked names has 100,000 lines, which take a while to parse
+                self._hosts, self._version = _names_in(self._hosts_file), version
         return self._hosts
 
 
@@ -66,6 +69,15 @@ def _alternating(answers: list[Answer]) -> list[Answer]:
     """IPv4 and IPv6 in turn: only four addresses are tried, and a host often has a route for one family alone."""
     of_family = {f: [a for a in answers if a[0] == f] for f in (socket.AF_INET, socket.AF_INET6)}
     return [a for a in chain.from_iterable(zip_longest(*of_family.values())) if a is not None]
+
+
+def _version(file: Path) -> tuple[int, int]:
+    """What tells one state of a file from the next; zeros for a file that cannot be read."""
+    try:
+        status = file.stat()
+    except OSError:
+        return 0, 0
+    return status.st_mtime_ns, status.st_size
 
 
 def _names_in(hosts_file: Path) -> frozenset[str]:

@@ -2,17 +2,17 @@
 
 import fcntl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, Table, create_engine, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.errors import DatabaseDown
+from gateway.storage.sqlite import LockWait, WriteTurns, create_sqlite_engine
 
-BUSY_TIMEOUT_MS = 1500
 CONNECT_TIMEOUT_S = 3
 _MIGRATING = 0x6A7E  # the number of a lock in PostgreSQL; any will do that nobody else takes
 _POSTGRES_SCHEMES = ("postgres://", "postgresql://")
@@ -27,28 +27,30 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.engine = _engine(_normal(url))
+        self._read_wait, self._write_wait, self._writes = LockWait(), LockWait(), WriteTurns()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection that only reads.
 
         Raises:
-            DatabaseDown: the database does not answer.
+            DatabaseDown: the database does not answer, or stays locked.
         """
-        with _database_errors(), self.engine.connect().execution_options(writes=False) as connection:
+        with _database_errors(), self._read_wait.retry(partial(self._begin, writes=False)) as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that takes the write lock at once, and commits at the end of the block.
 
-        Do nothing in it but SQL: under gevent, whatever yields inside a transaction of SQLite stops the whole worker.
+        Do nothing in it but SQL: all other writers wait for the end of the block.
 
         Raises:
-            DatabaseDown: the database does not answer; nothing of the block was kept.
+            DatabaseDown: the database does not answer, or stays locked; nothing of the block was kept.
         """
-        with _database_errors(), self.engine.begin() as connection:
+        with _database_errors(), self._turn(), self._write_wait.retry(partial(self._begin, writes=True)) as connection:
             yield connection
+            connection.commit()
 
     @property
     def is_sqlite(self) -> bool:
@@ -94,10 +96,22 @@ class Database:
         """
         from gateway.storage import migrating  # noqa: PLC0415 (as above)
 
-        with _database_errors(), self._alone(), self.engine.begin() as connection:
+        with _database_errors(), self._alone(), self.writing() as connection:
             if not self.is_sqlite:
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
             migrating.migrate(connection)
+
+    def _begin(self, *, writes: bool) -> Connection:
+        connection = self.engine.connect().execution_options(writes=writes)
+        try:
+            connection.begin()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _turn(self) -> AbstractContextManager[None]:
+        return self._writes.turn() if self.is_sqlite else nullcontext()
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -128,28 +142,13 @@ def _normal(url: str) -> str:
 
 def _engine(url: str) -> Engine:
     parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite":
-        return create_engine(
-            parsed,
-            pool_size=10,
-            max_overflow=20,
-            pool_timeout=CONNECT_TIMEOUT_S,
-            pool_pre_ping=True,
-            connect_args={"connect_timeout": CONNECT_TIMEOUT_S},
-        )
-    engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000, "check_same_thread": False})
-    event.listen(engine, "connect", _on_connect)
-    event.listen(engine, "begin", _on_begin)
-    return engine
-
-
-def _on_connect(connection: Any, _record: Any) -> None:  # noqa: ANN401 (the driver's)
-    connection.isolation_level = None  # we say BEGIN ourselves
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", f"busy_timeout={BUSY_TIMEOUT_MS}", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def _on_begin(connection: Connection) -> None:
-    """A deferred begin fails at once when a read becomes a write; an immediate one waits its turn."""
-    writes = connection.get_execution_options().get("writes", True)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    if parsed.get_backend_name() == "sqlite":
+        return create_sqlite_engine(parsed)
+    return create_engine(
+        parsed,
+        pool_size=10,
+        max_overflow=20,
+        pool_timeout=CONNECT_TIMEOUT_S,
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": CONNECT_TIMEOUT_S},
+    )

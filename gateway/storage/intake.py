@@ -1,10 +1,12 @@
 """Take in an image: no larger than allowed, an image by its first bytes, and kept whole or not at all."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 from gateway.errors import FileTooLarge, NotAnImage, UploadBroken
 from gateway.media import IMAGES, media_of
+from gateway.storage.disk import apart
 from gateway.storage.objects import Incoming, Objects, Stored
 
 _CHUNK = 256 * 1024
@@ -54,7 +56,7 @@ class Intake:
             raise FileTooLarge(f"{length} bytes")
         checked = False
         while part := read(_CHUNK):
-            incoming.write(part)
+            apart(partial(incoming.write, part))  # hashing and writing a large file would hold up everybody else
             if incoming.length > self._max_bytes:
                 raise FileTooLarge("more than is kept")
             if not checked and len(incoming.head) >= _TELLING_BYTES:

@@ -42,7 +42,7 @@ class Reading(Protocol):
 class Objects(Protocol):
     """Keeps objects of at least one byte by their digest. An object is there whole, or not at all.
 
-    Every method but ``answers`` raises StorageDown when the store does not answer or does not let us in.
+    Every method but ``prepare`` and ``answers`` raises StorageDown when the store does not answer or does not let us in.
     """
 
     def receiving(self) -> AbstractContextManager["Incoming"]:
@@ -67,6 +67,9 @@ class Objects(Protocol):
 
     def delete(self, digest: str) -> None:
         """Drop an object; one that is not there is no fault."""
+
+    def prepare(self) -> None:
+        """Do before any request what the first use would otherwise block for. Asks nobody, and raises nothing."""
 
     def answers(self) -> bool:
         """Tell whether the store can be used, at the price of nothing: it is asked again and again."""

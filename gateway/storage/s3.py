@@ -3,7 +3,7 @@
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from http import HTTPStatus
 from typing import TYPE_CHECKING, BinaryIO, cast
@@ -118,6 +118,11 @@ class S3Objects:
         """Drop the object from the bucket."""
         with _store_errors():
             self._client.delete_object(Bucket=self._bucket.name, Key=self._key(digest))
+
+    def prepare(self) -> None:
+        """Make the clients, which parses the library's description of S3 for a third of a second."""
+        with suppress(StorageDown), _store_errors():
+            self._client, self._hasty_client  # noqa: B018 (made when they are first read)
 
     def answers(self) -> bool:
         """Tell whether the bucket is there and lets us in; an answer is good for five seconds."""

@@ -300,3 +300,15 @@ def test_where_name_servers_are_kept_elsewhere_the_platform_is_asked(
 
     assert addresses(Lookup(TIMEOUT_S, hosts_file), "cdn.example") == ["127.0.0.1"]
     assert platform == ["cdn.example"]
+
+
+def test_a_hosts_file_that_did_not_change_is_not_parsed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hosts = tmp_path / "hosts"
+    hosts.write_text("127.0.0.1 here.example\n", encoding="utf-8")
+    monkeypatch.setattr("gateway.egress.names._LOOK_EVERY_S", -1)
+    lookup = Lookup(hosts_file=hosts)
+    parsed = lookup._local_names()
+
+    assert lookup._local_names() is parsed
+    hosts.write_text("127.0.0.1 here.example there.example\n", encoding="utf-8")
+    assert lookup._local_names() == {"here.example", "there.example"}

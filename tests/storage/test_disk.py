@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 from gateway.storage.disk import apart
 from live import ROOT, bare_environment
@@ -29,6 +30,45 @@ try:
 except FileNotFoundError:
     print(result, len(ticks) > 10)
 """
+
+INTAKE = """
+from gevent import monkey
+monkey.patch_all()
+import pathlib, sys
+import gevent
+from gateway.storage.folder import FolderObjects
+from gateway.storage.intake import Intake
+
+parts = [b"\\x89PNG\\r\\n\\x1a\\n" + bytes(2**18)] * 400
+turns = 0
+
+def count_turns():
+    global turns
+    while True:
+        turns += 1
+        gevent.sleep(0)
+
+def read(_amount):
+    if not parts:
+        print(turns >= 400)
+    return parts.pop() if parts else b""
+
+gevent.spawn(count_turns)
+Intake(FolderObjects(pathlib.Path(sys.argv[1])), 2**30).take(read, None, lambda stored: None)
+"""
+
+
+def test_a_large_file_that_is_taken_in_gives_others_their_turn_after_each_part(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTAKE, str(tmp_path)],
+        cwd=ROOT,
+        env=bare_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.stdout, done.stderr) == ("True\n", "")
 
 
 def test_under_gevent_others_go_on_meanwhile_and_errors_come_back() -> None:
