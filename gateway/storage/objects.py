@@ -42,7 +42,7 @@ class Reading(Protocol):
 class Objects(Protocol):
     """Keeps objects of at least one byte by their digest. An object is there whole, or not at all.
 
-    Every method but ``prepare`` and ``answers`` raises StorageDown when the store does not answer or does not let us in.
+    Every method but ``prepare`` and ``answers`` raises StorageDown when the store does not answer or refuses access.
     """
 
     def receiving(self) -> AbstractContextManager["Incoming"]:

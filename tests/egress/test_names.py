@@ -302,13 +302,29 @@ def test_where_name_servers_are_kept_elsewhere_the_platform_is_asked(
     assert platform == ["cdn.example"]
 
 
-def test_a_hosts_file_that_did_not_change_is_not_parsed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    hosts = tmp_path / "hosts"
-    hosts.write_text("127.0.0.1 here.example\n", encoding="utf-8")
-    monkeypatch.setattr("gateway.egress.names._LOOK_EVERY_S", -1)
-    lookup = Lookup(hosts_file=hosts)
-    parsed = lookup._local_names()
+class CountedPath(type(Path())):  # type: ignore[misc]  # a class that the platform decides
+    """Counts how often it is read."""
 
-    assert lookup._local_names() is parsed
+    reads = 0
+
+    def read_text(self, *args: str, **options: str) -> str:
+        type(self).reads += 1
+        return str(super().read_text(*args, **options))
+
+
+def test_a_hosts_file_is_parsed_anew_when_it_has_changed_and_only_then(
+    tmp_path: Path, platform: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.egress.names._LOOK_EVERY_S", -1)
+    hosts = CountedPath(tmp_path / "hosts")
+    hosts.write_text("127.0.0.1 here.example\n", encoding="utf-8")
+    lookup = Lookup(hosts_file=hosts)
+
+    for _ in range(3):
+        lookup("here.example", 443)
+    parsed_before = CountedPath.reads
     hosts.write_text("127.0.0.1 here.example there.example\n", encoding="utf-8")
-    assert lookup._local_names() == {"here.example", "there.example"}
+    lookup("there.example", 443)
+
+    assert (parsed_before, CountedPath.reads) == (1, 2)
+    assert platform == ["here.example"] * 3 + ["there.example"]
