@@ -10,14 +10,28 @@ from typing import Any
 
 import structlog
 
-_WORTH_A_LOOK = re.compile(r"(?i)[?%=:]|bearer")  # every one of the following needs one of these
-_QUERY = re.compile(r"(?i)(?:\?|%(?:25)*3f).*")
-# The name may be encoded, once or often, and so may what stands around it.
-_SECRET = re.compile(
-    r"(?i)(?:(?<![a-z0-9])|(?<=%[0-9a-f]{2}))(sig|signature|x-amz-signature|x-amz-credential|token|access_token|key|api_key)"
-    r"(=|%(?:25)*3d|[\"']?\s*:\s*[\"']?)[^&\s\"']+"
+_WORTH_A_LOOK = re.compile(r"(?i)[?%=:]|bearer|gw_")  # every one of the following needs one of these
+# The shape of a secret: no blanks, 16 characters or more, with a digit or letters of both cases.
+_SHAPE = r"(?=\S*[0-9]|\S*[a-z]\S*[A-Z]|\S*[A-Z]\S*[a-z])[A-Za-z0-9._~+/=-]{16,}"
+_NAME = (
+    r"(?:(?<![A-Za-z0-9])|(?<=%[0-9A-Fa-f]{2}))"  # what stands before it may be encoded
+    r"(?i:(sig|signature|x-amz-signature|x-amz-credential|x-amz-security-token"
+    r"|token|access_token|key|api_key|x-api-key|secret|password))"
 )
-_BEARER = re.compile(r"(?i)\bbearer\s+\S+")
+_REDACTIONS: tuple[tuple[re.Pattern[str], str], ...] = (
+    # By place: a query, encoded or not, to the end of its line. A question mark that ends a sentence begins none.
+    (re.compile(r"(?i)(?:\?|%(?:25)*3f)(?=\S).*"), "?…"),
+    # By place: the value of a parameter, whose equals sign may be encoded, once or often.
+    (re.compile(_NAME + r"(?:=|%(?:25)*3[Dd])[^&\s\"']+"), r"\1=…"),
+    # By place: a quoted member of an object, and the credentials of a header or of a URL.
+    (re.compile(_NAME + r"[\"']\s*:\s*[\"'][^\s\"']+(?=[\"'])"), r"\1: …"),
+    (re.compile(r"(?i)(authorization[\"']?\s*[:=]\s*[\"']?(?:bearer|basic))\s+[^\s\"',<]+"), r"\1 …"),
+    (re.compile(r"//[^/\s:@]*:[^/\s@]+@"), "//…@"),
+    # By shape: after a name or a scheme, and our own API keys anywhere.
+    (re.compile(_NAME + r"\s*:\s*" + _SHAPE), r"\1: …"),
+    (re.compile(r"\b((?i:bearer))\s+" + _SHAPE), r"\1 …"),
+    (re.compile(r"gw_[A-Za-z0-9_-]{43}"), "gw_…"),
+)
 _encoded = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=repr).encode
 
 
@@ -49,11 +63,13 @@ class _Lines:
     info = warning = error = exception = msg
 
 
-def without_queries(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Cut query strings and signatures out of every text: from a question mark to the end of its line."""
+def redact_secrets(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Replace query strings, signatures and keys in every text by an ellipsis; the rest of the text stays as it is."""
     for key, value in event.items():
         if isinstance(value, str) and _WORTH_A_LOOK.search(value):
-            event[key] = _BEARER.sub("Bearer …", _SECRET.sub(r"\1=…", _QUERY.sub("?…", value)))
+            for pattern, replacement in _REDACTIONS:
+                value = pattern.sub(replacement, value)  # noqa: PLW2901 (each works on what the last one left)
+            event[key] = value
     return event
 
 
@@ -78,7 +94,7 @@ _SHARED: list[Any] = [
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
-_ENDING: list[Any] = [structlog.processors.format_exc_info, without_queries, as_json]
+_ENDING: list[Any] = [structlog.processors.format_exc_info, redact_secrets, as_json]
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
