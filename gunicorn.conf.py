@@ -19,6 +19,7 @@ from gateway.capacity import raise_file_limit, worker_connections as connections
 from gateway.environment import load_settings, lost_at_each_deploy  # noqa: E402
 from gateway.errors import ConfigError, DatabaseDown  # noqa: E402
 from gateway.logs import LOGGING, set_up_logs  # noqa: E402
+from gateway.settings import Settings  # noqa: E402
 from gateway.worker.draining import DrainingWorker  # noqa: E402
 from gateway.worker.quiet import QuietLogger  # noqa: E402
 
@@ -54,8 +55,7 @@ def on_starting(server: Any) -> None:  # noqa: ANN401 (gunicorn's arbiter)
     """Refuse faulty settings in the master: a worker that exits would be started again for ever."""
     if _settings is None:
         sys.exit(str(_faults))
-    if lost := lost_at_each_deploy(_settings):
-        _warn_of(lost)
+    _warn(_settings)
     prepared = _apart(partial(_prepare_database, _settings.database_url, server.log))
     if prepared:
         sys.exit(_FAULTS.get(prepared, "DATABASE_URL: the database could not be prepared; see the lines above"))
@@ -109,11 +109,15 @@ def _services(worker: Any) -> Any:  # noqa: ANN401 (gunicorn's worker)
     return getattr(getattr(worker, "wsgi", None), "extensions", {}).get("gateway")
 
 
-def _warn_of(lost: list[str]) -> None:
+def _warn(settings: Settings) -> None:
+    """Log what the settings allow but rarely mean."""
     set_up_logs()
-    structlog.get_logger("gateway.boot").warning(
-        "ephemeral_disk", settings=lost, remedy="use PostgreSQL and an s3:// store, or a volume that outlives a deploy"
-    )
+    log = structlog.get_logger("gateway.boot")
+    for warning in settings.warnings:
+        log.warning("settings_warning", remedy=warning)
+    if lost := lost_at_each_deploy(settings):
+        remedy = "use PostgreSQL and an s3:// store, or a volume that outlives a deploy"
+        log.warning("ephemeral_disk", settings=lost, remedy=remedy)
 
 
 def _prepare_database(url: str, log: Any) -> int:  # noqa: ANN401 (gunicorn's logger)

@@ -11,13 +11,12 @@ from pydantic import ValidationError
 
 from gateway.errors import ConfigError
 from gateway.hosts import origin_of
+from gateway.platforms import is_platform, platform_url
 from gateway.setting_types import SECRET_REMEDY, SHORTEST_SECRET
 from gateway.settings import PREFIX, Bucket, Settings, variable
 
 # A prefix that begins like a route could not be told from it.
 _OWN_PATHS = frozenset("api d docs download files healthz llms.txt metrics openapi.json readyz static".split())  # noqa: SIM905
-# Platforms that set one of these have exactly one proxy of their own before the process.
-_PLATFORM_MARKS = ("DYNO", "RENDER", "FLY_APP_NAME", "RAILWAY_ENVIRONMENT_NAME", "K_SERVICE", "CF_INSTANCE_GUID")
 _MOST_BUCKET_BYTES = 5 * 2**30  # the most that S3 takes in one request
 
 
@@ -45,7 +44,7 @@ def load_settings() -> Settings:
 
 def lost_at_each_deploy(settings: Settings) -> list[str]:
     """The settings that keep something on the disk of a platform that gives an empty one to each deploy."""
-    if _given().isdisjoint(_PLATFORM_MARKS):
+    if not is_platform(_given()):
         return []
     on_disk = {
         "DATABASE_URL": settings.database_url.startswith("sqlite:"),
@@ -111,25 +110,17 @@ def _platform_defaults() -> dict[str, Any]:
     """What the platform tells about itself, where the operator set nothing."""
     given = _given()
     defaults: dict[str, Any] = {}
-    if PREFIX + "TRUSTED_PROXIES" not in given and not given.isdisjoint(_PLATFORM_MARKS):
+    if PREFIX + "TRUSTED_PROXIES" not in given and is_platform(given):
         defaults["trusted_proxies"] = 1
-    if PREFIX + "PUBLIC_URL" not in given and (url := _platform_url()):
+    behind_proxy = given.get(PREFIX + "TRUSTED_PROXIES", str(defaults.get("trusted_proxies", 0))).strip() != "0"
+    if PREFIX + "PUBLIC_URL" not in given and (url := platform_url(given, behind_proxy=behind_proxy)):
         defaults["public_url"] = url
     return defaults
 
 
-def _given() -> set[str]:
-    return {name for name, value in (*read_dotenv().items(), *os.environ.items()) if value}
-
-
-def _platform_url() -> str:
-    env = os.environ
-    if url := env.get("RENDER_EXTERNAL_URL"):
-        return url
-    host = env.get("RAILWAY_PUBLIC_DOMAIN") or env.get("HEROKU_APP_DEFAULT_DOMAIN_NAME")
-    if not host and (app := env.get("FLY_APP_NAME")):
-        host = f"{app}.fly.dev"
-    return f"https://{host}" if host else ""
+def _given() -> dict[str, str]:
+    """Every variable that is not empty; the environment wins over ``.env``."""
+    return {name: value for name, value in (*read_dotenv().items(), *os.environ.items()) if value}
 
 
 def _contradictions(settings: Settings) -> list[tuple[set[str], str]]:

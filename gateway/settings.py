@@ -22,9 +22,13 @@ from gateway.setting_types import (
     StoreLocation,
 )
 
-__all__ = ["PREFIX", "Bucket", "Settings", "make_printable", "variable"]
+__all__ = ["PREFIX", "RELATIVE_LINKS", "Bucket", "Settings", "make_printable", "variable"]
 
 PREFIX = "GATEWAY_"
+RELATIVE_LINKS = (
+    "GATEWAY_PUBLIC_URL is not set, so links are paths without a host; set it to the address at which visitors reach "
+    "the gateway, for example https://dl.example.com"
+)
 _PROVIDER_HOSTS = "tempfile.aiquickdraw.com,tempfile.redpandaai.co,cdn.kie.ai,static.aiquickdraw.com"
 
 
@@ -134,6 +138,11 @@ class Settings(BaseSettings):
     def named_api_keys(self) -> dict[str, str]:
         """API keys by name."""
         return dict(entry.split(":", 1) for entry in self.api_keys)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What these settings allow but rarely mean; each text names the setting and the remedy."""
+        return () if self.public_url else (RELATIVE_LINKS,)
 
     def masked(self) -> dict[str, str]:
         """The effective settings by the name in the environment, ready to print: secrets are only counted."""

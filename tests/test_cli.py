@@ -55,15 +55,15 @@ def test_sign_prints_a_link_and_nothing_else(gateway: Gateway) -> None:
     result = run(gateway, "links", "sign", "task12345", URL)
 
     assert result.exit_code == 0
-    assert result.output.startswith("/download/task12345?url=https%3A%2F%2Forigin.example%2Fv%2Fcat.png&expires=")
-    assert result.output.count("\n") == 1
+    assert result.stdout.startswith("/download/task12345?url=https%3A%2F%2Forigin.example%2Fv%2Fcat.png&expires=")
+    assert result.stdout.count("\n") == 1
 
 
 def test_a_link_that_was_printed_downloads_the_file(origin: ScriptedServer) -> None:
     gateway = Gateway(make_settings(origin.address))
     url = origin.serve("/v/cat.png", PNG)
 
-    link = run(gateway, "links", "sign", "task12345", url).output.strip()
+    link = run(gateway, "links", "sign", "task12345", url).stdout.strip()
 
     assert gateway.client.get(link).data == PNG
 
@@ -73,7 +73,7 @@ def test_sign_puts_in_what_was_asked_for(gateway: Gateway) -> None:
 
     result = run(gateway, "links", "sign", "task12345", URL, *options)
 
-    fields = dict(parse_qsl(urlsplit(result.output.strip()).query))
+    fields = dict(parse_qsl(urlsplit(result.stdout.strip()).query))
     assert (fields["mode"], fields["filename"]) == ("redirect", "Рыжий кот.png")
     assert 3590 <= int(fields["expires"]) - gateway.clock.now <= 3601
 
@@ -346,7 +346,7 @@ def test_the_command_of_the_documentation_signs_and_verifies(tmp_path: Path) -> 
     signed = run_process(tmp_path, "links", "sign", "task12345", URL, "--filename", "cat.png")
     verified = run_process(tmp_path, "links", "verify", signed.stdout.strip())
 
-    assert (signed.returncode, signed.stderr) == (0, "")
+    assert (signed.returncode, signed.stdout.count("\n")) == (0, 1)
     assert signed.stdout.startswith("/download/task12345?url=")
     assert (verified.returncode, verified.stderr) == (0, "")
     assert verified.stdout.startswith("The link is valid.\n")

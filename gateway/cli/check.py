@@ -13,9 +13,11 @@ from gateway.errors import GatewayError
 @click.command("check")
 @with_appcontext
 def check() -> None:
-    """Print the effective settings, secrets masked; count the keys, and try the provider and the store."""
+    """Print the settings, secrets masked, and warnings; count the keys; try the provider and the store."""
     for name, value in settings().masked().items():
         click.echo(f"{name}={value}")
+    for warning in settings().warnings:
+        click.echo(f"warning: {warning}")
     faults = []
     for look in (_keys, _provider, _store):
         try:

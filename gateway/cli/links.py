@@ -5,7 +5,7 @@ from urllib.parse import unquote
 import click
 from flask.cli import AppGroup
 
-from gateway.cli.state import services
+from gateway.cli.state import services, settings
 from gateway.errors import GatewayError, OriginNotAllowed
 from gateway.links.link import MODES, FieldFault, Mode
 
@@ -28,6 +28,8 @@ def sign(task: str, url: str, mode: Mode | None, filename: str | None, expires_i
         raise click.UsageError(str(fault)) from None
     except OriginNotAllowed as refused:
         raise click.UsageError(f"url: {refused.reason}") from None
+    for warning in settings().warnings:
+        click.echo(f"warning: {warning}", err=True)
     click.echo(link)
 
 

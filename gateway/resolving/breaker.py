@@ -17,8 +17,12 @@ PAUSE_S = 15.0
 class Trouble:
     """What stands against asking the provider, and since when, in Unix seconds."""
 
-    what: Literal["paused after failures", "asks to be left alone", "refuses our key"]
+    what: str
     since: float
+
+
+# What a call that failed says of the provider.
+Failure = Literal["fails", "is in maintenance", "does not answer in time", "cannot be reached", "answers nonsense"]
 
 
 class Breaker:
@@ -29,6 +33,9 @@ class Breaker:
     Args:
         clock: monotonic seconds.
         metrics: is told when it opens and closes.
+
+    Attributes:
+        has_outcome: whether any call has ended, so that something is known of the provider.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, metrics: Metrics | None = None) -> None:
@@ -38,6 +45,8 @@ class Breaker:
         self._failures = 0
         self._open_until = self._busy_until = 0.0
         self._since: dict[str, float] = {}
+        self._last_failure: Failure | None = None
+        self.has_outcome = False
 
     @property
     def is_open(self) -> bool:
@@ -46,12 +55,14 @@ class Breaker:
 
     @property
     def trouble(self) -> Trouble | None:
-        """What stands against asking the provider, as far as is known here."""
+        """What the last calls said against the provider; None when the last one was answered well."""
         with self._lock:
             if self.is_open:
-                return Trouble("paused after failures", self._since["failed"])
+                return Trouble(f"paused after failures ({self._last_failure})", self._since["failed"])
             if self._clock() < self._busy_until:
                 return Trouble("asks to be left alone", self._since["busy"])
+            if self._last_failure:
+                return Trouble(self._last_failure, self._since["failing"])
             if "refused" in self._since:
                 return Trouble("refuses our key", self._since["refused"])
             return None
@@ -78,25 +89,36 @@ class Breaker:
         """Note a call that the provider answered, whatever it said of the image."""
         with self._lock:
             self._close()
+            self._note_failure(None)
             self._since.clear()
 
     def refused(self) -> None:
         """Note that the provider does not take our key: a fault of ours, that no pause mends."""
         with self._lock:
             self._close()
+            self._note_failure(None)
             self._since.setdefault("refused", time.time())
+
+    def garbled(self) -> None:
+        """Note an answer that is none of the contract's: no pause mends that either."""
+        with self._lock:
+            self._close()
+            self._note_failure("answers nonsense")
 
     def busy(self, seconds: float) -> None:
         """Note that the provider asks not to be asked for so many seconds."""
         with self._lock:
             self._close()
+            self._note_failure(None)
             if self._clock() >= self._busy_until:
                 self._since["busy"] = time.time()
             self._busy_until = max(self._busy_until, self._clock() + seconds)
 
-    def failed(self) -> None:
+    def failed(self, failure: Failure = "fails") -> None:
         """Note a failure of the provider's own: 5xx, 455, a timeout, no connection."""
         with self._lock:
+            self.has_outcome = True
+            self._note_failure(failure)
             self._failures += 1
             self._open_until = self._clock() + PAUSE_S
             if self._failures == FAILURES_IN_A_ROW:
@@ -107,3 +129,9 @@ class Breaker:
         if self._failures >= FAILURES_IN_A_ROW:
             self._metrics.breaker_opened(is_open=False)
         self._failures = 0
+        self.has_outcome = True
+
+    def _note_failure(self, failure: Failure | None) -> None:
+        if failure != self._last_failure:
+            self._since["failing"] = time.time()
+        self._last_failure = failure

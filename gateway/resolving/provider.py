@@ -28,7 +28,7 @@ from gateway.errors import (
     ResultMissing,
 )
 from gateway.metrics import Metrics
-from gateway.resolving.breaker import Breaker
+from gateway.resolving.breaker import Breaker, Failure
 from gateway.resolving.remote import seconds_of
 
 DOWNLOAD_URL = "/api/v1/gpt4o-image/download-url"
@@ -63,6 +63,12 @@ _BY_MESSAGE = {kind.contract[1].lower(): kind for kind in _ON_422} | {"recordinf
 _CODES = {200, 422, *_BY_CODE}
 # The provider's own failures: worth another try, and what the breaker counts.
 _ITS_FAULT = (ProviderFailed, ProviderMaintenance, ProviderTimeout, ProviderUnreachable)
+_FAILURES: dict[type[ProviderError], Failure] = {
+    ProviderFailed: "fails",
+    ProviderMaintenance: "is in maintenance",
+    ProviderTimeout: "does not answer in time",
+    ProviderUnreachable: "cannot be reached",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +140,14 @@ class Provider:
         self._breaker.admit()
         try:
             data = self._ask_again(call, self._clock() + DEADLINE_S)
-        except _ITS_FAULT:
-            self._breaker.failed()
+        except _ITS_FAULT as failure:
+            self._breaker.failed(_FAILURES.get(type(failure), "fails"))
             raise
         except ProviderUnauthorized:
             self._breaker.refused()
+            raise
+        except ProviderGarbled:
+            self._breaker.garbled()
             raise
         except ProviderBusy as busy:
             # The rate of conversions is our key's, and so every file's; that of record-info is one task's.

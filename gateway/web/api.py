@@ -13,7 +13,7 @@ from gateway.web.auth import admitted
 from gateway.web.bodies import whole_body
 from gateway.web.responses import envelope
 from gateway.web.schemas import FileName, ImageUrl, LinkMinted, TaskId
-from gateway.web.state import services
+from gateway.web.state import services, settings
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 SHORTEST_LIFE_S = 60
@@ -57,8 +57,13 @@ def mint_link() -> Response:
         raise InvalidBody(f"{_WIRE_NAMES.get(fault.field, fault.field)}: {fault.remedy}") from None
     except OriginNotAllowed as refused:
         raise InvalidBody(f"url: {refused.reason}") from None
-    minted = LinkMinted(id=link_id, link=href, expires_at=datetime.fromtimestamp(expires, UTC))
-    return envelope(minted.model_dump(mode="json", by_alias=True))
+    minted = LinkMinted(
+        id=link_id,
+        link=href,
+        expires_at=datetime.fromtimestamp(expires, UTC),
+        warnings=list(settings().warnings),
+    )
+    return envelope(minted.model_dump(mode="json", by_alias=True, exclude_defaults=True))
 
 
 _WIRE_NAMES = {"task_id": "taskId"}

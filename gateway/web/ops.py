@@ -11,6 +11,7 @@ from gateway.web.schemas import Checks, Readiness
 from gateway.web.state import services, settings
 
 blueprint = Blueprint("ops", __name__)
+_GOOD = {"ok", "off", "not used", "unknown"}
 
 
 @blueprint.get("/healthz")
@@ -24,7 +25,8 @@ def readyz() -> Response:
     """Downloads can be served: 200, or 503 with the dependency that stands against it.
 
     Without the database, page links still work, but for those to our own records: that is 200 and ``degraded``. So is a
-    provider that refuses our key or wants to be left alone, as what is known of it goes on being used.
+    provider that failed at the last call, refuses our key or asks to be left alone, as direct URLs that are known go on
+    being used. Before the first call nothing is known of the provider: ``unknown``.
     """
     gateway = services()
     checks = Checks(
@@ -33,13 +35,14 @@ def readyz() -> Response:
         provider=_provider(),
         maintenance="on" if settings().maintenance else "off",
     )
-    bad = {name for name, state in checks.model_dump().items() if state not in {"ok", "off", "not used"}}
+    bad = {name for name, state in checks.model_dump().items() if state not in _GOOD}
     harmless = set() if gateway.breaker.is_open else {"provider"}
     if gateway.own is None:
         harmless.add("database")
     ready = bad <= harmless
     status = "not ready" if not ready else "degraded" if bad else "ready"
-    response = jsonify(Readiness(status=status, checks=checks).model_dump())
+    readiness = Readiness(status=status, checks=checks, warnings=list(settings().warnings))
+    response = jsonify(readiness.model_dump())
     response.status_code = 200 if ready else 503
     return private(response)
 
@@ -63,8 +66,11 @@ def metrics() -> Response:
 
 
 def _provider() -> str:
-    """How the provider is, as far as this worker knows without asking."""
-    trouble = services().breaker.trouble
+    """What the last calls of this worker said of the provider. Asks nobody."""
+    gateway = services()
+    if gateway.provider is None:
+        return "not used"
+    trouble = gateway.breaker.trouble
     if trouble is None:
-        return "ok"
+        return "ok" if gateway.breaker.has_outcome else "unknown"
     return f"{trouble.what} since {datetime.fromtimestamp(trouble.since, UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -85,6 +85,11 @@ class LinkMinted(_Answer):
     expires_at: datetime = Field(
         alias="expiresAt", description="When it stops working: RFC 3339, in UTC.", examples=["2025-11-24T16:00:00Z"]
     )
+    warnings: list[str] = Field(
+        [],
+        description="What is rarely meant, each with the remedy: for example that the link is a path, and how to set "
+        "the public URL. Left out when there is nothing.",
+    )
 
 
 class TaskResult(_Answer):
@@ -213,7 +218,9 @@ class Checks(_Answer):
     database: Literal["ok", "down"] = Field(description="Where API keys and records are.")
     store: Literal["ok", "down", "not used"] = Field(description="Where images are kept.")
     provider: str = Field(
-        description="Whom direct URLs are asked of: `ok`, or what is wrong and since when.", examples=["ok"]
+        description="The API that direct URLs come from: `unknown` before the first call, then what the last calls "
+        "said: `ok`, or what is wrong and since when. `not used` with another resolver.",
+        examples=["ok"],
     )
     maintenance: Literal["on", "off"] = Field(description="Whether the operator has closed the gateway.")
 
@@ -223,6 +230,7 @@ class Readiness(_Answer):
 
     status: Literal["ready", "degraded", "not ready"] = Field(description="The verdict.")
     checks: Checks
+    warnings: list[str] = Field(description="Settings that are allowed but rarely meant, each with the remedy.")
 
 
 class CallbackInfo(BaseModel):

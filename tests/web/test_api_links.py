@@ -64,7 +64,7 @@ def test_a_link_is_minted_in_the_envelope(api: Gateway) -> None:
     assert response.headers["Cache-Control"] == "no-store"
     assert set(response.json) == {"code", "msg", "data"}
     assert (response.json["code"], response.json["msg"]) == (200, "success")
-    assert set(response.json["data"]) == {"id", "link", "expiresAt"}
+    assert set(response.json["data"]) == {"id", "link", "expiresAt", "warnings"}
     assert not secrets_in(response)
 
 

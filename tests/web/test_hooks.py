@@ -12,6 +12,7 @@ from werkzeug.test import TestResponse
 
 from factories import API_KEY, PNG, PROVIDER_KEY, SECRET, Gateway, make_settings
 from gateway.resolving.breaker import FAILURES_IN_A_ROW
+from gateway.settings import RELATIVE_LINKS
 from real_logs import lines, real_logs
 from servers import ScriptedServer, answer, envelope
 
@@ -468,7 +469,8 @@ def test_a_gateway_that_can_serve_is_ready(upstream_gateway: Gateway, provider: 
     assert response.status_code == 200
     assert response.json == {
         "status": "ready",
-        "checks": {"database": "ok", "store": "not used", "provider": "ok", "maintenance": "off"},
+        "checks": {"database": "ok", "store": "not used", "provider": "unknown", "maintenance": "off"},
+        "warnings": [RELATIVE_LINKS],
     }
     assert response.headers["Cache-Control"] == "no-store"
     assert provider.seen == []
@@ -485,7 +487,9 @@ def test_a_gateway_whose_provider_keeps_failing_is_not_ready(
 
     assert ready.status_code == 503
     checks = ready.json["checks"]
-    assert re.fullmatch(r"paused after failures since \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", checks.pop("provider"))
+    assert re.fullmatch(
+        r"paused after failures \(fails\) since \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", checks.pop("provider")
+    )
     assert (ready.json["status"], checks) == (
         "not ready",
         {"database": "ok", "store": "not used", "maintenance": "off"},
@@ -551,5 +555,6 @@ def test_in_maintenance_the_gateway_is_not_ready(closed: Gateway) -> None:
     assert response.status_code == 503
     assert response.json == {
         "status": "not ready",
-        "checks": {"database": "ok", "store": "not used", "provider": "ok", "maintenance": "on"},
+        "checks": {"database": "ok", "store": "not used", "provider": "not used", "maintenance": "on"},
+        "warnings": [RELATIVE_LINKS],
     }

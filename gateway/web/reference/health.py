@@ -1,5 +1,6 @@
 """What whoever runs the gateway asks."""
 
+from gateway.settings import RELATIVE_LINKS
 from gateway.web.reference.openapi import JSON, Answer, Content, Operation
 from gateway.web.schemas import Readiness
 
@@ -7,6 +8,7 @@ TAG = "Health"
 ABOUT = "For load balancers and monitoring."
 
 _CHECKS = {"database": "ok", "store": "ok", "provider": "ok", "maintenance": "off"}
+_UNSET = [RELATIVE_LINKS]
 _DEGRADED = _CHECKS | {"database": "down", "store": "not used"}
 
 OPERATIONS = (
@@ -34,8 +36,8 @@ OPERATIONS = (
                 Content(
                     {JSON: Readiness},
                     {
-                        "ready": {"status": "ready", "checks": _CHECKS},
-                        "degraded": {"status": "degraded", "checks": _DEGRADED},
+                        "ready": {"status": "ready", "checks": _CHECKS, "warnings": []},
+                        "degraded": {"status": "degraded", "checks": _DEGRADED, "warnings": _UNSET},
                     },
                 ),
             ),
@@ -44,7 +46,7 @@ OPERATIONS = (
                 "No: something is down, or stands against it",
                 Content(
                     {JSON: Readiness},
-                    {"not ready": {"status": "not ready", "checks": _CHECKS | {"store": "down"}}},
+                    {"not ready": {"status": "not ready", "checks": _CHECKS | {"store": "down"}, "warnings": []}},
                 ),
             ),
         ],
