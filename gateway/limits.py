@@ -14,6 +14,7 @@ from gateway.storage.memory import MemoryCache
 GRANT_LIFE_S = 600
 MOST_GRANTS = 50_000
 MOST_VISITORS = 50_000
+LONGEST_ADDRESS = 128  # letters of one as a proxy writes it; more would make a large cache of them
 _ROUNDING_S = 0.01  # what sums of seconds since 1970 may be off
 _IPV6_SUBSCRIBER = 64  # a subscriber has at least a /64; counting addresses would count nothing
 

@@ -39,7 +39,7 @@ from gateway.resolving.upstream import UpstreamResolver
 from gateway.settings import Settings
 from gateway.storage.chores import Chores
 from gateway.storage.database import Database
-from gateway.storage.memory import MemoryLedger
+from gateway.storage.memory import MemoryLedger, drop_expired
 
 _VIA_SALT = b"gateway.via.v1"
 SWEEP_EVERY_S = 3600
@@ -187,4 +187,10 @@ def _background(keys: Keys, quotas: Quotas, sweep: Sweep | None, chores: Chores)
             chores.give_back("sweep")
             raise
 
-    return Background([Task("note the last use of keys", keys.flush), Task("sweep", sweep_in_turn)])
+    return Background(
+        [
+            Task("note the last use of keys", keys.flush),
+            Task("drop what has expired", drop_expired),
+            Task("sweep", sweep_in_turn),
+        ]
+    )

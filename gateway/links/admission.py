@@ -14,6 +14,7 @@ from gateway.storage.memory import MemoryCache
 RESUMED_WITHIN_S = 3600
 MOST_KNOWN = 10_000
 LONGEST_KNOWN = 1024  # bytes of a query: a link may be dressed up in many, and long, parameters that nobody reads
+_LINK_BYTES = 2048  # an upper bound: its fields come out of such a query
 _BEARS_SIGNATURE = re.compile(rb"(?:^|&)sig(?:=|&|$)")
 
 
@@ -74,7 +75,7 @@ class Links:
     def _remember(self, query: bytes, link: Link) -> None:
         """Spare the next request the reading, the signature and the list of origins; never the clock or the ledger."""
         if link.expires is not None and not link.over and len(query) <= LONGEST_KNOWN:
-            self._known.put((link.task_id, query), link, link.expires + RESUMED_WITHIN_S)
+            self._known.put((link.task_id, query), link, link.expires + RESUMED_WITHIN_S, _LINK_BYTES)
 
     def _in_time(self, link: Link, resumes: str) -> Link:
         if link.expires is None or self._clock() <= link.expires:

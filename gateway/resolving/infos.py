@@ -3,6 +3,7 @@
 import copy
 import time
 from collections.abc import Callable
+from sys import getsizeof
 from typing import Any
 
 from gateway.errors import ProviderBusy, RecordNotFound
@@ -12,6 +13,7 @@ from gateway.storage.memory import MemoryCache
 
 KNOWN_FOR_S = 1.0  # the provider takes three queries a second for one task
 MOST_KNOWN = 2_000
+MOST_BYTES = 8 * 2**20
 LONGEST_WAIT_S = 20.0
 _FIELDS: dict[str, tuple[type, ...]] = {
     "paramJson": (str,),
@@ -36,7 +38,7 @@ class RecordInfos:
     def __init__(self, provider: Provider, clock: Callable[[], float] = time.time) -> None:
         self._provider = provider
         self._clock = clock
-        self._known: MemoryCache[dict[str, Any]] = MemoryCache(MOST_KNOWN, clock)
+        self._known: MemoryCache[dict[str, Any]] = MemoryCache(MOST_KNOWN, clock, most_bytes=MOST_BYTES)
         self._busy: MemoryCache[ProviderBusy] = MemoryCache(MOST_KNOWN, clock)
         self._flights: Flights[dict[str, Any]] = Flights()
 
@@ -63,7 +65,7 @@ class RecordInfos:
             raise RecordNotFound("no record")
         record: dict[str, Any] = {"taskId": task_id, "response": _response(data.get("response"))}
         record |= {name: _typed(data.get(name), types) for name, types in _FIELDS.items()}
-        self._known.put((task_id,), record, self._clock() + KNOWN_FOR_S)
+        self._known.put((task_id,), record, self._clock() + KNOWN_FOR_S, _size(record))
         return record
 
 
@@ -77,3 +79,9 @@ def _response(response: object) -> dict[str, list[str]] | None:
 
 def _typed(value: object, types: tuple[type, ...]) -> object:
     return value if isinstance(value, types) and not isinstance(value, bool) else None
+
+
+def _size(record: dict[str, Any]) -> int:
+    """The bytes that a record holds in memory."""
+    urls = (record["response"] or {}).get("resultUrls", ())
+    return getsizeof(record) + sum(map(getsizeof, record.values())) + getsizeof(urls) + sum(map(getsizeof, urls))

@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from sys import getsizeof
 
 from gateway.egress.beside import beside
 from gateway.egress.client import Answer, Client, origin_errors
@@ -21,6 +22,7 @@ from gateway.resolving.source import HEAD_BYTES, Facts, Opened, Span
 
 LONGEST_VALIDATOR = 256  # thousands of these are remembered
 OPEN_DEADLINE_S = 12.0
+_SOURCE_BYTES = 1536  # of memory, with what it learns of the file
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.ASCII)
 _UNSATISFIED_RANGE = re.compile(r"bytes \*/(\d{1,18})", re.ASCII)
 _ENTITY_TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]*"')
@@ -51,6 +53,10 @@ class RemoteSource:
         self.names_itself = False  # nothing may be added to somebody else's presigned URL
         self.facts: Facts | None = None
         self._probed = self._checked = False
+
+    def __sizeof__(self) -> int:
+        """Its bytes in memory, for the cache that it is kept in."""
+        return _SOURCE_BYTES + getsizeof(self._url)
 
     def direct_url(self, disposition: str, content_type: str) -> str:  # noqa: ARG002 (its origin says its own)
         """The URL, byte for byte, but for spaces and letters that a URI cannot hold: these are percent-encoded.

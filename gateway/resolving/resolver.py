@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from sys import getsizeof
 from typing import Protocol
 
 import structlog
@@ -16,6 +17,7 @@ from gateway.resolving.source import Source
 from gateway.storage.memory import MemoryCache
 
 MOST_SOURCES = 20_000
+MOST_SOURCES_BYTES = 32 * 2**20
 MOST_FAILURES = 2_000
 MOST_RENEWALS = 6  # of one file, in a minute
 RENEWALS_COUNTED_S = 60
@@ -68,7 +70,7 @@ class Resolver:
         self._known_for_s = known_for_s
         self._clock = clock
         self._metrics = metrics or Metrics()
-        self._sources: MemoryCache[_Known] = MemoryCache(MOST_SOURCES, clock)
+        self._sources: MemoryCache[_Known] = MemoryCache(MOST_SOURCES, clock, most_bytes=MOST_SOURCES_BYTES)
         self._failures: MemoryCache[GatewayError] = MemoryCache(MOST_FAILURES, clock)
         self._renewals: MemoryCache[tuple[int, float]] = MemoryCache(MOST_SOURCES, clock)
         self._flights: Flights[Source] = Flights()
@@ -159,5 +161,6 @@ class Resolver:
         if left_s < self._min_life_s:
             # Handed out all the same: it is as fresh as they come. Mostly it is our clock, or theirs, that is wrong.
             _log.warning("short_lived_source", task_id=key[0], life_s=round(left_s))
-        self._sources.put(key, _Known(source, self._clock() + self._known_for_s), source.expires_at)
+        known = _Known(source, self._clock() + self._known_for_s)
+        self._sources.put(key, known, source.expires_at, getsizeof(known) + getsizeof(source))
         return source

@@ -8,7 +8,7 @@ from flask import request
 
 from gateway.delivery.ask import Ask
 from gateway.errors import LoopDetected, PrefetchRefused
-from gateway.limits import visitor_of
+from gateway.limits import LONGEST_ADDRESS, visitor_of
 from gateway.resolving.provider import DOWNLOAD_URL, RECORD_INFO
 from gateway.web.sockets import line_of
 
@@ -35,7 +35,7 @@ def asked(environ: dict[str, Any], via: str, cors_origins: Collection[str]) -> A
         raise LoopDetected("our own Via came round")
     return Ask(
         method="HEAD" if environ["REQUEST_METHOD"] == "HEAD" else "GET",
-        visitor=visitor_of(environ.get("REMOTE_ADDR", "")),
+        visitor=visitor_of(environ.get("REMOTE_ADDR", "")[:LONGEST_ADDRESS]),
         range=_printable(environ.get("HTTP_RANGE", "")),
         if_range=_printable(environ.get("HTTP_IF_RANGE", "")),
         if_none_match=_printable(environ.get("HTTP_IF_NONE_MATCH", "")),
