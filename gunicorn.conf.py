@@ -36,12 +36,15 @@ except ConfigError as faults:
 workers = _settings.web_concurrency if _settings else 1
 worker_class = DrainingWorker
 DrainingWorker.patience_s = _settings.visitor_timeout_s if _settings else DrainingWorker.patience_s
+DrainingWorker.trusted_proxies = _settings.trusted_proxies if _settings else 0
 worker_connections = connections()
 backlog = 4096  # a connection that finds it full tries again a second later
 keepalive = 5  # above 0, as it is also the deadline for a request's headers
 graceful_timeout = 27  # running downloads have 2 s less; platforms kill 30 s after SIGTERM
 timeout = 60
 limit_request_line = 8190  # the most gunicorn takes; a mail tracker may have encoded the url twice
+limit_request_field_size = 8190
+limit_request_fields = 100  # the worker bounds the head as a whole
 logger_class = QuietLogger  # gunicorn's own line for a request has its signature
 logconfig_dict = LOGGING
 forwarder_headers = ""  # nobody may set SCRIPT_NAME by a request header,

@@ -79,7 +79,7 @@ RESERVED: dict[tuple[str, ...], set[str]] = {
 }
 EXCEPTIONS: dict[tuple[str, str], str] = {
     ("gateway.worker.visitor", "socket"): "sets options on visitors' own sockets, and opens none",
-    ("gateway.worker.bounded", "socket"): "ends what a visitor may say, and opens none",
+    ("gateway.worker.connections", "socket"): "ends visitors' connections, and opens none",
     ("gateway.web.sockets", "socket"): "sets options on the visitor's own socket, and opens none",
     ("gateway.processes", "http.client"): "asks the processes it started, on loopback, whether they answer",
     ("gateway.processes", "socket"): "looks whether its ports are free, on loopback",

@@ -22,6 +22,7 @@ PATH = "/api/v1/gpt4o-image/callback"
 MOST_SKEW_S = 300
 _LONGEST_MESSAGE = 1000
 _UNKEEPABLE = re.compile(r"[\x00\ud800-\udfff]")  # what databases do not take in a text
+_SIGNATURE = re.compile(r"[A-Za-z0-9+/]{43}=")  # base64 of 32 bytes
 _TIMESTAMP = re.compile(r"[0-9]{1,12}", re.ASCII)
 
 
@@ -75,35 +76,44 @@ class Callbacks:
         token = "" if self._provider_key else f"?token={self._ring.sign(b'v1')}"
         return f"{self._base_url}{PATH}{token}"
 
-    def receive(self, body: bytes, proof: Proof) -> Record:
+    def receive(self, read_body: Callable[[], bytes], proof: Proof) -> Record:
         """Keep what a callback tells. The same one again changes nothing; no other one changes a success.
+
+        The body is read only where the proof can be good: strangers cannot make the gateway wait for one.
 
         Raises:
             CallbackRefused: the proof is missing, wrong, or too old.
             InvalidBody: the body cannot be used; says which field.
             CallbackConflict: the task has succeeded already, with another result.
         """
-        told = _object(body)
+        self._check_before_body(proof)
+        told = _object(read_body())
         data = _object_in(told, "data")
         task_id = _first(data, "taskId", "task_id")
-        self._check(proof, task_id if isinstance(task_id, str) else "")
+        self._check_signature(proof, task_id if isinstance(task_id, str) else "")
         if told is None:
             raise InvalidBody("the body is not a JSON object")
         if not isinstance(task_id, str) or not TASK_ID.fullmatch(task_id):
             raise InvalidBody("data.taskId: is missing, or no task id")
         return self._keep(self._record(task_id, told, data))
 
-    def _check(self, proof: Proof, task_id: str) -> None:
+    def _check_before_body(self, proof: Proof) -> None:
         if not self._provider_key:
             if not self._ring.verify(b"v1", proof.token):
                 raise CallbackRefused("no token, or another one")
             return
-        message = f"{task_id}.{proof.timestamp}".encode("utf-8", "replace")
-        mac = hmac.digest(self._provider_key.encode(), message, hashlib.sha256)
-        if not hmac.compare_digest(base64.b64encode(mac), proof.signature.encode("utf-8", "replace")):
-            raise CallbackRefused("no signature, or another one")
+        if not _SIGNATURE.fullmatch(proof.signature):
+            raise CallbackRefused("no signature")
         if not _TIMESTAMP.fullmatch(proof.timestamp) or abs(self._clock() - int(proof.timestamp)) > MOST_SKEW_S:
             raise CallbackRefused("signed too long ago, or in the future")
+
+    def _check_signature(self, proof: Proof, task_id: str) -> None:
+        if not self._provider_key:
+            return
+        message = f"{task_id}.{proof.timestamp}".encode("utf-8", "replace")
+        mac = hmac.digest(self._provider_key.encode(), message, hashlib.sha256)
+        if not hmac.compare_digest(base64.b64encode(mac), proof.signature.encode("ascii")):
+            raise CallbackRefused("another signature")
 
     def _record(self, task_id: str, told: dict[str, Any], data: dict[str, Any]) -> Record:
         now_ms = int(self._clock() * 1000)

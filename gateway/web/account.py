@@ -93,8 +93,10 @@ class Account:
 def _how_it_ended(outcome: str) -> str:
     """Tell a visitor who left from one who was cut; the server closes the answer while that is being raised."""
     raised = sys.exc_info()[0]
-    if outcome != "left" or raised is None:
+    if outcome not in {"left", "answered"} or raised is None:
         return outcome
     if issubclass(raised, TimeoutError):
         return "cut"  # it took nothing for too long
+    if issubclass(raised, OSError):
+        return "left"
     return outcome if issubclass(raised, Exception) else "stopped"  # the server ends

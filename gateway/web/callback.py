@@ -27,6 +27,6 @@ def callback() -> Response:
         timestamp=request.headers.get("X-Webhook-Timestamp", ""),
         signature=request.headers.get("X-Webhook-Signature", ""),
     )
-    record = own.callbacks.receive(whole_body(), proof)
+    record = own.callbacks.receive(whole_body, proof)
     services().resolver.forget(record.task_id, *(record.result_urls or ()))
     return envelope(None)

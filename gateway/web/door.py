@@ -11,7 +11,7 @@ from gateway.links.link import Link
 from gateway.services import Services
 from gateway.web.account import Account
 from gateway.web.proxies import Environ, Wsgi
-from gateway.web.sockets import reset_when_broken
+from gateway.web.sockets import begin_stream, reset_when_broken
 from gateway.web.visitor import asked
 
 # From the services, what the visitor asks, the query, and the path's parts, to what is delivered under which link.
@@ -68,6 +68,8 @@ class Door:
             return self._behind(environ, start_response)
         account.link = link.id or ""
         account.answer(delivered.status, self._gateway.metrics, delivered.progress)
+        if delivered.progress.outcome == "begun":
+            begin_stream(environ.get("gunicorn.socket"))
         start_response(_STATUS[delivered.status], [*delivered.headers, ("X-Request-Id", account.request_id)])
         outgoing, by_the_kernel = _Outgoing(delivered, account, environ), environ.get("wsgi.file_wrapper")
         if by_the_kernel is not None and delivered.body.descriptor is not None:

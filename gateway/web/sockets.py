@@ -13,6 +13,12 @@ def line_of(environ: dict[str, Any]) -> Line:
     return visitor_socket if hasattr(visitor_socket, "has_room") else Roomy()
 
 
+def begin_stream(visitor_socket: Any) -> None:  # noqa: ANN401 (of any server)
+    """Tell the server that its answer is a stream, which may take as long as its visitor needs."""
+    if hasattr(visitor_socket, "begin_stream"):
+        visitor_socket.begin_stream()
+
+
 def reset_when_broken(visitor_socket: socket.socket | None, protocol: str | None, progress: Progress) -> None:
     """Close a broken HTTP/1.0 transfer by a reset, whoever broke it: the origin, or the gateway at its own end.
 

@@ -1,39 +1,42 @@
-"""Visitors' connections, bounded in time and in number."""
+"""Visitors' connections, bounded in time, in size and in number."""
 
-import socket
-from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 import gevent
+from gunicorn.http.body import ChunkedReader
+from gunicorn.http.errors import ParseException
 from gunicorn.workers.base_async import AsyncWorker
 from gunicorn.workers.ggevent import GeventWorker
 
+from gateway.worker.connections import Connections
+from gateway.worker.head import MOST_HEAD_BYTES
 from gateway.worker.visitor import VisitorSocket
 
-_SHARE_IN_RESERVE = 0.05
+_PIECE = 8192
 
 gevent.config.track_greenlet_tree = False  # where each greenlet came from is 1 KB that nobody reads
 
 
 class BoundedWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
-    """A worker that lets go of the connection that has waited longest, when connections become scarce.
+    """A worker that nobody can fill up: each visitor's time is bounded, and who waits makes room when there is none.
 
-    What waits has sent no complete request: an idle connection, or one of thousands that send their headers byte by
-    byte. gunicorn ends each after ``keepalive`` seconds, and would let nobody in before. Requests are never touched.
+    gunicorn ends a connection without a complete request after ``keepalive`` seconds, and lets nobody in before. It
+    does not bound how long a body or the reading of an answer takes.
 
     Class attributes:
-        patience_s: a visitor that accepts nothing for so long is cut.
+        patience_s: how long a visitor may make the worker wait.
+        trusted_proxies: how many proxies in front add to ``X-Forwarded-For``.
     """
 
     patience_s: float = 30
+    trusted_proxies: int = 0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (gunicorn's own)
         super().__init__(*args, **kwargs)
-        self._sockets: dict[Any, VisitorSocket] = {}
-        self._waiting: OrderedDict[Any, VisitorSocket] = OrderedDict()
-        self._most = int(self.worker_connections * (1 - _SHARE_IN_RESERVE))
+        self._sockets: dict[Any, VisitorSocket] = {}  # by the greenlet that serves it
+        self._connections = Connections(self.worker_connections)
 
     def init_process(self) -> None:
         """Begin. What is set stays so until this worker ends, and is asked for twenty times a request."""
@@ -42,37 +45,61 @@ class BoundedWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no type
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:  # noqa: ANN401 (gunicorn's own)
         """Serve one connection."""
-        visitor, greenlet = VisitorSocket(client, self.patience_s), gevent.getcurrent()
-        self._sockets[greenlet] = visitor
-        if len(self._sockets) > self._most and self._waiting:
-            self._let_go(self._waiting.popitem(last=False)[1])
+        greenlet = gevent.getcurrent()
+        visitor = self._sockets[greenlet] = VisitorSocket(client, self.patience_s, self._connections)
+        self._connections.opened()
         try:
             AsyncWorker.handle(self, listener, visitor, addr)  # gevent's worker would take the timeout away
         finally:
+            self._connections.closed()
             del self._sockets[greenlet]
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:  # noqa: ANN401 (gunicorn's own)
         """Serve one request of a connection."""
-        sock.expect_body()
+        if isinstance(req.body.reader, ChunkedReader):
+            req.body.reader.limit_trailer_section = MOST_HEAD_BYTES
+        sock.begin_request(self._client(req, addr))
         try:
             super().handle_request(listener_name, req, sock, addr)
+            self._discard_body(req)
         finally:
-            sock.expect_nothing()
+            sock.end_request()
 
     @contextmanager
     def timeout_ctx(self) -> Iterator[None]:
-        """Bound the time in which the next request must come; meanwhile the connection is one that waits."""
-        greenlet = gevent.getcurrent()
-        visitor = self._waiting[greenlet] = self._sockets[greenlet]
+        """Bound the time in which the next request must come; meanwhile the connection is an idle one."""
+        visitor = self._sockets[gevent.getcurrent()]
+        self._connections.begin_idle(visitor)
         visitor.yield_when_due()  # the next request may be here already
         try:
             with super().timeout_ctx():
                 yield
         finally:
-            self._waiting.pop(greenlet, None)
+            self._connections.end_idle(visitor)
 
-    @staticmethod
-    def _let_go(visitor: VisitorSocket) -> None:
-        """End what the visitor may say, as if it had: one whose request has just come is answered all the same."""
-        with suppress(OSError):
-            visitor.shutdown(socket.SHUT_RD)
+    def _discard_body(self, req: Any) -> None:  # noqa: ANN401 (gunicorn's request)
+        """Read what the application left of a body, as the next request begins behind it.
+
+        Raises:
+            StopIteration: it does not end in time, or its framing is broken: the connection is closed.
+        """
+        if getattr(req.body.reader, "length", None) == 0:
+            return
+        at_end = False
+        try:
+            with self.timeout_ctx():
+                while req.body.read(_PIECE):
+                    pass
+                at_end = not req.body.failed
+        except ParseException:
+            pass
+        if not at_end:
+            raise StopIteration
+
+    def _client(self, req: Any, addr: Any) -> str:  # noqa: ANN401 (gunicorn's request, an address of any family)
+        """Whose request it is: the address that the trusted proxies tell, or that of the connection."""
+        if self.trusted_proxies:
+            forwarded = ",".join(value for name, value in req.headers if name == "X-FORWARDED-FOR").split(",")
+            if len(forwarded) >= self.trusted_proxies:
+                return forwarded[-self.trusted_proxies].strip()
+        return addr[0] if isinstance(addr, tuple) else ""

@@ -8,14 +8,20 @@ import socket
 import sys
 import termios
 import time
+from collections.abc import Callable
 from contextlib import suppress
+from enum import Enum
 from typing import Any
 
 import gevent
 import gevent.socket
 from gevent.monkey import get_original
+from gunicorn.http.errors import LimitRequestHeaders
 
-LEAST_RATE = 1024  # of a body, in bytes a second
+from gateway.worker.connections import Connections
+from gateway.worker.head import MOST_HEAD_BYTES, HeadBuffer
+
+LEAST_RATE = 4096  # of a body, in bytes a second
 UNSENT_BYTES = 16 * 1024  # a kernel asks for more when half of it is sent
 _LARGE_HALF = 48 * 1024  # larger ones are of pieces for the fast, whom a small bound would stop amid each
 _SENT_AT_ONCE = 2**20
@@ -26,24 +32,55 @@ _poll = get_original("select", "poll")  # gevent's goes through its loop, even f
 
 
 class VisitorTimedOut(ConnectionResetError, TimeoutError):
-    """The visitor accepted nothing for too long, or sends next to nothing.
+    """The visitor accepted nothing for too long, sends next to nothing, or had to make room for others.
 
     gunicorn takes it for one who left; the log calls it cut.
     """
 
 
+class _Phase(Enum):
+    HEAD, REQUEST, STREAM = range(3)
+
+
 class VisitorSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent has no types
-    """A visitor's socket: it waits so long for the visitor to accept a byte, and holds little that is not sent."""
+    """A visitor's socket: what is waited for is bounded in time, and little is held that is not sent.
 
-    __slots__ = ("_asked_at", "_patience_s", "_received", "_unsent", "_yielded_at")
+    A request may make the gateway wait for its body and for its answer to be read: ``patience_s`` in all, and a second
+    more for each 4 KiB of the body. A stream may take as long as its visitor accepts anything within ``patience_s``.
 
-    def __init__(self, accepted: Any, patience_s: float) -> None:  # noqa: ANN401 (gevent's socket)
+    Args:
+        accepted: the accepted connection, which this takes over.
+        patience_s: in seconds.
+        connections: those of the worker.
+
+    Attributes:
+        client: whose request it is, as limits count clients.
+        ended: whether the worker has ended the connection, to make room.
+    """
+
+    __slots__ = (
+        "_connections",
+        "_head",
+        "_patience_s",
+        "_phase",
+        "_received",
+        "_unsent",
+        "_waited_s",
+        "_yielded_at",
+        "client",
+        "ended",
+    )
+
+    def __init__(self, accepted: Any, patience_s: float, connections: Connections) -> None:  # noqa: ANN401 (gevent's)
         family, kind, protocol = accepted.family, accepted.type, accepted.proto
         super().__init__(family, kind, protocol, fileno=accepted.detach())
         self.settimeout(patience_s)
+        self.client, self.ended = "", False
+        self._connections = connections
         self._patience_s = patience_s
-        self._asked_at: float | None = None
-        self._received = 0
+        self._head = HeadBuffer()
+        self._phase = _Phase.HEAD
+        self._waited_s, self._received = 0.0, 0
         self._unsent = UNSENT_BYTES
         self._yielded_at = time.monotonic()
         try:
@@ -51,28 +88,69 @@ class VisitorSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent has n
         except OSError:  # not TCP, or a kernel without it
             self.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * UNSENT_BYTES)
 
-    def expect_body(self) -> None:
-        """Hold what is received from now on to the least rate."""
-        self._asked_at, self._received = time.monotonic(), 0
+    def begin_request(self, client: str) -> None:
+        """A request has come: what is received from now on is its body, and what is sent its answer."""
+        self.client = client
+        self._phase = _Phase.REQUEST
+        self._waited_s, self._received = 0.0, 0
 
-    def expect_nothing(self) -> None:
-        """Let what is received come when it comes."""
-        self._asked_at = None
+    def begin_stream(self) -> None:
+        """The answer is a stream: however long it is, it takes as long as its visitor needs."""
+        self._phase = _Phase.STREAM
 
-    def recv(self, *args: Any) -> Any:  # noqa: ANN401 (gevent's)
-        """Receive what is there. A body must come at 1 KiB a second, after a start of its own.
+    def end_request(self) -> None:
+        """The request is answered: what is received from now on is the head of the next."""
+        self._phase = _Phase.HEAD
+        self._head.begin()
+
+    def recv(self, amount: int, flags: int = 0) -> bytes:
+        """Receive a request's whole head, or a part of its body; empty at the end.
 
         Raises:
-            VisitorTimedOut: it drips.
+            LimitRequestHeaders: the head is too large.
+            VisitorTimedOut: the body takes too long, or the worker has ended the connection.
         """
+        if self._phase is _Phase.HEAD:
+            return self._receive_head(amount)
+        part = self._receive(amount, flags)
+        self._received += len(part)
+        self._head.skip(part)
+        return part
+
+    def _receive_head(self, amount: int) -> bytes:
+        if self._head.is_full:
+            raise LimitRequestHeaders(f"the head of the request is larger than {MOST_HEAD_BYTES} bytes")
+        while True:
+            part = self._receive(amount)
+            if self._head.add(part) or not part:
+                return self._head.take()
+
+    def _receive(self, amount: int, flags: int = 0) -> bytes:
         self.yield_when_due()
-        received = super().recv(*args)
-        self._received += len(received)
-        if self._asked_at is not None:
-            allowed_s = self._patience_s + self._received / LEAST_RATE
-            if time.monotonic() - self._asked_at > allowed_s:
-                raise VisitorTimedOut(errno.ECONNRESET, "the visitor sends too slowly")
-        return received
+        while True:
+            try:
+                return bytes(self._sock.recv(amount, flags))
+            except BlockingIOError:
+                pass  # waited for out here, as a traceback would hold some KB for as long
+            if self._phase is _Phase.HEAD:
+                gevent.socket.wait_read(self.fileno())  # the worker bounds this time
+            else:
+                self._wait_for_client(gevent.socket.wait_read)
+            self._yielded_at = time.monotonic()
+
+    def _wait_for_client(self, wait: Callable[..., None]) -> None:
+        """Wait for the body to go on, or for the answer to be read; meanwhile, the connection can be ended."""
+        allowed_s = self._patience_s + self._received / LEAST_RATE
+        began_at = time.monotonic()
+        try:
+            with self._connections.held(self):
+                wait(self.fileno(), timeout=max(0, allowed_s - self._waited_s))
+        except TimeoutError:
+            raise VisitorTimedOut(errno.ECONNRESET, "the request or its answer takes the visitor too long") from None
+        finally:
+            self._waited_s += time.monotonic() - began_at
+        if self.ended:
+            raise VisitorTimedOut(errno.ECONNRESET, "ended, as connections are scarce")
 
     def yield_when_due(self) -> None:
         """Let other greenlets run when this one has had its turn.
@@ -146,8 +224,12 @@ class VisitorSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent has n
         """Wait until the kernel takes more, as long as the visitor accepts anything of what the kernel has.
 
         Raises:
-            VisitorTimedOut: the visitor accepted nothing for the whole timeout.
+            VisitorTimedOut: the visitor accepted nothing for the whole timeout; or, where this is no stream, the
+                answer takes too long, or the worker has ended the connection.
         """
+        if self._phase is not _Phase.STREAM:
+            self._wait_for_client(gevent.socket.wait_write)
+            return
         before = self._in_kernel()
         while True:
             try:

@@ -9,6 +9,7 @@ import gevent
 import gevent.socket
 import pytest
 
+from gateway.worker.connections import Connections
 from gateway.worker.visitor import VisitorSocket
 
 MUCH = 64 * 2**20
@@ -21,7 +22,7 @@ def pair() -> Iterator[tuple[VisitorSocket, socket.socket]]:
     with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as client:
         client.connect(listener.getsockname())
         accepted, _ = listener.accept()
-        with closing(VisitorSocket(gevent.socket.socket(fileno=accepted.detach()), 5)) as ours:
+        with closing(VisitorSocket(gevent.socket.socket(fileno=accepted.detach()), 5, Connections(100))) as ours:
             yield ours, client
 
 
@@ -47,7 +48,7 @@ def test_receiving_what_never_ends_gives_others_their_turn(pair: tuple[VisitorSo
     ours, client = pair
     flood = Thread(target=client.sendall, args=(bytes(MUCH),))
     flood.start()
-    ours.expect_body()
+    ours.begin_request("client")
 
     def receive() -> None:
         left = MUCH

@@ -8,6 +8,7 @@ from contextlib import closing
 import gevent.socket
 import pytest
 
+from gateway.worker.connections import Connections
 from gateway.worker.visitor import VisitorSocket, VisitorTimedOut
 
 PATIENCE_S = 0.3
@@ -23,8 +24,11 @@ def pair() -> Iterator[tuple[VisitorSocket, socket.socket]]:
         visitor.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, A_LITTLE)
         visitor.connect(listener.getsockname())
         accepted, _ = listener.accept()
-        with closing(VisitorSocket(gevent.socket.socket(fileno=accepted.detach()), PATIENCE_S)) as ours:
+        with closing(
+            VisitorSocket(gevent.socket.socket(fileno=accepted.detach()), PATIENCE_S, Connections(100))
+        ) as ours:
             ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, MUCH)
+            ours.begin_stream()
             assert ours.send(bytes(MUCH), timeout=0.0) == MUCH
             ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, 1)  # it has room when all is sent
             yield ours, visitor
