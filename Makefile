@@ -1,6 +1,6 @@
 # `make run` and `make test` work from nothing: they find a Python, make .venv, and install the locked dependencies.
 
-.PHONY: run test defences lint types fmt bench bench-reliability lock images clean
+.PHONY: run demo-link test defences lint types fmt bench bench-reliability lock images clean
 .DEFAULT_GOAL := run
 
 PYTEST ?=
@@ -10,6 +10,10 @@ PEERS := bench/speed/peers
 
 run: .venv/run.ready
 	@$(BIN)/python -m gateway
+
+# Prints a link to one of the running demo's samples; SAMPLE=lanterns prints another one's.
+demo-link:
+	@$(BIN)/python -m gateway.demo.link $(SAMPLE)
 
 test: .venv/dev.ready .venv/swift.ready
 	@$(BIN)/python -m pytest $(PYTEST)

@@ -44,7 +44,7 @@ def run_until_stopped(services: Sequence[Service], greeting: str, log_file: Path
     for stop in STOPS:
         signal.signal(stop, _interrupt)
     for service in services:
-        if not _is_free(service.address):
+        if not is_free(service.address):
             print(f"{service.address} is taken by another program; set PORT to a free one.", file=sys.stderr)
             return 1
     with ExitStack() as stack:
@@ -68,7 +68,8 @@ def run_until_stopped(services: Sequence[Service], greeting: str, log_file: Path
     return 1
 
 
-def _is_free(address: str) -> bool:
+def is_free(address: str) -> bool:
+    """Whether nobody listens at ``host:port``."""
     host, _, port = address.rpartition(":")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -11,6 +11,7 @@ from dotenv import dotenv_values
 from gateway.errors import ConfigError
 
 FOLDER = Path("instance/demo")
+ORIGIN_URL = "DEMO_ORIGIN_URL"
 _SECRETS = "secrets.env"
 _MADE = ("GATEWAY_SECRET_KEY", "GATEWAY_API_KEY", "PROVIDER_SECRET_KEY", "PROVIDER_API_KEY")
 
@@ -33,7 +34,11 @@ def environments(addresses: Addresses) -> tuple[dict[str, str], dict[str, str]]:
         ConfigError: the file of secrets is incomplete.
     """
     made = _made(FOLDER / _SECRETS)
-    both = {"GATEWAY_ALLOW_HTTP": "true", "GATEWAY_PRIVATE_NETWORKS": "127.0.0.1/32"}
+    both = {
+        ORIGIN_URL: f"http://{addresses.origin}",
+        "GATEWAY_ALLOW_HTTP": "true",
+        "GATEWAY_PRIVATE_NETWORKS": "127.0.0.1/32",
+    }
     provider = f"http://{addresses.provider}"
     in_front = {
         "GATEWAY_RESOLVER": "upstream",

@@ -29,15 +29,15 @@ def run_demo() -> int:
     provider_port = free_port(origin_port + 1)
     at = Addresses(*(f"{_LOOPBACK}:{port}" for port in (gateway_port, origin_port, provider_port)))
     in_front, provider = environments(at)
-    samples = {"DEMO_ORIGIN_URL": f"http://{at.origin}"}
     services = [
         Service("sample origin", "gateway.demo.origin:app", at.origin, provider),
-        Service("sandbox provider", "gateway.demo.sandbox:build()", at.provider, provider | samples),
-        Service("gateway", "gateway.demo.site:build()", at.gateway, in_front | samples),
+        Service("sandbox provider", "gateway.demo.sandbox:build()", at.provider, provider),
+        Service("gateway", "gateway.demo.site:build()", at.gateway, in_front),
     ]
     greeting = (
         f"No settings are given, so this is the demo.\n"
         f"The sample origin is at http://{at.origin}, the sandbox provider at http://{at.provider}.\n"
+        f"In a second terminal, `make demo-link` prints a link to try with curl.\n"
         f"Its log, its settings and its secrets are in {FOLDER}. Ctrl-C stops it.\n\n"
         f"Open http://{at.gateway}/"
     )

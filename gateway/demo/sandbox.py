@@ -10,6 +10,7 @@ from flask import Flask
 
 from gateway.app import create_app
 from gateway.demo.catalogue import SAMPLES
+from gateway.demo.roles import ORIGIN_URL
 from gateway.environment import load_settings
 from gateway.logs import set_up_logs
 from gateway.records.record import Record
@@ -49,4 +50,4 @@ def _to_be_shown(wsgi_app: Wsgi) -> Wsgi:
 def build() -> Flask:
     """Build the sandbox from the environment that ``gateway.demo.run`` prepares."""
     set_up_logs()
-    return create_sandbox(load_settings(), os.environ["DEMO_ORIGIN_URL"])
+    return create_sandbox(load_settings(), os.environ[ORIGIN_URL])

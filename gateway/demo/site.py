@@ -7,6 +7,7 @@ from flask import Flask, Response
 
 from gateway.app import create_app
 from gateway.demo.catalogue import SAMPLES, Sample
+from gateway.demo.roles import ORIGIN_URL
 from gateway.environment import load_settings
 from gateway.links import Link, LinkSigner
 from gateway.logs import set_up_logs
@@ -62,4 +63,4 @@ def _forged(link: str) -> str:
 def build() -> Flask:
     """Build the demo from the environment that ``gateway.demo.run`` prepares."""
     set_up_logs()
-    return create_demo(load_settings(), os.environ["DEMO_ORIGIN_URL"])
+    return create_demo(load_settings(), os.environ[ORIGIN_URL])

@@ -1,14 +1,9 @@
 import hashlib
-import os
-import re
-import signal
 import stat
 import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -16,57 +11,15 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Response
 
 from browsers import NARROW, assert_fits, assert_keeps_nobody_out, complaints_of
+from demo_process import Demo, family, is_alive, running_demo
 from gateway.demo.catalogue import IMAGES, SAMPLES, Sample
-from live import ROOT, bare_environment, free_port, happens
+from live import ROOT, bare_environment, happens
 
 LOOPBACK = "0100007F"  # 127.0.0.1 as /proc/net/tcp writes it
 LISTENING = "0A"
-STARTS_WITHIN_S = 30
-STOPS_WITHIN_S = 15
 PATIENCE_MS = 10_000
 
 every_sample = pytest.mark.parametrize("sample", [pytest.param(sample, id=sample.name) for sample in SAMPLES])
-
-
-@dataclass(frozen=True)
-class Demo:
-    """``python -m gateway`` in a folder, without settings."""
-
-    process: "subprocess.Popen[bytes]"
-    folder: Path
-    url: str
-
-    def stop(self) -> int:
-        """Press Ctrl-C."""
-        self.process.send_signal(signal.SIGINT)
-        return self.process.wait(STOPS_WITHIN_S)
-
-
-@contextmanager
-def running_demo(folder: Path) -> Iterator[Demo]:
-    """Start the demo as a stranger would, and wait until it says where to look."""
-    said = folder / "said.txt"
-    with said.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "gateway"],
-            cwd=folder,
-            env=bare_environment() | {"PORT": str(free_port())},
-            stdout=output,
-            stderr=output,
-        )
-    try:
-        happens(lambda: "\nOpen " in said.read_text() or process.poll() is not None, STARTS_WITHIN_S)
-        urls = re.findall(r"^Open (http://\S+)$", said.read_text(), re.MULTILINE)
-        assert urls, said.read_text()
-        yield Demo(process, folder, urls[0])
-    finally:
-        everything = family(process.pid)
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(STOPS_WITHIN_S)
-        finally:
-            for pid in filter(is_alive, everything):
-                os.kill(pid, signal.SIGKILL)
 
 
 @pytest.fixture(scope="module")
@@ -272,23 +225,6 @@ def test_with_the_providers_key_alone_it_names_the_missing_setting_and_is_no_dem
     assert not (tmp_path / "instance").exists()
 
 
-def family(pid: int) -> list[int]:
-    """A process and everything it started, by what the kernel says."""
-    if not is_alive(pid):
-        return []
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [pid, *(member for child in children for member in family(int(child)))]
-
-
 def sockets_of(pid: int) -> set[str]:
     """The sockets that a process holds, as the kernel names them."""
     return {str(link.readlink()) for link in Path(f"/proc/{pid}/fd").iterdir() if "socket" in str(link.readlink())}
-
-
-def is_alive(pid: int) -> bool:
-    """Tell whether a process runs; one that only waits to be buried does not."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
