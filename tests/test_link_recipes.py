@@ -127,6 +127,12 @@ def test_a_recipe_signs_like_the_gateway(recipe: Command) -> None:
     assert links == {case["name"]: fields(case) for case in CASES}
 
 
+def test_a_recipe_writes_the_same_characters_as_the_gateway_with_a_space_as_percent_20(recipe: Command) -> None:
+    links = {name: printed(result) for name, result in run_all(recipe, CASES).items()}
+    assert links == {case["name"]: case["path"] for case in CASES}
+    assert [name for name, link in links.items() if "+" in link] == []
+
+
 def test_a_recipe_refuses_every_control_character(recipe: Command) -> None:
     results = run_all(recipe, REFUSED)
     assert [name for name, result in results.items() if result.returncode == 0 or "sig=" in result.stdout] == []
