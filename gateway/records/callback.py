@@ -118,6 +118,8 @@ class Callbacks:
     def _record(self, task_id: str, told: dict[str, Any], data: dict[str, Any]) -> Record:
         now_ms = int(self._clock() * 1000)
         code = told.get("code")
+        if isinstance(code, float) and code.is_integer():  # JSON has one kind of number (RFC 8259 section 6)
+            code = int(code)
         if not isinstance(code, int) or isinstance(code, bool) or not 0 <= code < 100_000:
             raise InvalidBody("code: must be a number")
         if code == 200:

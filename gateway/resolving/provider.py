@@ -207,9 +207,11 @@ def read_envelope(reply: Reply) -> _Envelope:
 
 
 def _whole_number(value: object) -> int | None:
-    """An integer, also when it came as a string."""
+    """An integer, also when it came as a string or as a float without a fraction (RFC 8259 section 6)."""
     if isinstance(value, bool):
         return None
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 6:
         return int(value)
     return value if isinstance(value, int) else None

@@ -289,14 +289,31 @@ def test_retry_after_is_passed_on(
     [
         {"code": 200, "msg": "success", "data": DIRECT},
         {"code": "200", "msg": "success", "data": DIRECT},
+        {"code": 200.0, "msg": "success", "data": DIRECT},
         {"code": 200, "msg": None, "data": DIRECT},
         {"code": 200, "data": DIRECT},
         {"code": 200, "msg": "success", "data": {"downloadUrl": DIRECT}},
         {"code": 200, "msg": "success", "data": DIRECT, "requestId": "x", "more": [1, {"a": None}]},
         b"\xef\xbb\xbf" + json.dumps({"code": 200, "data": DIRECT}).encode(),
         b" \n" + json.dumps({"code": 200, "data": DIRECT}).encode() + b"\n",
+        {"code": 200, "data": DIRECT + "\n"},
+        {"code": 200, "data": f"\r\n {DIRECT}\t"},
+        {"code": 200, "data": {"downloadUrl": DIRECT + "\n"}},
     ],
-    ids=["contract", "string-code", "null-msg", "no-msg", "download-url", "more-fields", "bom", "blanks"],
+    ids=[
+        "contract",
+        "string-code",
+        "float-code",
+        "null-msg",
+        "no-msg",
+        "download-url",
+        "more-fields",
+        "bom",
+        "blanks",
+        "data-ends-in-a-newline",
+        "data-between-white-space",
+        "download-url-ends-in-a-newline",
+    ],
 )
 def test_a_direct_url_is_taken_byte_for_byte(bench: Bench, body: object) -> None:
     bench.answer(said(body))
@@ -408,7 +425,7 @@ def test_any_other_status_without_an_envelope_is_garbled(bench: Bench, status: i
     assert bench.calls == 1
 
 
-@pytest.mark.parametrize("code", [200.0, 401.0, 422.0])
+@pytest.mark.parametrize("code", [200.5, 401.25, 1e300])
 def test_a_code_with_a_fraction_is_no_code(bench: Bench, code: float) -> None:
     bench.answer(envelope(code, "record is null", DIRECT))
 

@@ -33,7 +33,7 @@ def success(*urls: str, task_id: str = "task12345", **more: Any) -> dict[str, An
     return {"code": 200, "msg": "success", "data": {"taskId": task_id, "info": {"result_urls": list(urls)}}} | more
 
 
-def failure(code: int = 400) -> dict[str, Any]:
+def failure(code: float = 400) -> dict[str, Any]:
     return {"code": code, "msg": "Your content was flagged", "data": {"taskId": "task12345", "info": None}}
 
 
@@ -97,8 +97,9 @@ def test_both_spellings_are_understood(gateway: Gateway, data: dict[str, Any]) -
     assert (record.status, record.result_urls) == ("SUCCESS", (URL,))
 
 
-def test_a_failure_is_kept_with_its_reason(gateway: Gateway) -> None:
-    assert tell(gateway, failure(451)).status_code == 200
+@pytest.mark.parametrize("code", [451, 451.0])
+def test_a_failure_is_kept_with_its_reason(gateway: Gateway, code: float) -> None:
+    assert tell(gateway, failure(code)).status_code == 200
 
     record = kept(gateway)
     assert record is not None
