@@ -32,6 +32,7 @@ class Ask:
     """The parts of a request that bear on delivery; headers as they came, empty when missing.
 
     Attributes:
+        if_match: None when missing, as an empty list of tags matches nothing.
         visitor: what stands for one visitor in limits and counts.
         cors_origin: the allowed origin whose script asks by ``fetch()``; empty for everybody else.
         asked_at: monotonic seconds.
@@ -43,19 +44,24 @@ class Ask:
     range: str = ""
     if_range: str = ""
     if_none_match: str = ""
+    if_match: str | None = None
     cors_origin: str = ""
     asked_at: float = field(default_factory=time.monotonic)
     line: Line = field(default_factory=Roomy)
 
     @property
     def resumes(self) -> str:
-        """The entity tag of the download that it goes on with; empty when it does not go on with one."""
-        return self.if_range if self.method == "GET" and self.range else ""
+        """The entity tag of the download that it resumes; empty when it resumes none.
+
+        Chromium resumes with ``If-Range``, Firefox and Android's DownloadManager with ``If-Match``.
+        """
+        return (self.if_range or self.if_match or "") if self.method == "GET" and self.range else ""
 
     @property
     def is_plain(self) -> bool:
         """Whether it asks for the whole file without any condition."""
-        return self.method == "GET" and not (self.range or self.if_range or self.if_none_match)
+        conditional = self.range or self.if_range or self.if_none_match or self.if_match is not None
+        return self.method == "GET" and not conditional
 
 
 class Body(Protocol):

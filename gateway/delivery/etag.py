@@ -10,6 +10,7 @@ from gateway.resolving.source import Facts
 
 SALT = b"gateway.etag.v1"
 MOST_KNOWN = 1024
+MOST_TAGS = 200  # more than a request's header has room for, when they are ours
 _MARK_LENGTH = 8
 _LENGTH = 22
 _SHAPE = re.compile(rf'"([A-Za-z0-9_-]{{{_MARK_LENGTH}}})[A-Za-z0-9_-]{{{_LENGTH}}}"')
@@ -51,7 +52,13 @@ class EntityTags:
         if if_none_match.strip() == "*":
             return bool(self.of(link, facts))
         tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
-        return any(self.matches(tag, link, facts) for tag in tags[:20])
+        return any(self.matches(tag, link, facts) for tag in tags[:MOST_TAGS])
+
+    def precondition_holds(self, if_match: str, link: Link, facts: Facts) -> bool:
+        """Tell whether an ``If-Match`` list names this file, strongly compared (section 13.1.1); ``*`` always does."""
+        if if_match.strip() == "*":
+            return True
+        return any(self.matches(tag.strip(), link, facts) for tag in if_match.split(",")[:MOST_TAGS])
 
     def _of_each_key(self, task_id: str, url: str, length: int | None, validator: str) -> list[str]:
         message = "\n".join((task_id, url, str(length), validator)).encode()

@@ -11,7 +11,14 @@ from gateway.delivery.headers import Headers, not_modified_headers, stream_heade
 from gateway.delivery.heal import Healing, RenewAny
 from gateway.delivery.places import Places
 from gateway.delivery.ranges import span_of
-from gateway.errors import FileTooLarge, GatewayError, LinkExpired, OriginFailed, RangeNotSatisfiable
+from gateway.errors import (
+    FileTooLarge,
+    GatewayError,
+    LinkExpired,
+    OriginFailed,
+    PreconditionFailed,
+    RangeNotSatisfiable,
+)
 from gateway.links.link import Link
 from gateway.resolving.source import Facts, Source, Span
 
@@ -80,21 +87,24 @@ class Streams:
     def deliver(
         self, link: Link, source: Source, ask: Ask, completed: Callable[[], None], begun: "Stream | None" = None
     ) -> Delivered:
-        """Answer 200, 206 or 304; or 200 without a body for HEAD.
+        """Answer 200, 206 or 304; or 200 without a body for HEAD. Conditions come in the order of RFC 9110 13.2.2.
 
         ``completed`` is called when the visitor has taken the file's last byte; ``begun`` is the whole file, where
         it is open already.
 
         Raises:
             LinkExpired: the link is over, and this does not go on with a download begun before.
+            PreconditionFailed: 412.
             RangeNotSatisfiable: 416.
             OriginError, GatewayBusy, TooManyStreams: the file cannot be had.
         """
         if begun is not None or ask.is_plain:
             return self._run(link, ask, begun or self.begin(link, source, ask), completed)
         facts = source.look()
-        if link.over and not self._tags.matches(ask.if_range, link, facts):
+        if link.over and not self._tags.matches(ask.resumes, link, facts):
             raise LinkExpired("that download is of another file")
+        if ask.if_match is not None and not self._tags.precondition_holds(ask.if_match, link, facts):
+            raise PreconditionFailed("If-Match names no tag of this file")
         if ask.if_none_match and self._tags.any_matches(ask.if_none_match, link, facts):
             return Delivered(
                 304, not_modified_headers(self._tags.of(link, facts), ask), Nothing(), Progress("not_modified")

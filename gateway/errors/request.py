@@ -117,6 +117,14 @@ class RangeNotSatisfiable(RequestError):
         return {"Content-Range": f"bytes */{self.length}"}
 
 
+class PreconditionFailed(RequestError):
+    """``If-Match`` names another version of the file (RFC 9110 sections 13.1.1 and 15.5.13)."""
+
+    code = "precondition_failed"
+    status = HTTPStatus.PRECONDITION_FAILED
+    public = "The file is another one than If-Match names. Download it from the start, without If-Match."
+
+
 class PrefetchRefused(RequestError):
     """A browser guessed that the visitor might click; nothing is fetched for a guess."""
 

@@ -50,6 +50,6 @@ def preflight_answer() -> Response:
     if origin := allowed_origin(request.environ, settings().cors_origins):
         response.headers.extend(cors_headers(origin))
         response.headers["Access-Control-Allow-Methods"] = "GET, HEAD"
-        response.headers["Access-Control-Allow-Headers"] = "Range, If-Range, If-None-Match, X-Request-Id"
+        response.headers["Access-Control-Allow-Headers"] = "Range, If-Range, If-Match, If-None-Match, X-Request-Id"
         response.headers["Access-Control-Max-Age"] = "600"
     return response

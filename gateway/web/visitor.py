@@ -39,6 +39,7 @@ def asked(environ: dict[str, Any], via: str, cors_origins: Collection[str]) -> A
         range=_printable(environ.get("HTTP_RANGE", "")),
         if_range=_printable(environ.get("HTTP_IF_RANGE", "")),
         if_none_match=_printable(environ.get("HTTP_IF_NONE_MATCH", "")),
+        if_match=environ.get("HTTP_IF_MATCH"),
         cors_origin=allowed_origin(environ, cors_origins),
         line=line_of(environ),
     )

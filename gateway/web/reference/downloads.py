@@ -13,6 +13,7 @@ from gateway.errors import (
     NotFound,
     OriginGone,
     OriginNotFound,
+    PreconditionFailed,
     PrefetchRefused,
     RangeNotSatisfiable,
     RateLimited,
@@ -70,6 +71,7 @@ _QUERY = (
 _CONDITIONS = (
     Parameter("Range", "header", "One part of the file: `bytes=0-1023`.", {"type": "string"}),
     Parameter("If-Range", "header", "The `ETag` of the file that the part is of.", {"type": "string"}),
+    Parameter("If-Match", "header", "The `ETag` of the file that a download was begun of.", {"type": "string"}),
     Parameter("If-None-Match", "header", "The `ETag` of the file that is there already.", {"type": "string"}),
 )
 _FILE = Content(
@@ -95,7 +97,15 @@ _REDIRECT = Answer(
 )
 _TOO_LONG = Answer(414, "The address is longer than the server reads", Content({"text/html": {"type": "string"}}))
 _KEPT_ERRORS = (OriginNotFound, OriginGone, FileTooLarge, DatabaseDown, StorageDown)
-_ERRORS = (RangeNotSatisfiable, PrefetchRefused, LoopDetected, TooManyStreams, GatewayBusy, Maintenance)
+_ERRORS = (
+    PreconditionFailed,
+    RangeNotSatisfiable,
+    PrefetchRefused,
+    LoopDetected,
+    TooManyStreams,
+    GatewayBusy,
+    Maintenance,
+)
 
 OPERATIONS = (
     Operation(
