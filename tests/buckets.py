@@ -80,7 +80,7 @@ class S3Server:
 def swift() -> Iterator[S3Server]:
     """Run a server; stop it at the end, and drop what it kept."""
     if not PYTHON.exists():
-        missing("Swift is not installed: make .venv/swift.ready")
+        missing("Swift, the S3 server of the tests, is not installed; run: make .venv/swift.ready")
     ports = [free_port() for _ in range(4)]
     with (
         TemporaryDirectory() as folder,
@@ -93,7 +93,7 @@ def swift() -> Iterator[S3Server]:
         ) as process,
     ):
         if not takes_attributes(folder):
-            missing("Swift needs a file system with extended attributes")
+            missing("Swift needs a file system with extended attributes; set TMPDIR to a folder on one")
         happens(lambda: all(map(is_open, ports)) or process.poll() is not None, 20)
         if not all(map(is_open, ports)):
             raise AssertionError("Swift does not start:\n" + log.read_text(encoding="utf-8"))

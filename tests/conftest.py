@@ -99,5 +99,5 @@ def corpora() -> dict[str, Any]:
     import json
 
     if not CORPORA.is_dir():
-        pytest.skip("the shared corpora are not on this machine")
+        pytest.skip(f"the shared corpora are not on this machine; they would be in {CORPORA}")
     return {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in CORPORA.glob("*.json")}

@@ -23,7 +23,7 @@ def postgresql_url(folder: Path) -> Iterator[str]:
         with warnings.catch_warnings(action="ignore"):  # it tells where it keeps its files
             import pgserver
     except ImportError:
-        missing("pgserver is not installed")
+        missing("pgserver, a PostgreSQL server from pip, is not installed: it has no wheel for this platform")
     with warnings.catch_warnings(action="ignore"), _started(pgserver, folder) as server:
         yield server.get_uri()
 

@@ -41,7 +41,7 @@ class Crowd:
 def crowd() -> Crowd:
     raise_file_limit()
     if stream_slots() < VISITORS:
-        pytest.skip("the limit of open files is too low for a thousand downloads at once")
+        pytest.skip("the limit of open files is too low for a thousand downloads at once; raise it: ulimit -n 4096")
     return Crowd(threading.Event())
 
 
