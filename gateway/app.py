@@ -8,7 +8,21 @@ from flask import Flask
 from gateway import cli
 from gateway.services import Services, build_services
 from gateway.settings import Settings
-from gateway.web import api, callback, contract, docs, downloads, faults, files, hooks, ops, pages, problems, records
+from gateway.web import (
+    api,
+    callback,
+    contract,
+    docs,
+    downloads,
+    faults,
+    files,
+    hooks,
+    malformed,
+    ops,
+    pages,
+    problems,
+    records,
+)
 from gateway.web.bodies import READ_AT_MOST
 from gateway.web.door import Door, Stories
 from gateway.web.proxies import behind_proxies
@@ -30,6 +44,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     app.extensions["gateway"] = gateway = services or build_services(settings)
 
     hooks.init_app(app)
+    malformed.init_app(app)
     faults.init_app(app)
     cli.init_app(app)
     for room in (downloads, files, api, contract, callback, records, ops, pages, problems, docs):

@@ -59,8 +59,10 @@ from gateway.errors.request import (
     BadParameter,
     BodyTooLarge,
     CallbackConflict,
+    HeadersTooLarge,
     InvalidBody,
     LoopDetected,
+    MalformedRequest,
     MethodNotAllowed,
     NotFound,
     OtherHttpError,
@@ -70,6 +72,7 @@ from gateway.errors.request import (
     RequestError,
     UploadBroken,
     UploadTooLarge,
+    UriTooLong,
 )
 from gateway.errors.storage import DatabaseDown, StorageDown, StorageFull
 
@@ -86,6 +89,7 @@ __all__ = [
     "GatewayBusy",
     "GatewayError",
     "Hasty",
+    "HeadersTooLarge",
     "ImageNotFound",
     "ImageRejected",
     "ImageUnavailable",
@@ -101,6 +105,7 @@ __all__ = [
     "LinkUsedUp",
     "LoopDetected",
     "Maintenance",
+    "MalformedRequest",
     "MethodNotAllowed",
     "NotAnImage",
     "NotFound",
@@ -143,4 +148,5 @@ __all__ = [
     "TooManyStreams",
     "UploadBroken",
     "UploadTooLarge",
+    "UriTooLong",
 ]

@@ -150,6 +150,39 @@ class CallbackConflict(RequestError):
     public = "This task has succeeded already, with another result. Nothing was changed."
 
 
+class MalformedRequest(RequestError):
+    """The request is not valid HTTP (RFC 9112)."""
+
+    code = "malformed_request"
+    status = HTTPStatus.BAD_REQUEST
+    public = "The request is not valid HTTP."
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+
+    @property
+    def detail(self) -> str:
+        """Name what is malformed."""
+        return f"The request is not valid HTTP: {self.problem}."
+
+
+class UriTooLong(RequestError):
+    """The request line is longer than the server reads (RFC 9110 section 15.5.15)."""
+
+    code = "uri_too_long"
+    status = HTTPStatus.REQUEST_URI_TOO_LONG
+    public = "The address is too long; method, address and version may have 8,190 bytes together."
+
+
+class HeadersTooLarge(RequestError):
+    """The header fields are larger, or more, than the server reads (RFC 6585 section 5)."""
+
+    code = "headers_too_large"
+    status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+    public = "The header fields are too large: 100 fields of 8,190 bytes, and 32 KB in all, are accepted."
+
+
 class OtherHttpError(RequestError):
     """A refusal of the web framework that has no class of its own here."""
 

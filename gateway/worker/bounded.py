@@ -1,10 +1,13 @@
 """Visitors' connections, bounded in time, in size and in number."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import gevent
+from gevent.socket import SHUT_WR
+from gunicorn.http import wsgi
 from gunicorn.http.body import ChunkedReader
 from gunicorn.http.errors import ParseException
 from gunicorn.workers.base_async import AsyncWorker
@@ -12,9 +15,11 @@ from gunicorn.workers.ggevent import GeventWorker
 
 from gateway.worker.connections import Connections
 from gateway.worker.head import MOST_HEAD_BYTES
+from gateway.worker.refusal import EXTENSION, RefusedRequest, check_host, describe
 from gateway.worker.visitor import VisitorSocket
 
 _PIECE = 8192
+_LINGER_S = 1.0
 
 gevent.config.track_greenlet_tree = False  # where each greenlet came from is 1 KB that nobody reads
 
@@ -56,6 +61,7 @@ class BoundedWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no type
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:  # noqa: ANN401 (gunicorn's own)
         """Serve one request of a connection."""
+        check_host(req)
         if isinstance(req.body.reader, ChunkedReader):
             req.body.reader.limit_trailer_section = MOST_HEAD_BYTES
         sock.begin_request(self._client(req, addr))
@@ -76,6 +82,38 @@ class BoundedWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no type
                 yield
         finally:
             self._connections.end_idle(visitor)
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:  # noqa: ANN401 (gunicorn's own)
+        """Have the application tell of a request that is refused before it, or that failed around it."""
+        refuse = getattr(self.wsgi, "extensions", {}).get(EXTENSION)
+        if not isinstance(exc, Exception):
+            return  # the worker ends
+        if refuse is None:
+            super().handle_error(req, client, addr, exc)
+            return
+        status, problem = describe(exc) or (500, "the server failed around the application")
+        if status == 500:
+            self.log.error("Error handling request", exc_info=exc)
+        refused = RefusedRequest(client.refused_head)
+        client.begin_request(self._client(refused, addr))
+        try:
+            self._refuse(refused, client, addr, partial(refuse, status=status, problem=problem))
+        except OSError:
+            self.log.debug("The visitor left before it was told that its request is refused")
+
+    def _refuse(self, refused: RefusedRequest, client: VisitorSocket, addr: Any, tell: Callable[..., Any]) -> None:  # noqa: ANN401 (of any family)
+        response, environ = wsgi.create(refused, client, addr, client.getsockname(), self.cfg)
+        body = tell(environ, response.start_response)
+        try:
+            for part in body:
+                response.write(part)
+            response.close()
+        finally:
+            body.close()
+        client.shutdown(SHUT_WR)
+        with gevent.Timeout(_LINGER_S, exception=False):  # a reset would take from the visitor what it has not read yet
+            while client.recv(_PIECE):
+                pass
 
     def _discard_body(self, req: Any) -> None:  # noqa: ANN401 (gunicorn's request)
         """Read what the application left of a body, as the next request begins behind it.

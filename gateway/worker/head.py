@@ -13,14 +13,18 @@ class HeadBuffer:
 
     gunicorn's parser searches everything that it has for each part that arrives: a head that comes byte by byte costs
     it time by the square of its length, and its limits allow a head of 800 KB.
+
+    Attributes:
+        latest: what was taken last, for whoever must tell of a head that cannot be parsed.
     """
 
-    __slots__ = ("_bytes", "_known", "_taken")
+    __slots__ = ("_bytes", "_known", "_taken", "latest")
 
     def __init__(self) -> None:
         self._bytes = bytearray()
         self._known = 0  # so many of the first were taken already, and are kept as an end may begin in them
         self._taken = 0
+        self.latest = b""
 
     @property
     def is_full(self) -> bool:
@@ -47,7 +51,7 @@ class HeadBuffer:
 
     def take(self) -> bytes:
         """Give what was added since the last time."""
-        taken = bytes(self._bytes[self._known :])
+        self.latest = taken = bytes(self._bytes[self._known :])
         self._taken += len(taken)
         self._keep_last()
         return taken

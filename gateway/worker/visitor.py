@@ -88,10 +88,16 @@ class VisitorSocket(gevent.socket.socket):  # type: ignore[misc]  # gevent has n
         except OSError:  # not TCP, or a kernel without it
             self.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * UNSENT_BYTES)
 
+    @property
+    def refused_head(self) -> bytes:
+        """The beginning of a head that could not be parsed."""
+        return self._head.latest
+
     def begin_request(self, client: str) -> None:
         """A request has come: what is received from now on is its body, and what is sent its answer."""
         self.client = client
         self._phase = _Phase.REQUEST
+        self._head.latest = b""
         self._waited_s, self._received = 0.0, 0
 
     def begin_stream(self) -> None:

@@ -252,13 +252,15 @@ TROUBLES = {
     "forged": Trouble("GET {path}-forged HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "link_invalid"),
     "aborted-origin": Trouble(WHOLE, '"outcome": "origin_'),
     "hang-up": Trouble(WHOLE, '"outcome": "left"', hangs_up_after=1),
-    "no-such-method": Trouble("get {path} HTTP/1.1\r\n\r\n", "Invalid"),
-    "no-version": Trouble("GET {path}\r\n\r\n", "Invalid"),
-    "no-blank": Trouble("GET{path}\r\n\r\n", "Invalid"),
-    "link-in-a-header-without-colon": Trouble("GET / HTTP/1.1\r\nHost: x\r\n{encoded}\r\n\r\n", "Invalid"),
-    "link-in-a-broken-referer": Trouble("GET / HTTP/1.1\r\nHost: x\r\nReferer: {path}\x00\r\n\r\n", "Invalid"),
-    "blank-in-the-link": Trouble("GET {spaced} HTTP/1.1\r\nHost: x\r\n\r\n", "Invalid"),
-    "apostrophe-in-the-link": Trouble("GET {apostrophe}\r\n\r\n", "Invalid"),
+    "no-such-method": Trouble("get {path} HTTP/1.1\r\n\r\n", "malformed_request"),
+    "no-version": Trouble("GET {path}\r\n\r\n", "malformed_request"),
+    "no-blank": Trouble("GET{path}\r\n\r\n", "malformed_request"),
+    "link-in-a-header-without-colon": Trouble("GET / HTTP/1.1\r\nHost: x\r\n{encoded}\r\n\r\n", "malformed_request"),
+    "link-in-a-broken-referer": Trouble(
+        "GET / HTTP/1.1\r\nHost: x\r\nReferer: {path}\x00\r\n\r\n", "malformed_request"
+    ),
+    "blank-in-the-link": Trouble("GET {spaced} HTTP/1.1\r\nHost: x\r\n\r\n", "malformed_request"),
+    "apostrophe-in-the-link": Trouble("GET {apostrophe}\r\n\r\n", "malformed_request"),
     "question-mark-encoded": Trouble(WHOLE.replace("{path}", "{encoded}"), '"status": 404'),
 }
 

@@ -44,6 +44,7 @@ def made(error: type[GatewayError]) -> GatewayError:
         errors.InvalidBody: errors.InvalidBody("url: must not be empty"),
         errors.MethodNotAllowed: errors.MethodNotAllowed(["GET", "HEAD"]),
         errors.RangeNotSatisfiable: errors.RangeNotSatisfiable(10),
+        errors.MalformedRequest: errors.MalformedRequest("Host: is missing"),
         errors.OtherHttpError: errors.OtherHttpError(414),
         errors.ScopeMissing: errors.ScopeMissing("links"),
         errors.OriginNotAllowed: errors.OriginNotAllowed("names this gateway itself"),

@@ -155,6 +155,9 @@ def test_every_error_is_told_of_some_call() -> None:
     assert set(family(errors.GatewayError)) - told == {
         errors.GatewayError,  # told of all
         errors.OtherHttpError,  # what the framework refuses, before any call
+        errors.MalformedRequest,  # and what the server refuses before the framework
+        errors.UriTooLong,
+        errors.HeadersTooLarge,
     }
 
 
