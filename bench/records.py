@@ -12,12 +12,12 @@ from tempfile import TemporaryDirectory
 
 from bench.filling import created_at, fill, postgresql, sqlite, stored, task_id, url
 from bench.table import microseconds, print_columns, print_times, side_by_side
-from gateway.records.holdings import Holdings
 from gateway.records.record import Record
 from gateway.records.shelf import Shelf
 from gateway.records.stored import SqlRecords
 from gateway.records.sweep import BATCH, Sweep
 from gateway.storage.database import Database
+from gateway.storage.deletions import ObjectDeletions
 from gateway.storage.folder import FolderObjects
 from gateway.storage.index import ObjectIndex
 from gateway.storage.intake import Intake
@@ -84,8 +84,7 @@ class Filled:
         self._sweeps += 1
         before = created_at(self._count // 2)
         batch = self._records.old(before, BATCH)
-        assert len(self._index.only_of(batch)) == BATCH
-        self._records.entomb(batch, before, self._sweeps)
+        assert len(self._records.entomb(batch, before, self._sweeps)) == BATCH
 
     def bury(self) -> None:
         """Bury a batch, with all that was swept to choose from."""
@@ -163,6 +162,8 @@ def _put_during_a_sweep(many: Filled) -> list[float]:
 def _sweep_all(location: str, folder: str, before: int) -> None:
     database = Database(location)
     records, objects = SqlRecords(database), FolderObjects(Path(folder))
-    shelf = Shelf(records, ObjectIndex(database), objects, Intake(objects, 1), 0, lambda: before / 1000)
-    swept, _ = Sweep(shelf, Holdings(shelf)).run()
+    deletions = ObjectDeletions(database, objects.delete)
+    intake = Intake(objects, deletions, 1)
+    shelf = Shelf(records, ObjectIndex(database), objects, intake, deletions, 0, lambda: before / 1000)
+    swept, _ = Sweep(shelf).run()
     assert swept == BACKLOG

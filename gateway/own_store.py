@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from gateway.egress.client import Client
 from gateway.egress.guard import Guard
@@ -18,6 +19,7 @@ from gateway.resolving.doors import BucketDoor, Door, OwnDoor
 from gateway.resolving.store import StoreResolver
 from gateway.settings import Bucket, Settings
 from gateway.storage.database import Database
+from gateway.storage.deletions import ObjectDeletions
 from gateway.storage.folder import FolderObjects
 from gateway.storage.index import ObjectIndex
 from gateway.storage.intake import Intake
@@ -46,8 +48,14 @@ def build_own_store(
     records = SqlRecords(database)
     index = ObjectIndex(database, clock)
     file_links = FileLinks(KeyRing.derive(settings.secret_keys, files.SALT), settings.public_url, clock)
-    objects, door = _objects(settings, index, OwnDoor(file_links.mint), client, guard, clock)
-    shelf = Shelf(records, index, objects, Intake(objects, settings.max_bytes), settings.record_days, clock)
+
+    def drop(digest: str) -> None:
+        objects.delete(digest)
+
+    deletions = ObjectDeletions(database, drop, clock)
+    objects, door = _objects(settings, deletions, OwnDoor(file_links.mint), client, guard, clock)
+    intake = Intake(objects, deletions, settings.max_bytes)
+    shelf = Shelf(records, index, objects, intake, deletions, settings.record_days, clock)
     holdings = Holdings(shelf)
     callbacks = Callbacks(
         records,
@@ -65,14 +73,14 @@ def build_own_store(
         holdings=holdings,
         callbacks=callbacks,
         files=file_links,
-        sweep=Sweep(shelf, holdings),
+        sweep=Sweep(shelf),
         resolver=StoreResolver(shelf, door, client, guard, holdings.let_go_if_gone),
     )
 
 
 def _objects(
     settings: Settings,
-    index: ObjectIndex,
+    deletions: ObjectDeletions,
     own_door: OwnDoor,
     client: Client,
     guard: Guard,
@@ -80,7 +88,8 @@ def _objects(
 ) -> tuple[Objects, Door]:
     """Where the objects are, and how others get at them."""
     if not isinstance(settings.store, Bucket):
-        folder = FolderObjects(settings.store, settings.store_max_bytes or None, clock, index.irreplaceable)
+        evict = partial(deletions.delete, evict=True)
+        folder = FolderObjects(settings.store, settings.store_max_bytes or None, clock, evict)
         return folder, own_door
     from gateway.storage.s3 import S3Objects  # noqa: PLC0415 (boto3 takes a moment, and few need it)
 

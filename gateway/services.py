@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from gateway.background import Background, Task
 from gateway.capacity import stream_slots
@@ -43,6 +44,7 @@ from gateway.storage.memory import MemoryLedger, drop_expired
 
 _VIA_SALT = b"gateway.via.v1"
 SWEEP_EVERY_S = 3600
+RECONCILE_EVERY_S = 24 * 3600
 SWEEP_PAUSE_S = 0.1
 
 
@@ -176,21 +178,31 @@ def _converter(
 
 
 def _background(keys: Keys, quotas: Quotas, sweep: Sweep | None, chores: Chores) -> Background:
-    def sweep_in_turn() -> None:
-        if not chores.claim("sweep", SWEEP_EVERY_S):
-            return
-        try:
-            quotas.forget_before(quotas.today)
-            if sweep is not None:
-                sweep.run(pause_s=SWEEP_PAUSE_S)
-        except GatewayError:
-            chores.give_back("sweep")
-            raise
+    def sweep_old() -> None:
+        quotas.forget_before(quotas.today)
+        if sweep is not None:
+            sweep.run(pause_s=SWEEP_PAUSE_S)
+
+    def reconcile() -> None:
+        if sweep is not None:
+            sweep.reconcile(pause_s=SWEEP_PAUSE_S)
 
     return Background(
         [
             Task("note the last use of keys", keys.flush),
             Task("drop what has expired", drop_expired),
-            Task("sweep", sweep_in_turn),
+            Task("sweep", partial(_in_turn, chores, "sweep", SWEEP_EVERY_S, sweep_old)),
+            Task("reconcile", partial(_in_turn, chores, "reconcile", RECONCILE_EVERY_S, reconcile)),
         ]
     )
+
+
+def _in_turn(chores: Chores, name: str, every_s: int, run: Callable[[], None]) -> None:
+    """Run a chore that is due, unless another worker does."""
+    if not chores.claim(name, every_s):
+        return
+    try:
+        run()
+    except GatewayError:
+        chores.give_back(name)
+        raise

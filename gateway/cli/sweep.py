@@ -12,7 +12,9 @@ from gateway.errors import GatewayError
 def sweep() -> None:
     """Drop images and records that are too old. Run it daily."""
     try:
-        swept, buried = own_store().sweep.run()
+        sweeper = own_store().sweep
+        swept, buried = sweeper.run()
+        orphans = sweeper.reconcile()
     except GatewayError as error:
         raise click.ClickException(f"{error.code}: {error.public}") from None
-    click.echo(f"{swept} records became tombstones; {buried} tombstones went.")
+    click.echo(f"{swept} records became tombstones; {buried} tombstones went; {orphans} orphaned objects went.")

@@ -13,8 +13,7 @@ from typing import Any, cast
 from gateway.errors import CallbackConflict, CallbackRefused, InvalidBody, OriginNotAllowed
 from gateway.links.link import TASK_ID
 from gateway.links.signed import KeyRing
-from gateway.records.holdings import MOST_RESULTS
-from gateway.records.record import Record
+from gateway.records.record import MOST_RESULTS, Record
 from gateway.records.stored import SqlRecords
 
 SALT = b"gateway.callback.v1"

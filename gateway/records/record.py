@@ -5,6 +5,7 @@ from typing import Any, Literal, get_args
 
 from gateway.errors import (
     ImageRejected,
+    InvalidBody,
     RecordNotFound,
     RecordNotReady,
     RecordTooOld,
@@ -15,6 +16,7 @@ from gateway.errors import (
 
 Status = Literal["GENERATING", "SUCCESS", "CREATE_TASK_FAILED", "GENERATE_FAILED"]
 STATUSES: tuple[str, ...] = get_args(Status)
+MOST_RESULTS = 100
 DAY_MS = 86_400_000
 _FLAGS = {"GENERATING": 0, "SUCCESS": 1, "CREATE_TASK_FAILED": 2, "GENERATE_FAILED": 3}
 
@@ -52,6 +54,17 @@ class Record:
             "createTime": self.created_at,
             "progress": "1.00" if done else "0.00",
         }
+
+
+def check_room(record: Record | None, url: str) -> None:
+    """Check that the image at ``url`` may be added to a record.
+
+    Raises:
+        InvalidBody: the task has as many results as one may have; says the remedy.
+    """
+    urls = record.result_urls or () if record else ()
+    if len(urls) >= MOST_RESULTS and url not in urls:
+        raise InvalidBody(f"the task has {MOST_RESULTS} results already; use another task id")
 
 
 def check_result(record: Record | None, url: str, *, now_ms: int, days: int) -> Record:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from gateway.records.record import DAY_MS
 from gateway.records.stored import SqlRecords
+from gateway.storage.deletions import ObjectDeletions
 from gateway.storage.index import ObjectIndex
 from gateway.storage.intake import Intake
 from gateway.storage.objects import Objects
@@ -17,7 +18,7 @@ class Shelf:
 
     Attributes:
         records, index, objects: what is known of tasks, which object holds which image, and the objects' bytes.
-        intake: the way in.
+        intake, deletions: the way in, and the way out.
         days: how old a record may be.
         clock: Unix seconds.
     """
@@ -26,6 +27,7 @@ class Shelf:
     index: ObjectIndex
     objects: Objects
     intake: Intake
+    deletions: ObjectDeletions
     days: int
     clock: Callable[[], float] = time.time
 

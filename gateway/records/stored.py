@@ -1,18 +1,20 @@
 """Records in the database: found, kept, swept."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from sqlalchemy import ColumnElement, Executable, Select, delete, select, update
+from sqlalchemy import ColumnElement, Connection, Select, delete, select, update
+from sqlalchemy.sql.dml import ReturningDelete
 
-from gateway.records.record import Record
+from gateway.records.record import Record, check_room
 from gateway.storage.database import Database
 from gateway.storage.models import objects, records
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+Noted = TypeVar("Noted")
 _COLUMNS = (
     records.c.task_id,
     records.c.status,
@@ -71,13 +73,18 @@ class SqlRecords:
             ).first()
         return kept is not None
 
-    def add_result(self, task_id: str, url: str, noting: Executable, *, now_ms: int, oldest_ms: int) -> Record:
+    def add_result(
+        self, task_id: str, url: str, note: Callable[[Connection], Noted], *, now_ms: int, oldest_ms: int
+    ) -> tuple[Record, Noted]:
         """Add an image to a task's results, which makes it a success; a record from before ``oldest_ms`` begins anew.
 
-        ``noting`` is the statement that notes which object holds the image: both are written, or neither.
+        ``note`` notes which object holds the image, in the same transaction: both are written, or neither.
 
         Returns:
-            The record as it is now.
+            The record as it is now, and what ``note`` returned.
+
+        Raises:
+            InvalidBody: the task has as many results as one may have.
         """
         fresh = Record(task_id, "SUCCESS", (url,), now_ms, now_ms)
         with self._database.writing() as connection:
@@ -88,15 +95,19 @@ class SqlRecords:
                 known = _record(connection.execute(found).one())
             changed = fresh if known.swept or known.created_at < oldest_ms else _with_result(known, url, now_ms)
             connection.execute(update(records).where(records.c.task_id == task_id).values(_values(changed)))
-            connection.execute(noting)  # after the record, as a deletion does: neither waits for the other
-        return changed
+            noted = note(connection)  # after the record, as a deletion does: neither waits for the other
+        return changed, noted
 
-    def delete(self, task_id: str) -> bool:
-        """Forget a record, and which objects hold its images; tells whether there was one."""
+    def delete(self, task_id: str) -> set[str] | None:
+        """Forget a record, and which objects hold its images.
+
+        Returns:
+            The digests of these objects; None when there was no record.
+        """
         with self._database.writing() as connection:  # the record first, as the sweep does: neither waits for the other
             deleted = connection.execute(delete(records).where(records.c.task_id == task_id))
-            connection.execute(delete(objects).where(objects.c.task_id == task_id))
-        return deleted.rowcount > 0
+            digests = connection.scalars(_forgotten(objects.c.task_id == task_id)).all()
+        return set(digests) if deleted.rowcount else None
 
     def old(self, created_before: int, most: int) -> list[str]:
         """The tasks whose records are older than a time and no tombstones yet, oldest first, at most so many."""
@@ -104,15 +115,19 @@ class SqlRecords:
             old = _oldest(most, records.c.swept_at.is_(None), records.c.created_at < created_before)
             return list(connection.scalars(old))
 
-    def entomb(self, task_ids: Collection[str], created_before: int, now_ms: int) -> None:
-        """Turn those of the records into tombstones that are still older than a time, and forget their objects."""
+    def entomb(self, task_ids: Collection[str], created_before: int, now_ms: int) -> set[str]:
+        """Turn those of the records into tombstones that are still older than a time, and forget their objects.
+
+        Returns:
+            The digests of these objects.
+        """
         these = select(records.c.task_id).where(records.c.task_id.in_(task_ids), records.c.created_at < created_before)
         with self._database.writing() as connection:
             found = connection.scalars(these.with_for_update(skip_locked=True)).all()
             connection.execute(
                 update(records).where(records.c.task_id.in_(found)).values(swept_at=now_ms, result_urls=None)
             )
-            connection.execute(delete(objects).where(objects.c.task_id.in_(found)))
+            return set(connection.scalars(_forgotten(objects.c.task_id.in_(found))))
 
     def bury(self, swept_before: int, most: int) -> int:
         """Forget tombstones older than a time, oldest first, at most so many at once; tells how many."""
@@ -121,7 +136,12 @@ class SqlRecords:
             return connection.execute(delete(records).where(records.c.task_id.in_(task_ids))).rowcount
 
 
+def _forgotten(condition: ColumnElement[bool]) -> ReturningDelete[Any]:
+    return delete(objects).where(condition).returning(objects.c.digest)
+
+
 def _with_result(known: Record, url: str, now_ms: int) -> Record:
+    check_room(known, url)
     urls = tuple(known.result_urls or ())
     return replace(
         known,

@@ -4,7 +4,6 @@ import secrets
 import threading
 from collections.abc import Callable
 from contextlib import closing
-from functools import partial
 
 from gateway.egress.client import Client
 from gateway.egress.guard import Guard
@@ -85,7 +84,10 @@ class StoreResolver:
             self._guard.admit(url)
             source = RemoteSource(self._client, url, 0, sendable=False, listed_only=True)
             with self._places, closing(source.open()) as opened:
-                note = partial(self._shelf.index.put, task_id, url)
-                return self._shelf.intake.take(Paced(opened.read).read, opened.facts.length, note)[0]
+                return self._shelf.intake.take(
+                    Paced(opened.read).read,
+                    opened.facts.length,
+                    lambda stored: (None, self._shelf.index.put(task_id, url, stored)),
+                )[0]
         except (OriginError, OriginNotAllowed) as error:
             raise ImageUnavailable(error.code) from error

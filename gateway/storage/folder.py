@@ -4,7 +4,7 @@ import math
 import os
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from gateway.storage.disk import apart
-from gateway.storage.objects import Incoming, Stored, disk_errors
+from gateway.storage.objects import DIGEST, Incoming, Stored, disk_errors
 
 _LEFTOVER_AGE_S = 3600
 _NOTE_USE_EVERY_S = 600
@@ -20,11 +20,7 @@ _ROOM_MADE = 0.05  # of the limit, so that not every new object makes room anew
 _LOOK_AFTER = 0.01  # of the limit, taken in since the last look: other workers take in objects too
 _BATCH = 200
 
-Irreplaceable = Callable[[Collection[str]], set[str]]
-
-
-def _none(_digests: Collection[str]) -> set[str]:
-    return set()
+Evict = Callable[[Collection[str]], Collection[str]]
 
 
 class FolderObjects:
@@ -33,7 +29,7 @@ class FolderObjects:
     Args:
         root: the folder; made when it is missing.
         most_bytes: beyond it the least recently used objects go; None for no limit.
-        irreplaceable: tells which of some digests must not go, as they could not be fetched again.
+        evict: deletes those of the objects that could be fetched again, and gives their digests; None deletes them all.
     """
 
     def __init__(
@@ -41,12 +37,12 @@ class FolderObjects:
         root: Path,
         most_bytes: int | None = None,
         clock: Callable[[], float] = time.time,
-        irreplaceable: Irreplaceable = _none,
+        evict: Evict | None = None,
     ) -> None:
         self._root, self._incoming = root, root / "incoming"
         self._most_bytes = most_bytes
         self._clock = clock
-        self._irreplaceable = irreplaceable
+        self._evict = evict or self._delete_all
         self._taken_in: float = math.inf  # nobody has looked yet
         with suppress(OSError):  # a folder that cannot be used is told by whoever uses it, and by ``answers``
             self._incoming.mkdir(parents=True, exist_ok=True)
@@ -101,6 +97,12 @@ class FolderObjects:
         with disk_errors():
             apart(partial(self._path(digest).unlink, missing_ok=True))  # a large file's blocks take a while to free
 
+    def stored_before(self, time_s: float) -> Iterator[Sequence[str]]:
+        """List the folder; files of others in it are left out."""
+        with disk_errors():
+            files = apart(self._files)
+        yield [file.digest for file in files if file.used_at < time_s and DIGEST.fullmatch(file.digest)]
+
     def prepare(self) -> None:
         """Nothing to prepare."""
 
@@ -126,15 +128,16 @@ class FolderObjects:
             self._drop(files, excess + _ROOM_MADE * self._most_bytes, newest.digest)
 
     def _drop(self, files: list["_File"], wanted: float, newest: str) -> None:
-        for begin in range(0, len(files), _BATCH):
-            batch = files[begin : begin + _BATCH]
-            spared = self._irreplaceable([file.digest for file in batch]) | {newest}
-            for file in batch:
-                if wanted <= 0:
-                    return
-                if file.digest not in spared:
-                    self.delete(file.digest)
-                    wanted -= file.size
+        """Evict files, the one used longest ago first, until so many bytes are gone."""
+        left = iter([file for file in files if file.digest != newest])
+        while wanted > 0 and (batch := _of_size(left, wanted)):
+            evicted = self._evict([file.digest for file in batch])
+            wanted -= sum(file.size for file in batch if file.digest in evicted)
+
+    def _delete_all(self, digests: Collection[str]) -> Collection[str]:
+        for digest in digests:
+            self.delete(digest)
+        return digests
 
     def _files(self) -> list["_File"]:
         """Every object, the one used longest ago first."""
@@ -158,6 +161,17 @@ class _File:
     digest: str
     size: int
     used_at: float
+
+
+def _of_size(files: Iterator[_File], wanted: float) -> list[_File]:
+    """The next files, as many as have so many bytes together, and not more than one batch."""
+    taken: list[_File] = []
+    for file in files:
+        taken.append(file)
+        wanted -= file.size
+        if wanted <= 0 or len(taken) == _BATCH:
+            break
+    return taken
 
 
 class FileSpan:

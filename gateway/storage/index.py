@@ -3,11 +3,14 @@
 import hashlib
 import time
 from collections.abc import Callable, Collection
+from functools import partial
 
-from sqlalchemy import Executable, delete, select
+from sqlalchemy import Connection, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.own_urls import is_own
 from gateway.storage.database import Database
+from gateway.storage.deletions import check_not_being_deleted
 from gateway.storage.models import objects
 from gateway.storage.objects import Stored
 
@@ -40,13 +43,30 @@ class ObjectIndex:
             row = connection.execute(wanted).first()
         return None if row is None else Stored(row.digest, row.length, bytes.fromhex(row.head))
 
-    def put(self, task_id: str, url: str, stored: Stored) -> None:
-        """Note which object holds an image."""
-        with self._database.writing() as connection:
-            connection.execute(self.noting(task_id, url, stored))
+    def put(self, task_id: str, url: str, stored: Stored) -> str | None:
+        """Note which object holds an image.
 
-    def noting(self, task_id: str, url: str, stored: Stored) -> Executable:
-        """The statement that does so, for a transaction that writes more than this."""
+        Returns:
+            The digest of the other object that held it before; None when there was none.
+
+        Raises:
+            BeingDeletedError: the object is being deleted at this moment; nothing was noted.
+        """
+        with self._database.writing() as connection:
+            return self.noting(task_id, url, stored)(connection)
+
+    def noting(self, task_id: str, url: str, stored: Stored) -> Callable[[Connection], str | None]:
+        """What :meth:`put` does, for a transaction that writes more than this."""
+        return partial(self._note, task_id, url, stored)
+
+    def _note(self, task_id: str, url: str, stored: Stored, connection: Connection) -> str | None:
+        check_not_being_deleted(connection, stored.digest, self._clock())
+        this = (objects.c.task_id == task_id, objects.c.url_hash == _hash(url))
+        before = connection.scalar(select(objects.c.digest).where(*this))
+        connection.execute(self._upsert(task_id, url, stored))
+        return None if before == stored.digest else before
+
+    def _upsert(self, task_id: str, url: str, stored: Stored) -> sqlite.Insert | postgresql.Insert:
         values = {
             "task_id": task_id,
             "url_hash": _hash(url),
@@ -62,32 +82,17 @@ class ObjectIndex:
             set_={name: statement.excluded[name] for name in ("digest", "length", "head", "stored_at", "own")},
         )
 
-    def forget(self, task_id: str) -> None:
-        """Forget which objects hold the images of a task."""
+    def forget(self, task_id: str) -> set[str]:
+        """Forget which objects hold the images of a task; gives the digests of these objects."""
         with self._database.writing() as connection:
-            connection.execute(delete(objects).where(objects.c.task_id == task_id))
+            forgotten = delete(objects).where(objects.c.task_id == task_id).returning(objects.c.digest)
+            return set(connection.scalars(forgotten))
 
     def unheld(self, digests: Collection[str]) -> set[str]:
         """Those of the digests that no image has any more."""
         with self._database.reading() as connection:
             held = connection.scalars(select(objects.c.digest).where(objects.c.digest.in_(digests)))
             return set(digests) - set(held)
-
-    def only_of(self, task_ids: Collection[str]) -> set[str]:
-        """The digests of these tasks' objects that no other task has."""
-        others = objects.alias()
-        elsewhere = select(others.c.digest).where(
-            others.c.digest == objects.c.digest, others.c.task_id.not_in(task_ids)
-        )
-        wanted = select(objects.c.digest).where(objects.c.task_id.in_(task_ids), ~elsewhere.exists())
-        with self._database.reading() as connection:
-            return set(connection.scalars(wanted))
-
-    def irreplaceable(self, digests: Collection[str]) -> set[str]:
-        """Those of the digests that were put in here, and are nowhere else."""
-        wanted = select(objects.c.digest).where(objects.c.digest.in_(digests), objects.c.own)
-        with self._database.reading() as connection:
-            return set(connection.scalars(wanted))
 
 
 def _hash(url: str) -> str:

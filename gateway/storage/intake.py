@@ -1,16 +1,21 @@
 """Take in an image: no larger than allowed, an image by its first bytes, and kept whole or not at all."""
 
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
-from gateway.errors import FileTooLarge, NotAnImage, UploadBroken
+from gateway.errors import DatabaseDown, FileTooLarge, NotAnImage, StorageDown, UploadBroken
 from gateway.media import IMAGES, media_of
+from gateway.storage.deletions import BeingDeletedError, ObjectDeletions
 from gateway.storage.disk import apart
 from gateway.storage.objects import Incoming, Objects, Stored
 
 _CHUNK = 256 * 1024
 _TELLING_BYTES = 16
+_NOTE_AGAIN_AFTER_S = 0.05
+DELETION_TIMEOUT_S = 10.0
 Noted = TypeVar("Noted")
 
 
@@ -19,25 +24,27 @@ class Intake:
 
     Args:
         objects: the store.
+        deletions: deletes what was replaced, and what could not be noted.
         max_bytes: the largest image that is kept.
     """
 
-    def __init__(self, objects: Objects, max_bytes: int) -> None:
+    def __init__(self, objects: Objects, deletions: ObjectDeletions, max_bytes: int) -> None:
         self._objects = objects
+        self._deletions = deletions
         self._max_bytes = max_bytes
 
     def take(
-        self, read: Callable[[int], bytes], length: int | None, note: Callable[[Stored], Noted]
+        self, read: Callable[[int], bytes], length: int | None, note: Callable[[Stored], tuple[Noted, str | None]]
     ) -> tuple[Stored, Noted]:
         """Keep what ``read`` gives, and have it noted where it belongs.
 
         Args:
             read: reads at most so many bytes; empty at the end.
             length: what was announced, in bytes; None when nothing was.
-            note: writes down which object it became.
+            note: writes down which object it became; gives anything, and the digest of the object that it replaces.
 
         Returns:
-            The object, and what ``note`` gave.
+            The object, and the first of what ``note`` gave.
 
         Raises:
             NotAnImage, FileTooLarge, UploadBroken: it is not kept.
@@ -46,10 +53,21 @@ class Intake:
         with self._objects.receiving() as incoming:
             self._copy(read, incoming, length)
             stored = self._objects.keep(incoming)
-            noted = note(stored)
-            if not self._objects.has(stored):  # a sweep that did not know of the note has dropped the same bytes
+            try:
+                noted, replaced = _noted(note, stored)
+            except BaseException:
+                self._delete(stored.digest)
+                raise
+            if not self._objects.has(stored):  # it was deleted before the note; from now on it will not be
                 self._objects.keep(incoming)
+        if replaced is not None:
+            self._delete(replaced)
         return stored, noted
+
+    def _delete(self, digest: str) -> None:
+        """Delete an object unless an image holds it. What fails is done by the reconciliation of the sweep."""
+        with suppress(StorageDown, DatabaseDown):
+            self._deletions.delete([digest])
 
     def _copy(self, read: Callable[[int], bytes], incoming: Incoming, length: int | None) -> None:
         if (length or 0) > self._max_bytes:
@@ -65,6 +83,20 @@ class Intake:
             raise UploadBroken(f"{incoming.length} of {length} bytes")
         if not checked:
             _checked(incoming)
+
+
+def _noted(
+    note: Callable[[Stored], tuple[Noted, str | None]], stored: Stored, sleep: Callable[[float], None] = time.sleep
+) -> tuple[Noted, str | None]:
+    """Have an object noted. While another worker deletes the same bytes, wait for it."""
+    until = time.monotonic() + DELETION_TIMEOUT_S
+    while True:
+        try:
+            return note(stored)
+        except BeingDeletedError:
+            if time.monotonic() > until:
+                raise StorageDown("the same bytes are being deleted; try again in a moment") from None
+            sleep(_NOTE_AGAIN_AFTER_S)
 
 
 def _checked(incoming: Incoming) -> bool:

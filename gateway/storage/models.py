@@ -66,6 +66,14 @@ api_keys = Table(
     UniqueConstraint("digest"),
 )
 
+# Objects whose bytes are being deleted.
+deletions = Table(
+    "deletions",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("began_at", BigInteger, nullable=False),
+)
+
 # When a chore is due that one process does for all of them.
 chores = Table(
     "chores",

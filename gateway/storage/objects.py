@@ -3,7 +3,8 @@
 import errno
 import hashlib
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -13,6 +14,7 @@ from gateway.errors import StorageDown, StorageFull
 from gateway.storage.disk import apart
 
 HEAD_BYTES = 64
+DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
@@ -67,6 +69,9 @@ class Objects(Protocol):
 
     def delete(self, digest: str) -> None:
         """Drop an object; one that is not there is no fault."""
+
+    def stored_before(self, time_s: float) -> Iterator[Sequence[str]]:
+        """The digests of the objects that were stored, or used, last before a time in Unix seconds; in any order."""
 
     def prepare(self) -> None:
         """Do before any request what the first use would otherwise block for. Asks nobody, and raises nothing."""

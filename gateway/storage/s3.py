@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
 from http import HTTPStatus
@@ -16,7 +16,7 @@ from urllib3.exceptions import HTTPError
 from gateway.errors import StorageDown
 from gateway.media import media_of
 from gateway.settings import Bucket
-from gateway.storage.objects import Incoming, Reading, Stored, disk_errors
+from gateway.storage.objects import DIGEST, Incoming, Reading, Stored, disk_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -118,6 +118,16 @@ class S3Objects:
         """Drop the object from the bucket."""
         with _store_errors():
             self._client.delete_object(Bucket=self._bucket.name, Key=self._key(digest))
+
+    def stored_before(self, time_s: float) -> Iterator[Sequence[str]]:
+        """List the bucket under our prefix, a thousand keys at a time; keys of others are left out."""
+        begins = len(self._key(""))
+        with _store_errors():
+            for page in self._client.get_paginator("list_objects_v2").paginate(
+                Bucket=self._bucket.name, Prefix=self._key("")
+            ):
+                named = [(each["Key"][begins:], each["LastModified"]) for each in page.get("Contents", ())]
+                yield [name for name, at in named if DIGEST.fullmatch(name) and at.timestamp() < time_s]
 
     def prepare(self) -> None:
         """Make the clients, which parses the library's description of S3 for a third of a second."""

@@ -10,8 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, Validat
 from gateway.errors import InvalidBody, NotFound, OriginNotAllowed
 from gateway.links.link import TASK_ID
 from gateway.own_urls import own_url
-from gateway.records.holdings import MOST_RESULTS
-from gateway.records.record import Record, Status
+from gateway.records.record import MOST_RESULTS, Record, Status
 from gateway.web.api import told
 from gateway.web.auth import admitted
 from gateway.web.bodies import read_body, whole_body

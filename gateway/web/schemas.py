@@ -10,8 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.links.link import LONGEST_FILENAME, LONGEST_URL, TASK_ID
-from gateway.records.holdings import MOST_RESULTS
-from gateway.records.record import Status
+from gateway.records.record import MOST_RESULTS, Status
 
 PLACE = "#/components/schemas/{model}"
 TASK_EXAMPLE = "task12345"

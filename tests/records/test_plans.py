@@ -16,6 +16,7 @@ from gateway.storage.objects import Stored
 
 URL = "https://origin.example/v/cat.png"
 NOW = 20_000
+TASK3 = delete(objects).where(objects.c.task_id == "task3")
 NEW = Record("new", "SUCCESS", (URL,), NOW)
 # So many that the way to one of them matters: of fewer, PostgreSQL reads all, and is right. Half are tombstones.
 FILL = """
@@ -26,6 +27,7 @@ INSERT INTO records (task_id, status, created_at, swept_at)
     SELECT 'task' || n, 'SUCCESS', n, CASE WHEN n > 10000 THEN n END FROM numbers;
 INSERT INTO objects (task_id, url_hash, digest, length, head, stored_at)
     SELECT 'task' || n, 'hash' || n, 'digest' || n, 1, '', n FROM numbers;
+INSERT INTO deletions (digest, began_at) SELECT 'other' || n, n FROM numbers;
 DROP TABLE numbers
 """
 FIRST_COLUMN = {
@@ -33,6 +35,7 @@ FIRST_COLUMN = {
     "ix_records_created_at": "swept_at",
     "pk_objects": "task_id",
     "ix_objects_digest": "digest",
+    "pk_deletions": "digest",
 }
 
 # Every method, asked so that each of its statements has something to do.
@@ -41,7 +44,7 @@ ASKED: dict[Callable[..., object], tuple[object, ...]] = {
     SqlRecords.put: (NEW,),
     SqlRecords.put_unless_succeeded: (NEW,),
     SqlRecords.delete: ("task1",),
-    SqlRecords.add_result: ("task3", "gateway:cat.png", delete(objects).where(objects.c.task_id == "task3")),
+    SqlRecords.add_result: ("task3", "gateway:cat.png", lambda connection: connection.execute(TASK3)),
     SqlRecords.old: (NOW, 10),
     SqlRecords.entomb: (["task4", "task5"], NOW, NOW),
     SqlRecords.bury: (NOW, 10),
@@ -51,8 +54,6 @@ ASKED: dict[Callable[..., object], tuple[object, ...]] = {
     ObjectIndex.noting: ("task2", URL, Stored("digest2", 1, b"x")),
     ObjectIndex.forget: ("task2",),
     ObjectIndex.unheld: (("digest2", "digest3"),),
-    ObjectIndex.only_of: (("task2", "task3"),),
-    ObjectIndex.irreplaceable: (("digest2", "digest3"),),
 }
 
 

@@ -54,7 +54,7 @@ def read(_amount):
     return parts.pop() if parts else b""
 
 gevent.spawn(count_turns)
-Intake(FolderObjects(pathlib.Path(sys.argv[1])), 2**30).take(read, None, lambda stored: None)
+Intake(FolderObjects(pathlib.Path(sys.argv[1])), None, 2**30).take(read, None, lambda stored: (None, None))
 """
 
 
