@@ -11,7 +11,7 @@ from bench.faults.line import Act, Line
 IMAGE = b"\x89PNG\r\n\x1a\n" + random.Random(7).randbytes(200_000)
 MOST_BYTES = 24 * 2**20  # the limit of the gateway that these are tried on; more than it may ever hold of a file
 BOMB = gzip.compress(bytes(100_000_000), mtime=0)  # the same in every process
-_ENDLESS = IMAGE + bytes(MOST_BYTES)
+_ENDLESS = (IMAGE + bytes(MOST_BYTES))[:MOST_BYTES]  # not a byte more is passed on
 _TWICE = 2 * IMAGE  # of which only the half comes
 _BLOCK = bytes(64 * 1024)
 _numbers = count()
@@ -279,6 +279,26 @@ def dripping_beginning(line: Line) -> None:
     line.drip(IMAGE, every_s=0.1)
 
 
+@fault(CUT)
+def another_file_under_a_weak_tag(line: Line) -> None:
+    """Breaks off, and then has another file of the same length under the same weak tag."""
+    weak = 'ETag: W/"7"'
+    if asked := line.headers.get("range", "").removeprefix("bytes="):
+        first = int(asked.partition("-")[0])
+        part = f"Content-Range: bytes {first}-{len(IMAGE) - 1}/{len(IMAGE)}", f"Content-Length: {len(IMAGE) - first}"
+        line.say(head(*part, weak, status="206 Partial Content"), IMAGE[::-1][first:])
+    else:
+        line.say(head(f"Content-Length: {len(IMAGE)}", weak, "Accept-Ranges: bytes"), IMAGE[: len(IMAGE) // 2])
+
+
+@fault(WHOLE)
+def cutting_every_answer(line: Line) -> None:
+    """Breaks off after 20 KB, again and again, under a strong tag."""
+    first = int(line.headers.get("range", "bytes=0-").removeprefix("bytes=").partition("-")[0])
+    length = f"Content-Length: {len(IMAGE)}", 'ETag: "1"', "Accept-Ranges: bytes"
+    line.say(_part(first, len(IMAGE) - 1) if first else head(*length), IMAGE[first : first + 20_000])
+
+
 # --- chunks that are none
 
 _CHUNKED = head("Transfer-Encoding: chunked")
@@ -467,4 +487,10 @@ _named("flipping-name", "a name that moves inside after the first lookup", "flip
 _named("late-name", "a name that is told late", "late.example", WHOLE)
 _named("dead-name", "a name that is never told", "dead.example", UNREACHABLE)
 _named("name-of-nobody", "a name that does not exist", "nobody.example", UNREACHABLE)
-_named("single-label", "a name without a dot, which only the platform could tell", "metadata", UNSAFE)
+_named(
+    "single-label",
+    "a name without a dot, which only the platform could tell",
+    "metadata",
+    UNSAFE,
+    "403 origin_not_allowed",
+)

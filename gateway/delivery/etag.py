@@ -7,6 +7,7 @@ from functools import lru_cache
 from gateway.links.link import Link
 from gateway.links.signed import KeyRing
 from gateway.resolving.source import Facts
+from gateway.resolving.validators import is_strong
 
 SALT = b"gateway.etag.v1"
 MOST_KNOWN = 1024
@@ -31,8 +32,8 @@ class EntityTags:
         self._known = lru_cache(MOST_KNOWN)(self._of_each_key)  # of a few files, most downloads are
 
     def of(self, link: Link, facts: Facts) -> str:
-        """The strong entity tag of a file, quoted; empty when it could not be used to resume."""
-        if not facts.validator or not facts.ranges:
+        """The strong entity tag of a file, quoted; empty without a strong validator or ranges (RFC 9110 8.8.1)."""
+        if not facts.ranges or not is_strong(facts.validator):
             return ""
         return self._known(link.task_id, link.url, facts.length, facts.validator)[-1]
 

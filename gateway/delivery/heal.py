@@ -17,14 +17,18 @@ from gateway.errors import (
     OriginTimeout,
     OriginUnreachable,
     RangeNotSatisfiable,
+    StorageDown,
 )
-from gateway.resolving.pace import Paced
+from gateway.resolving.pace import LEAST_RATE, Paced
 from gateway.resolving.source import Facts, Opened, Source, Span
+from gateway.resolving.validators import is_strong
 
-MOST_FAILURES = 5  # in a row, without so many bytes of progress
-PROGRESS = 2**20
 FIRST_PAUSE_S = 0.1
+LONGEST_PAUSE_S = 8.0
 LONGEST_SILENCE_S = 55.0  # routers of platforms hang up on a response that is silent for longer
+MOST_RESUMES = 64  # of one stream, and one more for each so many bytes that came
+BYTES_PER_RESUME = 16 * 1024
+MOST_REFUSALS = 5  # in a row, of what does not pass by itself
 MOST_SKIPPED = 256 * 2**20  # in one stream, at an origin that ignores ranges
 FRESH_S = 10.0
 FIRST_PAUSES_S = (0.1, 0.4)
@@ -33,6 +37,7 @@ _SKIP = 64 * 1024
 _LAST = 10**15  # beyond the end of any file: the origin sends what there is (RFC 9110 section 14.1.2)
 _DEAD = (OriginRefused, OriginNotFound, OriginGone)
 _PASSING = (OriginFailed, OriginTimeout, OriginUnreachable)
+_PASSING_IN_MID_STREAM = (*_PASSING, Hasty, StorageDown)
 
 # From (task, URL), a dead source, what it died of, and how many seconds there are, to a new source; or raises why there
 # is none.
@@ -48,8 +53,11 @@ class _AnotherFile(OriginFailed):
 class Healing:
     """An open file, or one span of it, that is opened again where it breaks off.
 
-    That is safe only when the origin vouches that the rest belongs to what was sent: the same validator and length, and
-    where the length is unknown, or ranges are ignored and the bytes sent must be read again, a strong entity tag.
+    That is safe only when the origin vouches that the rest belongs to what was sent: by the same strong validator (RFC
+    9110 section 8.8.1) and the same length. Under a weak one the stream ends where it broke.
+
+    It goes on as long as bytes come. What ends it is time: 55 s without a byte, or less than 8 KiB/s for as long, with
+    every pause and attempt between; or more resumes than 64, and one for each 16 KiB that came.
 
     Args:
         opened: what was opened first.
@@ -59,13 +67,16 @@ class Healing:
 
     __slots__ = (
         "_at",
+        "_begin",
         "_end",
-        "_failing_since",
+        "_failed_at",
         "_failures",
+        "_give_up_at",
         "_opened",
         "_paced",
+        "_patience_s",
         "_renew",
-        "_silent_until",
+        "_resumes",
         "_skipped",
         "_source",
         "facts",
@@ -80,11 +91,10 @@ class Healing:
         self._renew = renew
         self._opened: Opened | None = opened
         self._paced = Paced(opened.read)
-        self._at = span.first if span else 0
+        self._begin = self._at = self._failed_at = span.first if span else 0
         self._end = span.last + 1 if span else facts.length
-        self._failures, self._failing_since = 0, self._at
-        self._skipped = 0
-        self._silent_until = 0.0
+        self._failures = self._resumes = self._skipped = 0
+        self._patience_s, self._give_up_at = LONGEST_SILENCE_S, 0.0
 
     @property
     def descriptor(self) -> int | None:
@@ -100,10 +110,12 @@ class Healing:
         """Read what is there, at most ``amount`` bytes; empty at the end.
 
         Raises:
-            GatewayError: it broke off and does not go on: another file is there now, nothing vouches for the rest, or
-                it failed five times in a row.
+            GatewayError: it broke off and does not go on: another file is there now, nothing vouches for the rest, or a
+                limit is reached.
         """
-        self._silent_until = time.monotonic() + LONGEST_SILENCE_S
+        if self._patience_s <= 0:
+            raise OriginTimeout("the origin is slower than 8 KiB/s")
+        self._give_up_at = time.monotonic() + self._patience_s
         while True:
             try:
                 if self._opened is None:
@@ -116,9 +128,12 @@ class Healing:
                 raise
             except GatewayError as failure:
                 self.close()
-                self._bear(failure)
+                self._back_off(failure)
             else:
                 self._at += len(part)
+                # The time that this took is spent; each byte earns some back at the least rate.
+                left_s = self._give_up_at - time.monotonic() + len(part) / LEAST_RATE
+                self._patience_s = min(LONGEST_SILENCE_S, left_s)
                 return part
 
     def close(self) -> None:
@@ -127,18 +142,29 @@ class Healing:
         if opened is not None:
             opened.close()
 
-    def _bear(self, failure: GatewayError) -> None:
-        """Wait a moment, longer each time, unless it is over."""
-        if self._at - self._failing_since >= PROGRESS:
-            self._failures, self._failing_since = 0, self._at
-        pause_s = random.uniform(0.5, 1) * FIRST_PAUSE_S * 3**self._failures  # noqa: S311 (jitter, not a secret)
+    def _back_off(self, failure: GatewayError) -> None:
+        """Pause before the next attempt, longer each time that no byte came; raise ``failure`` at a limit."""
+        progress = self._at - self._failed_at
+        if progress:
+            self._failures, self._failed_at = 0, self._at
+        pause_s = self._pause_s(progress)
         if isinstance(failure, Hasty):
             pause_s = max(pause_s, failure.retry_after_s)
         self._failures += 1
-        too_late = time.monotonic() + pause_s >= self._silent_until
-        if self._failures >= MOST_FAILURES or too_late or not _can_go_on(self.facts):
+        allowed = MOST_RESUMES + (self._at - self._begin) // BYTES_PER_RESUME
+        too_often = self._resumes >= allowed
+        too_late = time.monotonic() + pause_s >= self._give_up_at
+        refused = self._failures >= MOST_REFUSALS and not isinstance(failure, _PASSING_IN_MID_STREAM)
+        if too_often or too_late or refused or not _can_go_on(self.facts):
             raise failure
+        self._resumes += 1
         time.sleep(pause_s)
+
+    def _pause_s(self, progress: int) -> float:
+        if progress >= BYTES_PER_RESUME:
+            return 0
+        pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 3.0**self._failures)
+        return pause_s * random.uniform(0.5, 1)  # noqa: S311 (jitter, not a secret)
 
     def _go_on(self) -> None:
         """Open the rest."""
@@ -169,17 +195,17 @@ class Healing:
             raise _AnotherFile("the file became shorter on the way") from shorter
 
     def _replace(self, reason: GatewayError) -> None:
-        self._source = self._renew(self._source, reason, self._silent_until - time.monotonic())
+        self._source = self._renew(self._source, reason, self._give_up_at - time.monotonic())
 
     def _skip(self) -> None:
         """Read what was sent already over again: this origin ignores ranges."""
         self._skipped += self._at
-        if not _is_strong(self.facts.validator) or self._skipped > MOST_SKIPPED:
+        if self._skipped > MOST_SKIPPED:
             raise _AnotherFile("the origin cannot go on in the middle")
         left = self._at
         while left:
             part = self._paced.read(min(left, _SKIP))
-            if not part or time.monotonic() > self._silent_until:
+            if not part or time.monotonic() > self._give_up_at:
                 raise OriginFailed("less than it sent before, or too slowly")
             left -= len(part)
 
@@ -216,14 +242,9 @@ def begin_patiently(begin: Callable[[Source], Result], source: Source, renew: Re
 
 def _can_go_on(facts: Facts) -> bool:
     """Whether anything vouches that the rest of the file belongs to its beginning; in a coded form nothing does."""
-    knows_its_end = facts.length is not None or _is_strong(facts.validator)
-    return bool(facts.validator) and not facts.encoding and knows_its_end
+    return is_strong(facts.validator) and not facts.encoding
 
 
 def _goes_on(known: Facts, found: Facts) -> bool:
     same_length = known.length in (None, found.length)
     return same_length and (known.validator, known.encoding) == (found.validator, found.encoding)
-
-
-def _is_strong(validator: str) -> bool:
-    return validator.startswith('"')

@@ -205,7 +205,7 @@ class Stream:
         if not count:
             self.progress.outcome, self.progress.broke_off = OriginFailed.code, True
             raise ConnectionResetError(errno.ECONNRESET, "the file is shorter than it was")
-        self._count(count)
+        self.progress.sent += count
         time.sleep(0)  # a fast disk and a fast visitor would keep everybody else waiting
         if self.progress.sent == (len(self.span) if self.span else self.facts.length):
             self._finish()
@@ -218,7 +218,7 @@ class Stream:
         """Yield the bytes in chunks: small ones at first and to the slow, ever larger ones to the fast.
 
         A chunk is read when there is room for it. Before a wait for room, and before each large one, comes an
-        empty one, so that nobody down the line holds the last one for as long.
+        empty one, so that nobody down the line holds the last one for as long. No byte beyond the limit is given.
 
         Raises:
             ConnectionResetError: the origin failed for good. Bytes are out, so the connection is cut where it is: the
@@ -239,8 +239,10 @@ class Stream:
                 chunk = file.read(amount)
                 if not chunk:
                     break
+                if self.progress.sent + len(chunk) > self._max_bytes:
+                    raise FileTooLarge("the file goes on beyond the limit")
                 yield chunk
-                self._count(len(chunk))
+                self.progress.sent += len(chunk)
                 took_s = time.monotonic() - before
                 if took_s <= FAST_S:
                     amount = self._larger(amount)
@@ -267,11 +269,6 @@ class Stream:
         sent = self.progress.sent
         largest = LARGE_CHUNK if sent > LARGE_AFTER else MEDIUM_CHUNK if sent > MEDIUM_AFTER else 2 * SMALL_CHUNK
         return min(2 * amount, largest)
-
-    def _count(self, taken: int) -> None:
-        self.progress.sent += taken
-        if self.progress.sent > self._max_bytes:
-            raise FileTooLarge("the file goes on beyond the limit")
 
     def _finish(self) -> None:
         self.progress.outcome = "completed"

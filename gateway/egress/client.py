@@ -37,14 +37,16 @@ class Answer:
     Attributes:
         status: the final status; a redirect only when it named no usable ``Location``.
         length: the body's length in bytes; None when the origin did not say.
+        url: what was answered, after every redirect; empty when the headers are dropped.
     """
 
-    __slots__ = ("_fields", "_response", "length", "status")
+    __slots__ = ("_fields", "_response", "length", "status", "url")
 
     def __init__(self, head: Head, response: Response) -> None:
         self.status, self.length = head.status, response.length
         self._fields = head.fields
         self._response = response
+        self.url = ""
 
     def header(self, name: str) -> str:
         """One header as printable ASCII; empty when it is missing, or holds anything else."""
@@ -67,7 +69,7 @@ class Answer:
 
     def drop_headers(self) -> None:
         """Let go of the headers, which are some KB for each of thousands that stream; none is told any more."""
-        self._fields = {}
+        self._fields, self.url = {}, ""
 
     def read(self, amount: int) -> bytes:
         """Read what is there, at most ``amount`` bytes; wait only when nothing is. Empty at the end.
@@ -138,6 +140,7 @@ class Client:
             answer = self._open(zone, url, headers)
             location = answer.location if answer.status in _REDIRECTS else ""
             if not location:
+                answer.url = url
                 return answer
             answer.close()
             came_from, url = url, _next_url(url, location)

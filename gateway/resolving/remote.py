@@ -19,13 +19,12 @@ from gateway.errors import (
     RangeNotSatisfiable,
 )
 from gateway.resolving.source import HEAD_BYTES, Facts, Opened, Span
+from gateway.resolving.validators import if_range_of, is_strong, validator_of
 
-LONGEST_VALIDATOR = 256  # thousands of these are remembered
 OPEN_DEADLINE_S = 12.0
 _SOURCE_BYTES = 1536  # of memory, with what it learns of the file
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.ASCII)
 _UNSATISFIED_RANGE = re.compile(r"bytes \*/(\d{1,18})", re.ASCII)
-_ENTITY_TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]*"')
 _FEW_DIGITS = re.compile(r"[0-9]{1,9}", re.ASCII)
 _ENCODINGS = {"gzip", "br", "deflate", "zstd"}
 
@@ -116,7 +115,7 @@ class RemoteSource:
             OriginError: the origin does not give the file.
             RangeNotSatisfiable: the file is shorter than the span's first position.
         """
-        return beside(self._open, span, known.validator if known and known.validator.startswith('"') else "")
+        return beside(self._open, span, if_range_of(known.validator) if known else "")
 
     def _open(self, span: Span | None, if_range: str = "") -> Opened:
         """Until the first bytes are in, everything has one deadline."""
@@ -144,7 +143,7 @@ class RemoteSource:
         return self._whole(answer)
 
     def _whole(self, answer: Answer) -> Opened:
-        begun = _peek(answer.read)
+        begun = _peek(answer.read, HEAD_BYTES)
         ranges = "bytes" in answer.header("Accept-Ranges").lower()
         if self.facts is not None and self.facts.ranges:
             ranges = True  # a part was had before, although the origin does not say so
@@ -155,7 +154,8 @@ class RemoteSource:
         span, length = _content_range(answer)
         if span.first != asked.first or span.last > asked.last or span.last >= length:
             raise OriginFailed("another range than the one asked for")
-        begun = _peek(answer.read)
+        # Only the file's beginning tells its type; of a later part any byte is progress.
+        begun = _peek(answer.read, HEAD_BYTES if asked.first == 0 else 1)
         known = self.facts
         begins = asked.first == 0 and len(begun) >= min(HEAD_BYTES, length)
         head = begun[:HEAD_BYTES] if begins else known.head if known else b""
@@ -174,10 +174,10 @@ class RemoteSource:
         return Opened(self.facts, None, answer, b"")
 
 
-def _peek(read: Callable[[int], bytes]) -> bytes:
-    """Read until the first bytes are in: enough to know the type by."""
+def _peek(read: Callable[[int], bytes], least: int) -> bytes:
+    """Read until ``least`` bytes are in, or the end."""
     begun = b""
-    while len(begun) < HEAD_BYTES and (part := read(16 * 1024)):
+    while len(begun) < least and (part := read(16 * 1024)):
         begun += part
     return begun
 
@@ -187,13 +187,14 @@ def _facts(answer: Answer, length: int | None, head: bytes, *, ranges: bool) -> 
     if encoding not in _ENCODINGS | {"", "identity"}:
         raise OriginFailed("a content coding that browsers do not know")
     encoded = encoding in _ENCODINGS
-    tag = answer.header("ETag")
-    validator = tag if _ENTITY_TAG.fullmatch(tag) else answer.header("Last-Modified")
+    validator = validator_of(answer.header, answer.url)
+    # Parts under one weak validator may be of two files. A malformed tag is as weak, and no missing one.
+    is_weak = bool(validator or answer.header("ETag")) and not is_strong(validator)
     return Facts(
         length=length,
         head=head,
-        validator=validator if len(validator) <= LONGEST_VALIDATOR else "",
-        ranges=ranges and not encoded,  # positions would count in the coded form
+        validator=validator,
+        ranges=ranges and not encoded and not is_weak,  # positions would count in the coded form
         attachment=answer.header("Content-Disposition").partition(";")[0].strip().lower() == "attachment",
         encoding=encoding if encoded else "",
     )

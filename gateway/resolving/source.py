@@ -29,8 +29,8 @@ class Facts:
     Attributes:
         length: in bytes; None when unknown.
         head: the first bytes of the file, at most 64.
-        validator: entity tag or Last-Modified as it came; empty when there was neither.
-        ranges: whether parts of the file can be asked for.
+        validator: what tells one version of the file from another (``validator_of``); empty when there was nothing.
+        ranges: whether parts of the file can be asked for, and nothing says that they may be of different files.
         attachment: whether a browser that is sent there downloads.
         encoding: the Content-Encoding that came although none was asked for; empty for none.
     """

@@ -107,6 +107,8 @@ def test_a_tag_of_a_retired_secret_does_not_match() -> None:
     [
         pytest.param(replace(FACTS, validator=""), id="no-validator"),
         pytest.param(replace(FACTS, ranges=False), id="no-ranges"),
+        pytest.param(replace(FACTS, validator='W/"v1"'), id="weak-tag"),
+        pytest.param(replace(FACTS, validator="Mon, 23 Nov 2026 10:00:00 GMT"), id="last-modified"),
     ],
 )
 def test_a_file_that_cannot_be_resumed_has_no_tag_and_matches_none(facts: Facts) -> None:

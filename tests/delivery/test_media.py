@@ -123,7 +123,8 @@ def test_what_the_origin_declares_is_not_believed(gateway: Gateway, origin: Scri
 def test_no_trick_in_a_declared_type_reaches_the_visitor(
     gateway: Gateway, origin: ScriptedServer, corpora: dict[str, Any]
 ) -> None:
-    for number, trick in enumerate(corpora["proxy_headers"]["content_type_tricks_go_camo"]):
+    tricks = corpora["proxy_headers"]["content_type_tricks_go_camo"]
+    for number, trick in enumerate(trick for trick in tricks if "\0" not in trick):
         image_types, page_types = (
             gateway.get(origin.serve(f"/{number}/{name}", body, Content_Type=trick)).headers.getlist("Content-Type")
             for name, body in (("image", image("png")), ("page", OTHERS["html"]))

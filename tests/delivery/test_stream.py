@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, cast
 import pytest
 
 from gateway.delivery.ask import Progress, Roomy
-from gateway.delivery.stream import LARGE_AFTER, MEDIUM_CHUNK, SMALL_CHUNK, Stream
+from gateway.delivery.stream import LARGE_AFTER, LARGE_CHUNK, MEDIUM_CHUNK, SMALL_CHUNK, Stream
 from gateway.resolving.source import Facts
 
 if TYPE_CHECKING:
@@ -104,3 +104,21 @@ def test_of_large_pieces_there_is_never_more_than_one() -> None:
     large = sum(amount > MEDIUM_CHUNK for amount in file.amounts)
     assert large >= 5
     assert happened[-3 * large :] == ["nothing", "read", "gave"] * large
+
+
+@pytest.mark.parametrize("limit", [LARGE_CHUNK - 1, LARGE_CHUNK, LARGE_CHUNK + 1, 3 * LARGE_CHUNK - 1])
+def test_not_a_byte_beyond_the_limit_is_given_however_large_the_pieces_are(limit: int) -> None:
+    stream = Stream(cast("Healing", File([], (bytes(LARGE_CHUNK),) * 9)), Roomy(), lambda: None, limit)
+    given: list[int] = []
+
+    with pytest.raises(ConnectionResetError):
+        given.extend(len(piece) for piece in stream)
+
+    assert sum(given) == limit // LARGE_CHUNK * LARGE_CHUNK
+    assert (stream.progress.sent, stream.progress.outcome) == (sum(given), "file_too_large")
+
+
+def test_a_file_as_long_as_the_limit_is_given_whole() -> None:
+    stream = Stream(cast("Healing", File([])), Roomy(), lambda: None, 3)
+
+    assert b"".join(stream) == b"abc"
