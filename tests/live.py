@@ -175,7 +175,7 @@ def kill_all(gateway: LiveGateway) -> None:
     gateway.process.wait()
 
 
-def happens(condition: Callable[[], object], within_s: float = 5.0) -> bool:
+def happens(condition: Callable[[], object], within_s: float = 20.0) -> bool:
     """Ask again and again whether something is so, until it is or the time is over."""
     until = time.monotonic() + within_s
     while not condition():

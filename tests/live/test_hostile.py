@@ -4,6 +4,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -21,7 +22,7 @@ from certificates import make_certificate, server_context
 from live import LiveGateway, environment_for, happens, started_gateway, wait_until_healthy
 
 ANSWERS_WITHIN_S = 15.0  # of a stall or two, and another try
-OTHERS_WAIT_S = 1.0
+OTHERS_WAIT_S = 1.0  # longer than at a gateway without trouble, as a busy machine delays both
 MOST_GROWTH = 20_000_000
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells what a process holds")
 
@@ -52,21 +53,37 @@ def gateway(
     hostile: RawServer, names: NameServer, places: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveGateway]:
     """A gateway that may fetch from any public host, and from ``hostile``."""
+    with staged_gateway(hostile, names, places, tmp_path_factory.mktemp("gateway")) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="module")
+def control(
+    hostile: RawServer, names: NameServer, places: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LiveGateway]:
+    """The same, where nobody visits a hostile origin: how long an answer takes on this machine just now."""
+    with staged_gateway(hostile, names, places, tmp_path_factory.mktemp("control")) as gateway:
+        yield gateway
+
+
+@contextmanager
+def staged_gateway(hostile: RawServer, names: NameServer, places: Path, folder: Path) -> Iterator[LiveGateway]:
     stage = Stage(name_server=names.port, public=hostile.port, open_ports=(hostile.port,), places=str(places))
     environment = environment_for("*", hostile.address, max_bytes=str(MOST_BYTES)) | stage.environment
-    with started_gateway(tmp_path_factory.mktemp("gateway"), environment, HURRIED) as gateway:
+    with started_gateway(folder, environment, HURRIED) as gateway:
         wait_until_healthy(gateway.port, gateway.process, gateway.log)
         yield gateway
 
 
 class Neighbour(threading.Thread):
-    """Somebody who downloads a small image again and again, while others are in trouble."""
+    """Somebody who downloads a small image again and again, while others are in trouble, and from a control as well."""
 
-    def __init__(self, gateway: LiveGateway, path: str) -> None:
+    def __init__(self, gateway: LiveGateway, control: LiveGateway, path: str) -> None:
         super().__init__(daemon=True)
-        self._gateway, self._path = gateway, path
+        self._gateway, self._control, self._path = gateway, control, path
         self._over = threading.Event()
         self.seen: list[Seen] = []
+        self.control: list[Seen] = []
 
     def __enter__(self) -> Self:
         self.start()
@@ -79,6 +96,16 @@ class Neighbour(threading.Thread):
     def run(self) -> None:
         while not self._over.wait(0.02):
             self.seen.append(fetch(self._gateway.port, self._path, address="127.0.2.1"))
+            self.control.append(fetch(self._control.port, self._path, address="127.0.2.1"))
+
+    @property
+    def extra_wait_s(self) -> float:
+        """How much longer the longest answer took than the longest of the control."""
+        return slowest(self.seen) - slowest(self.control)
+
+
+def slowest(seen: list[Seen]) -> float:
+    return max(each.took_s for each in seen)
 
 
 @dataclass
@@ -87,12 +114,13 @@ class Storm:
 
     seen: dict[str, Seen] = field(default_factory=dict)
     neighbour: list[Seen] = field(default_factory=list)
+    extra_wait_s: float = 0
     growth: int = 0
     files: tuple[int, int] = (0, 0)
 
 
 @pytest.fixture(scope="module")
-def storm(gateway: LiveGateway, hostile: RawServer) -> Storm:
+def storm(gateway: LiveGateway, control: LiveGateway, hostile: RawServer) -> Storm:
     storm = Storm()
     good = gateway.path(hostile.url("/image.png"))
     for _ in range(20):
@@ -100,13 +128,13 @@ def storm(gateway: LiveGateway, hostile: RawServer) -> Storm:
     worker = worker_of(gateway)
     files = idle_files(worker) if worker else 0
     before = worker.memory() if worker else 0
-    with Neighbour(gateway, good) as neighbour, ThreadPoolExecutor(len(ORIGINS)) as pool:
+    with Neighbour(gateway, control, good) as neighbour, ThreadPoolExecutor(len(ORIGINS)) as pool:
         asked = {
             name: pool.submit(visit, gateway, hostile, fault, f"127.0.1.{number}")
             for number, (name, fault) in enumerate(ORIGINS.items(), 1)
         }
         storm.seen = {name: future.result() for name, future in asked.items()}
-    storm.neighbour = neighbour.seen
+    storm.neighbour, storm.extra_wait_s = neighbour.seen, neighbour.extra_wait_s
     if worker:
         happens(lambda: worker.open_files() <= files)
         storm.files = (files, worker.open_files())
@@ -147,9 +175,9 @@ def test_a_hostile_origin_is_an_error_a_visible_cut_or_the_right_bytes(storm: St
 
 
 def test_others_are_served_meanwhile(storm: Storm) -> None:
-    assert len(storm.neighbour) > 20
+    assert len(storm.neighbour) > 10
     assert {seen.outcome(IMAGE) for seen in storm.neighbour} == {"whole"}
-    assert max(seen.took_s for seen in storm.neighbour) < OTHERS_WAIT_S
+    assert storm.extra_wait_s < OTHERS_WAIT_S
 
 
 @linux
@@ -176,17 +204,17 @@ def test_the_log_has_no_fault_of_ours(gateway: LiveGateway) -> None:
     assert '"level": "error"' not in gateway.log_text()
 
 
-def test_forty_dead_names_hold_up_nobody(gateway: LiveGateway) -> None:
+def test_forty_dead_names_hold_up_nobody(gateway: LiveGateway, control: LiveGateway) -> None:
     good = gateway.path("http://cdn.example/image.png")
-    with ThreadPoolExecutor(len(DEAD)) as pool:
+    with ThreadPoolExecutor(len(DEAD)) as pool, Neighbour(gateway, control, good) as neighbour:
         waiting = [
             pool.submit(fetch, gateway.port, gateway.path(f"http://{name}/cat.png"), None, f"127.0.3.{number}")
             for number, name in enumerate(DEAD, 1)
         ]
-        while not any(future.done() for future in waiting):
-            assert fetch(gateway.port, good).took_s < OTHERS_WAIT_S
         seen = [future.result() for future in waiting]
 
+    assert {each.outcome(IMAGE) for each in neighbour.seen} == {"whole"}
+    assert neighbour.extra_wait_s < OTHERS_WAIT_S
     assert {each.outcome(IMAGE) for each in seen} == {"502 origin_unreachable"}
     assert max(each.took_s for each in seen) < ANSWERS_WITHIN_S
 

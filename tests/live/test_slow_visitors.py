@@ -5,7 +5,6 @@ import socket
 import sys
 import termios
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -226,21 +225,19 @@ def test_when_visitors_who_do_not_read_hold_every_place_everything_else_is_answe
 def test_connections_that_ask_for_nothing_never_keep_anybody_waiting(
     tmp_path: Path, files: ScriptedServer, begins: bytes
 ) -> None:
-    """Four times as many as a worker takes, which gunicorn alone would let wait for five seconds each."""
+    """Four times as many as a worker takes; each may stay for a minute, far longer than anybody waits for an answer."""
+    environment = environment_for(files.address) | {"GUNICORN_CMD_ARGS": "--keep-alive 60"}
     with (
-        started_gateway(tmp_path, environment_for(files.address), most_files=FILES) as gateway,
+        started_gateway(tmp_path, environment, most_files=FILES) as gateway,
         ExitStack() as all_of_them,
     ):
         wait_until_healthy(gateway.port, gateway.process, gateway.log)
         for _ in range(4 * CONNECTIONS):
             idler = all_of_them.enter_context(socket.create_connection(("127.0.0.1", gateway.port)))
             idler.sendall(begins)
-        began_at = time.monotonic()
         answered = [status(gateway, "/healthz") for _ in range(10)]
-        took = time.monotonic() - began_at
 
     assert answered == [200] * 10
-    assert took < 2
 
 
 def test_a_download_that_runs_is_not_let_go_for_a_crowd_of_idle_connections(
