@@ -55,7 +55,9 @@ def test_sign_prints_a_link_and_nothing_else(gateway: Gateway) -> None:
     result = run(gateway, "links", "sign", "task12345", URL)
 
     assert result.exit_code == 0
-    assert result.stdout.startswith("/download/task12345?url=https%3A%2F%2Forigin.example%2Fv%2Fcat.png&expires=")
+    assert result.stdout.startswith(
+        "/download/task12345/cat.png?url=https%3A%2F%2Forigin.example%2Fv%2Fcat.png&expires="
+    )
     assert result.stdout.count("\n") == 1
 
 
@@ -83,7 +85,7 @@ def test_sign_begins_the_link_with_the_public_url() -> None:
 
     result = run(gateway, "links", "sign", "task12345", URL)
 
-    assert result.output.startswith("https://files.example/get/download/task12345?url=")
+    assert result.output.startswith("https://files.example/get/download/task12345/cat.png?url=")
 
 
 @pytest.mark.parametrize(
@@ -347,7 +349,7 @@ def test_the_command_of_the_documentation_signs_and_verifies(tmp_path: Path) -> 
     verified = run_process(tmp_path, "links", "verify", signed.stdout.strip())
 
     assert (signed.returncode, signed.stdout.count("\n")) == (0, 1)
-    assert signed.stdout.startswith("/download/task12345?url=")
+    assert signed.stdout.startswith("/download/task12345/cat.png?url=")
     assert (verified.returncode, verified.stderr) == (0, "")
     assert verified.stdout.startswith("The link is valid.\n")
 

@@ -111,11 +111,18 @@ def read(link: str) -> Case:
     parts = urlsplit(link)
     query = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=True, errors="strict")
     assert len(query) == len(dict(query)), f"a parameter is present twice in {link}"
-    return {"task_id": unquote(parts.path.removeprefix("/download/")), **dict(query)}
+    task_id, _, name = parts.path.removeprefix("/download/").partition("/")
+    return {"task_id": unquote(task_id), "path_name": unquote(name), **dict(query)}
 
 
 def fields(case: Case) -> Case:
-    return {name: case[name] for name in ("task_id", *QUERY) if case[name]}
+    return {name: case[name] for name in ("task_id", *QUERY) if case[name]} | {"path_name": case["path_name"]}
+
+
+def named(case: Case) -> str:
+    """The link of a vector, with the file's name in its path."""
+    name = case["path_name"] and "/" + quote(case["path_name"], safe="")
+    return case["path"].replace("?", f"{name}?", 1)
 
 
 def test_every_language_has_exactly_one_recipe() -> None:
@@ -129,7 +136,7 @@ def test_a_recipe_signs_like_the_gateway(recipe: Command) -> None:
 
 def test_a_recipe_writes_the_same_characters_as_the_gateway_with_a_space_as_percent_20(recipe: Command) -> None:
     links = {name: printed(result) for name, result in run_all(recipe, CASES).items()}
-    assert links == {case["name"]: case["path"] for case in CASES}
+    assert links == {case["name"]: named(case) for case in CASES}
     assert [name for name, link in links.items() if "+" in link] == []
 
 

@@ -38,7 +38,7 @@ def sign(task: str, url: str, mode: Mode | None, filename: str | None, expires_i
 def verify(url: str) -> None:
     """Explain the link URL: what it permits, or why it is refused."""
     path, _, query = url.partition("#")[0].partition("?")
-    task_id = unquote(path.rpartition("/download/")[2])
+    task_id = unquote(path.rpartition("/download/")[2].partition("/")[0])
     try:
         link = services().links.verify(task_id, query.encode("utf-8", "surrogateescape"))
     except GatewayError as error:

@@ -6,17 +6,18 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from itsdangerous import Signer
 from itsdangerous.encoding import base64_encode
 
-from gateway.links.link import FieldFault, Link, Mode
+from gateway.links.link import LONGEST_FILENAME, FieldFault, Link, Mode
 
 SALT = b"gateway.link.v1"
 PAGE_LINK_LIFETIME_S = 900
 LONGEST_PATH = 8000  # gunicorn takes a request line of 8190 bytes, the method and a path prefix included
 _SIGNATURE = re.compile(r"[A-Za-z0-9_-]{43}")
+_URL_PATH = re.compile(r"(?:[^:/?#]+:)?(?://[^/?#]*)?([^?#]*)")  # RFC 3986 appendix B
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,16 +119,33 @@ class LinkSigner:
     def href(self, link: Link) -> str:
         """Write a link out, signed by the newest key.
 
+        The file's name is the last segment of the path, for clients that save under it; it is not signed.
+
         Raises:
             FieldFault: written out, it is longer than a request may be.
         """
         fields = {"url": link.url, "expires": link.expires, "mode": link.mode, "filename": link.filename, "id": link.id}
         query = "&".join(f"{name}={quote(str(value), safe='')}" for name, value in fields.items() if value is not None)
-        path = f"/download/{link.task_id}?{query}&sig={self._ring.sign(link.message)}"
-        if len(path) > LONGEST_PATH:
+        path, signed = f"/download/{link.task_id}", f"?{query}&sig={self._ring.sign(link.message)}"
+        name = quote(path_name(link), safe="")
+        if name and len(path) + 1 + len(name) + len(signed) <= LONGEST_PATH:
+            path += f"/{name}"
+        if len(path) + len(signed) > LONGEST_PATH:
             raise FieldFault("url", f"makes a link of more than {LONGEST_PATH} characters; servers refuse those")
-        return self._base_url + path
+        return self._base_url + path + signed
 
     def is_authentic(self, link: Link, signature: str) -> bool:
         """Tell whether one of the keys signed exactly these fields."""
         return self._ring.verify(link.message, signature)
+
+
+def path_name(link: Link) -> str:
+    """The file's name for a link's path: the last segment of the signed name, else of the decoded path of the URL.
+
+    Returns:
+        Empty when there is none, when it consists of dots (clients remove such segments, RFC 3986 section 5.2.4), or
+        when no file system takes one as long.
+    """
+    whole = link.filename or unquote(_URL_PATH.match(link.url)[1])  # type: ignore[index]  # matches any text
+    name = whole.rpartition("/")[2]
+    return name if name.strip(".") and len(name.encode()) <= LONGEST_FILENAME else ""

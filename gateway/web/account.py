@@ -47,6 +47,8 @@ class Account:
         self.outcome, self.reason = "answered", ""
         self._begun_at = time.monotonic()
         self._method, self._path = environ["REQUEST_METHOD"], environ["PATH_INFO"]  # without the query: it is signed
+        if self._path.startswith("/download/"):
+            self._path = "/".join(self._path.split("/", 3)[:3])  # without the file's name
         self._status = 0
         self._progress: Progress | None = None
         self._streams = False

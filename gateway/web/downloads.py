@@ -13,7 +13,7 @@ from gateway.web.pages import help_page
 from gateway.web.responses import preflight_answer
 
 blueprint = Blueprint("downloads", __name__)
-PATH = re.compile(r"/download/(?P<task_id>[^/]+)")
+PATH = re.compile(r"/download/(?P<task_id>[^/]+)(?:/[^/]+)?")  # the name is for clients that save under it
 
 
 def download(gateway: Services, ask: Ask, query: bytes, task_id: str) -> tuple[Link, Delivered]:
@@ -26,14 +26,16 @@ def download(gateway: Services, ask: Ask, query: bytes, task_id: str) -> tuple[L
 
 
 @blueprint.get("/download/<task_id>", provide_automatic_options=False)
-def refusal(task_id: str) -> Response:
+@blueprint.get("/download/<task_id>/<name>", provide_automatic_options=False)
+def refusal(task_id: str, name: str = "") -> Response:  # noqa: ARG001 (part of the route)
     """Say why the door did not open; without a query, what a link needs."""
     tell_refusal(request.environ)
     return help_page(task_id)
 
 
 @blueprint.route("/download/<task_id>", methods=["OPTIONS"])
-def preflight(task_id: str) -> Response:  # noqa: ARG001 (part of the route)
+@blueprint.route("/download/<task_id>/<name>", methods=["OPTIONS"])
+def preflight(task_id: str, name: str = "") -> Response:  # noqa: ARG001 (part of the route)
     """Tell a script of an allowed origin which headers it may send."""
     return preflight_answer()
 

@@ -25,7 +25,7 @@ def home() -> Response:
 
 def help_page(task_id: str) -> Response:
     """Say what a link to ``/download/<task_id>`` needs."""
-    link = f"{settings().public_url}/download/{task_id}?url={_EXAMPLE_URL}&expires=1764000000&sig=…"
+    link = f"{settings().public_url}/download/{task_id}/x.png?url={_EXAMPLE_URL}&expires=1764000000&sig=…"
     return page("help.html", example=link)
 
 

@@ -17,7 +17,7 @@ TASK_EXAMPLE = "task12345"
 URL_EXAMPLE = "https://tempfile.aiquickdraw.com/v/xxxxxxx.png"
 OWN_URL_EXAMPLE = "gateway:cat.png"
 LINK_EXAMPLE = (
-    "https://dl.example.com/download/task12345?url=https%3A%2F%2Ftempfile.aiquickdraw.com%2Fv%2Fxxxxxxx.png"
+    "https://dl.example.com/download/task12345/xxxxxxx.png?url=https%3A%2F%2Ftempfile.aiquickdraw.com%2Fv%2Fxxxxxxx.png"
     "&expires=1764000000&id=Xk3v9QmT0aZ1&sig=bZ0yq6Yk1x0mE2c4s9vJt7uW8nR5pL3hD1fG6aQ2oTk"
 )
 DIRECT_URL_EXAMPLE = (

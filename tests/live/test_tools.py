@@ -25,6 +25,7 @@ BY_NAME = {
     "wget": (*WGET, "--content-disposition"),
     "aria2c": (*ARIA2C,),
 }
+BY_PATH = {"curl": (*CURL, "--fail", "--remote-name"), "wget": WGET}
 
 
 @pytest.fixture
@@ -56,6 +57,19 @@ def test_a_streamed_file_is_saved_whole_under_its_signed_name(
 
     assert [path.name for path in folder.iterdir()] == [NAME]
     assert (folder / NAME).read_bytes() == FILE
+
+
+@pytest.mark.parametrize("tool", BY_PATH)
+def test_a_client_that_takes_the_name_from_the_path_saves_the_files_name(
+    live: LiveGateway, image: str, folder: Path, tool: str
+) -> None:
+    needs(tool)
+
+    for link in (live.link(image, mode="stream"), live.link(image, mode="stream", filename="holiday.png")):
+        run(folder, *BY_PATH[tool], link)
+
+    saved = {path.name.partition("?")[0]: path.read_bytes() == FILE for path in folder.iterdir()}  # wget adds the query
+    assert saved == {"large.png": True, "holiday.png": True}
 
 
 @pytest.mark.parametrize("tool", BY_NAME)

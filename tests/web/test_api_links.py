@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 import pytest
 
@@ -83,7 +83,7 @@ def test_a_minted_link_says_what_was_ordered(api: Gateway) -> None:
     minted = order(api, kind="page", mode="redirect", filename="Рыжий кот.png").json["data"]
 
     fields = fields_of(minted["link"])
-    assert urlsplit(minted["link"]).path == "/download/task12345"
+    assert urlsplit(minted["link"]).path == f"/download/task12345/{quote('Рыжий кот.png')}"
     assert (fields["url"], fields["mode"], fields["filename"]) == (URL, "redirect", "Рыжий кот.png")
     assert fields["id"] == minted["id"]
 
@@ -160,7 +160,7 @@ def test_without_a_public_url_the_link_is_a_path_whatever_the_host_header_says(a
         **{"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https", "Forwarded": "host=evil.example"},
     )
 
-    assert response.json["data"]["link"].startswith("/download/task12345?")
+    assert response.json["data"]["link"].startswith("/download/task12345/cat.png?")
     assert "evil.example" not in response.text
 
 
@@ -173,7 +173,7 @@ def test_with_a_public_url_the_link_is_absolute_and_works(origin: ScriptedServer
     )
 
     link = response.json["data"]["link"]
-    assert link.startswith("https://files.example/get/download/task12345?")
+    assert link.startswith("https://files.example/get/download/task12345/cat.png?")
     assert gateway.client.get(link.removeprefix("https://files.example")).data == PNG
 
 

@@ -355,7 +355,8 @@ def test_only_our_own_faults_are_logged_as_errors(failing: Gateway, error: Gatew
         "/nothing",
         "/download",
         "/download/",
-        "/download/a/b",
+        "/download/a/",
+        "/download/a/b/c",
         "/d/",
         "/static/none.css",
         "/static/../wsgi.py",
@@ -722,7 +723,7 @@ def test_a_bare_download_address_explains_itself(strict: Gateway, asked: str, la
 
     assert response.status_code == 200
     assert Outline(response.text).attributes("html") == [{"lang": language}]
-    assert "https://downloads.example/download/task1?url=" in response.text
+    assert "https://downloads.example/download/task1/x.png?url=" in response.text
     assert "Content-Disposition" not in response.headers
     assert response.headers["Cache-Control"] == "no-store"
 

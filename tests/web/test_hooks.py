@@ -337,7 +337,7 @@ def test_a_link_works_below_the_path_whether_the_proxy_strips_it_or_not(
 
     response = prefixed.client.get(link.replace(PREFIXED, prefix))
 
-    assert link.startswith(f"{PREFIXED}/download/task12345?")
+    assert link.startswith(f"{PREFIXED}/download/task12345/cat.png?")
     assert (response.status_code, response.data) == (200, PNG)
 
 
@@ -368,12 +368,12 @@ def test_links_that_the_api_mints_have_the_path(prefixed: Gateway, origin: Scrip
 
     assert minted.json is not None
     link = minted.json["data"]["link"]
-    assert link.startswith(f"{PREFIXED}/download/task1?")
+    assert link.startswith(f"{PREFIXED}/download/task1/cat.png?")
     assert prefixed.client.get(link).data == PNG
 
 
 def test_the_help_page_shows_a_link_below_the_path(prefixed: Gateway) -> None:
-    assert f"{PREFIXED}/download/task1?url=" in prefixed.client.get("/gate/download/task1").text
+    assert f"{PREFIXED}/download/task1/x.png?url=" in prefixed.client.get("/gate/download/task1").text
 
 
 @pytest.mark.parametrize("trusted_proxies", ["0", "1"])

@@ -26,6 +26,7 @@ from servers import ScriptedServer, answer, envelope
 AUTHORIZED = {"Authorization": f"Bearer {API_KEY}"}
 # Routes that are no calls of anybody's program, each with its reason.
 UNDOCUMENTED = {
+    "/download/<task_id>/<name>": "the same call, with a name in its path",
     "/": "a page for whoever comes by",
     "/problems/<code>": "a page on an error, which problems lead to",
     "/static/<path:filename>": "what pages are made of",

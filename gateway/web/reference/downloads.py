@@ -115,7 +115,9 @@ OPERATIONS = (
         tag=TAG,
         summary="Follow a link",
         description="Download the image of a link. Take the link as it was minted; parameters that the gateway does "
-        "not know, such as `utm_source`, are ignored. Without any parameter, a page says what a link needs.",
+        "not know, such as `utm_source`, are ignored. A file name may follow the task in the path, as in "
+        "`/download/task12345/cat.png`, for clients that save under it; it is not signed and means nothing else. "
+        "Without any parameter, a page says what a link needs.",
         parameters=[TASK, *_QUERY, *_CONDITIONS],
         answers=[
             Answer(
