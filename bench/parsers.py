@@ -13,9 +13,8 @@ import h11
 import httptools
 
 from bench.table import microseconds
-from gateway.egress.head import read_head
 from gateway.egress.incoming import Incoming
-from gateway.egress.response import Response
+from gateway.egress.response import read_response
 
 ROUNDS, CALLS = 15, 300
 RECV_BYTES = 64 * 1024
@@ -79,7 +78,7 @@ class _Recorded:
 def ours(data: bytes) -> int:
     """Read a response as the gateway does, and return the number of its body's bytes."""
     incoming = Incoming(_Recorded(data))  # type: ignore[arg-type]  # all that is used of a socket
-    response = Response(incoming, read_head(incoming), lambda _reusable: None)
+    _, response = read_response(incoming, lambda _reusable: None)
     count = 0
     while part := response.read(RECV_BYTES):
         count += len(part)

@@ -7,17 +7,15 @@ import ssl
 from contextlib import suppress
 from functools import cache, lru_cache
 from types import TracebackType
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 import certifi
 from ssrfguard import SSRFGuardError, resolve
-from urllib3.exceptions import ConnectTimeoutError, HTTPError, NameResolutionError, NewConnectionError
 
 from gateway.egress.guard import Guard, Zone
-from gateway.egress.head import Head
 from gateway.egress.names import Lookup
-from gateway.egress.pools import POOLS, BoundedPool, guarded_adapter
-from gateway.egress.response import Response
+from gateway.egress.pools import POOLS, ConnectionPool
+from gateway.egress.response import Head, Response
 from gateway.egress.urls import request_target, resolve_reference, uri_of
 from gateway.errors import OriginError, OriginFailed, OriginTimeout, OriginUnreachable, OriginUnsafe
 from gateway.hosts import DEFAULT_PORTS, origin_of
@@ -100,10 +98,6 @@ class Client:
     def __init__(self, guard: Guard, lookup: Lookup, *, via: str = USER_AGENT) -> None:
         self._guard = guard
         self._lookup = lookup
-        roots = tls_roots()
-        self._pools = {
-            zone: guarded_adapter(guard.policy(zone), lookup, ssl_context=roots).poolmanager for zone in Zone
-        }
         self._place = lru_cache(maxsize=REMEMBERED)(guard.place)
         self._pool = lru_cache(maxsize=POOLS)(self._new_pool)
         self._headers = f"Accept: */*\r\nAccept-Encoding: identity\r\nUser-Agent: {USER_AGENT}\r\nVia: 1.1 {via}\r\n"
@@ -161,8 +155,8 @@ class Client:
             request = f"GET {way.target} HTTP/1.1\r\nHost: {way.authority}\r\n{headers}\r\n"
             return Answer(*self._pool(zone, way.scheme, way.host, way.port).get(request.encode("latin-1")))
 
-    def _new_pool(self, zone: Zone, scheme: str, host: str, port: int) -> BoundedPool:
-        return cast("BoundedPool", self._pools[zone].connection_from_host(host, port, scheme))
+    def _new_pool(self, zone: Zone, scheme: str, host: str, port: int) -> ConnectionPool:
+        return ConnectionPool(self._guard.policy(zone), self._lookup, (scheme, host, port), tls_roots())
 
 
 class _Way(NamedTuple):
@@ -180,7 +174,7 @@ def _way(url: str) -> _Way:
     origin, target = origin_of(url), request_target(uri_of(url))
     host = f"[{origin.host}]" if ":" in origin.host else origin.host
     authority = host if origin.port == DEFAULT_PORTS[origin.scheme] else f"{host}:{origin.port}"
-    return _Way(origin.scheme, host, origin.port, authority, target)
+    return _Way(origin.scheme, origin.host, origin.port, authority, target)
 
 
 def _next_url(url: str, location: str) -> str:
@@ -228,8 +222,8 @@ def _meaning(raised: Exception) -> OriginError:
 
 _MEANINGS: tuple[tuple[tuple[type[Exception], ...], type[OriginError]], ...] = (  # the first that fits
     ((SSRFGuardError,), OriginUnsafe),
-    ((NameResolutionError, NewConnectionError, ssl.SSLError), OriginUnreachable),
-    ((ConnectTimeoutError, TimeoutError), OriginTimeout),
-    ((HTTPError, http.client.HTTPException, OSError, ValueError), OriginFailed),
+    ((ssl.SSLError,), OriginUnreachable),
+    ((TimeoutError,), OriginTimeout),
+    ((http.client.HTTPException, OSError, ValueError), OriginFailed),
 )
 _OF_THE_LIBRARY = tuple(kind for kinds, _ in _MEANINGS for kind in kinds)

@@ -1,11 +1,9 @@
 """What comes in over a connection: read under a deadline, in turns with others, and little of it ahead."""
 
 import io
-import re
 import socket
 import ssl
 import time
-from http.client import HTTPException
 from sys import maxsize
 from typing import TYPE_CHECKING, Any
 
@@ -19,45 +17,35 @@ HEADER_DEADLINE_S = 10.0
 STALL_TIMEOUT_S = 20.0
 LONGEST_TURN_S = 0.001
 FIRST_READ = 3 * 1024  # a head, and the beginning of a body
-LONGEST_BLOCK = 64 * 1024
 VERY_MUCH = 2**20  # at a time: for those who take 100 MB/s
-_LINE_END, _EMPTY_LINE = re.compile(rb"\n"), re.compile(rb"(?<![^\n])\r?\n")
 _RECORD = 16 * 1024  # of TLS, at most (RFC 8446 section 5.1)
 _TOGETHER = 2**20  # so much stays in the processor's cache until it is sent on
 _NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class Incoming:
-    """The receiving side of a connection. What comes beyond what was asked for is kept for the next who asks.
-
-    A deadline holds for the headers, from the beginning on.
+    """The receiving side of a connection. A deadline holds for the headers, from the beginning on.
 
     Args:
         sock: connected; its timeout is set here.
 
     Attributes:
         until: monotonic seconds, by which what is asked for has to come; 0 for so long after the wait for it begins.
-        received: how many bytes came.
         is_truncated: whether TLS ended without close_notify, so that the end may be anybody's (RFC 9112 9.8).
     """
 
     __slots__ = (
-        "_given",
-        "_kept",
         "_receive_now",
         "_sock",
         "_widened",
         "_yielded_at",
         "is_truncated",
-        "received",
         "until",
     )
 
     def __init__(self, sock: socket.socket) -> None:
         self._sock = sock
-        self._kept, self._given = b"", 0  # bytes, of which the first were given already
         self._widened = FIRST_READ
-        self.received = 0
         self.is_truncated = False
         self._yielded_at = time.monotonic()
         self.until = self._yielded_at + HEADER_DEADLINE_S
@@ -66,26 +54,8 @@ class Incoming:
 
     @property
     def is_clean(self) -> bool:
-        """Whether the connection is as it was before: nothing is left, and an origin cannot send more ahead."""
-        return not self._kept and self._widened < maxsize
-
-    def line(self) -> bytes:
-        """Read a line with its end.
-
-        Raises:
-            HTTPException: it has none, or is too long.
-            OSError: the connection broke, or was silent for too long.
-        """
-        return self._up_to(_LINE_END)
-
-    def block(self) -> bytes:
-        """Read lines up to an empty one, with it.
-
-        Raises:
-            HTTPException: there is none, or they are too long.
-            OSError: the connection broke, or was silent for too long.
-        """
-        return self._up_to(_EMPTY_LINE)
+        """Whether the connection is as it was before: its origin cannot send more ahead."""
+        return self._widened < maxsize
 
     def take(self, amount: int) -> bytes:
         """Read what is there, at most ``amount`` bytes; wait only when nothing is. Empty at the end.
@@ -95,33 +65,9 @@ class Incoming:
         """
         if time.monotonic() - self._yielded_at > LONGEST_TURN_S:
             self._give_way()
-        if self._kept:
-            end = self._given + amount
-            part = self._kept[self._given : end]
-            self._kept, self._given = (self._kept, end) if end < len(self._kept) else (b"", 0)
-            return part
         if amount > self._widened:
             self._widen(amount)
         return self._receive(amount)
-
-    def _up_to(self, end: re.Pattern[bytes]) -> bytes:
-        begin = searched = self._given
-        while not (match := end.search(self._kept, searched, begin + LONGEST_BLOCK)):
-            self._kept, begin = self._kept[begin:], 0
-            searched = max(0, len(self._kept) - 2)
-            if len(self._kept) >= LONGEST_BLOCK:
-                raise HTTPException("a line or a head that is too long")
-            if time.monotonic() - self._yielded_at > LONGEST_TURN_S:
-                self._give_way()
-            part = self._receive(FIRST_READ)
-            if not part:
-                raise HTTPException("cut amid the headers or the framing")
-            self._kept += part
-        self._given = match.end()
-        found = self._kept[begin : self._given]
-        if self._given == len(self._kept):
-            self._kept, self._given = b"", 0
-        return found
 
     def _widen(self, amount: int) -> None:
         if amount < VERY_MUCH:
@@ -144,7 +90,6 @@ class Incoming:
         if part is None:
             part = self._wait_and_receive(amount)
             self._yielded_at = time.monotonic()
-        self.received += len(part)
         return part
 
     def _wait_and_receive(self, amount: int) -> bytes:
@@ -166,8 +111,6 @@ class IncomingRecords(Incoming):
 
     def __init__(self, sock: ssl.SSLSocket) -> None:
         super().__init__(sock)
-        # Raise SSLEOFError where the peer sent no close_notify; urllib3, which wraps the socket, has no option for it.
-        sock.suppress_ragged_eofs = False  # type: ignore[attr-defined]  # a parameter of wrap_socket
         self._records = _Records(sock)
         read = io.BufferedReader(self._records, 1).read1  # makes room for the bytes, and keeps none
         self._receive_now = lambda amount: read(min(amount, _TOGETHER))
@@ -210,6 +153,9 @@ class _Records(io.RawIOBase):
     def __init__(self, sock: ssl.SSLSocket) -> None:
         self.sock = sock
         self.failed: OSError | None = None  # without its traceback, which would hold this
+        # The object below the socket takes half the time of the socket's own method; docs/private-apis.md.
+        below = getattr(sock, "_sslobj", None)
+        self._read_record: Callable[[int, memoryview], int] = below.read if below else self._read_by_socket
 
     def readable(self) -> bool:
         return True
@@ -220,7 +166,7 @@ class _Records(io.RawIOBase):
         room = memoryview(buffer)
         count = self.sock.recv_into(room)
         left = len(room) - count
-        read = self.sock._sslobj.read  # type: ignore[attr-defined]  # noqa: SLF001 (the socket's takes twice as long)
+        read = self._read_record
         try:
             while count and left:
                 count = read(left, room[-left:])
@@ -230,6 +176,9 @@ class _Records(io.RawIOBase):
         except OSError as failed:
             self.failed = failed.with_traceback(None)
         return len(room) - left
+
+    def _read_by_socket(self, amount: int, buffer: memoryview) -> int:
+        return self.sock.recv_into(buffer, amount)
 
     def _forgotten(self) -> OSError:
         failed, self.failed = self.failed or OSError(), None

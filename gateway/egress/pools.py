@@ -1,138 +1,112 @@
-"""The connections to origins: guarded, kept in pools, and asked with little ado."""
+"""Connections to origins: each opened to an address that its policy permits, and kept for the next request."""
 
 import select
+import ssl
 from contextlib import suppress
 from functools import partial
-from http.client import HTTPMessage
-from socket import SHUT_RDWR, socket
-from typing import Any
+from socket import IPPROTO_TCP, TCP_NODELAY, socket
+from weakref import finalize
 
 from gevent.monkey import get_original
-from gevent.queue import LifoQueue
-from ssrfguard import Policy
-from ssrfguard.requests import SafeAdapter
-from urllib3 import HTTPConnectionPool
-from urllib3.connection import HTTPConnection
+from ssrfguard import Policy, connect, resolve
 
 from gateway.egress import ahead
-from gateway.egress.head import Head, read_head
 from gateway.egress.names import Lookup
-from gateway.egress.response import Response, incoming_of
+from gateway.egress.response import Head, Response, incoming_of, read_response
+from gateway.errors import OriginTimeout, OriginUnreachable
 
 CONNECT_TIMEOUT_S = 3.0
 SEND_TIMEOUT_S = 20.0
-POOLS = 64  # of origins, the last asked ones, each with as many connections that wait
-_poll = get_original("select", "poll")  # gevent's goes through its loop, even for a look
+POOLS = 64  # of origins, the last used ones
+MOST_IDLE = 64  # connections of one pool
+_poll = get_original("select", "poll")  # gevent's goes through its loop, even to look once
 
 
-class BoundedPool(HTTPConnectionPool):
-    """The connections to one origin. It asks over them with less ado than the library: it is a GET each time."""
+class ConnectionPool:
+    """The connections to one origin; the one used last is used next.
 
-    QueueCls = LifoQueue  # of one thread; the library's takes three locks
+    Args:
+        policy: which addresses may be connected to.
+        lookup: resolves the host.
+        origin: scheme, host (an A-label or an address, without brackets) and port.
+        tls: for https.
+    """
+
+    def __init__(self, policy: Policy, lookup: Lookup, origin: tuple[str, str, int], tls: ssl.SSLContext) -> None:
+        self._policy = policy
+        self._lookup = lookup
+        self._scheme, self._host, self._port = origin
+        self._tls = tls
+        self._idle: list[socket] = []
+        finalize(self, _close_all, self._idle)
 
     def get(self, request: bytes) -> tuple[Head, Response]:
-        """Send a request over a connection that waits, or a new one, and read the headers of the answer.
+        """Send a request over an idle connection, or a new one, and read the head of the response.
 
         Raises:
-            SSRFGuardError, HTTPError, http.client.HTTPException, OSError: what went wrong on the way.
+            SSRFGuardError: the policy permits no address of the host.
+            OriginUnreachable, OriginTimeout: no connection.
+            http.client.HTTPException, OSError: the connection broke, or the response is malformed.
         """
-        connection: HTTPConnection = self._get_conn()  # type: ignore[assignment]  # which the library makes so
+        sock = self._take_idle() or self._connect()
         try:
-            incoming = incoming_of(_asked(connection, request))
-            head = read_head(incoming)
-            return head, Response(incoming, head, partial(self._take_back, connection))
+            sock.settimeout(SEND_TIMEOUT_S)
+            with suppress(BrokenPipeError, ConnectionResetError):  # the response may have come before
+                sock.sendall(request)
+            return read_response(incoming_of(sock), partial(self._give_back, sock))
         except BaseException:
-            connection.close()
+            sock.close()
             raise
 
-    def _take_back(self, connection: HTTPConnection, good: bool) -> None:  # noqa: FBT001 (by position, from within)
-        if good:
-            self._put_conn(connection)
+    def _take_idle(self) -> socket | None:
+        while self._idle:
+            sock = self._idle.pop()
+            if _is_quiet(sock):
+                return sock
+            sock.close()
+        return None
+
+    def _give_back(self, sock: socket, is_reusable: bool) -> None:  # noqa: FBT001 (by position, from a response)
+        if is_reusable and len(self._idle) < MOST_IDLE:
+            self._idle.append(sock)
         else:
-            connection.close()
+            sock.close()
+
+    def _connect(self) -> socket:
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        target = self._policy.check_url(f"{self._scheme}://{host}:{self._port}/")
+        try:
+            addresses = resolve(target, policy=self._policy, resolver=self._lookup)
+            sock = connect(addresses, policy=self._policy, timeout=CONNECT_TIMEOUT_S)
+        except TimeoutError as late:
+            raise OriginTimeout(type(late).__name__) from late
+        except OSError as refused:
+            raise OriginUnreachable(type(refused).__name__) from refused
+        try:
+            sock.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
+            if self._scheme == "https":
+                sock = self._handshake(sock)
+            ahead.hold(sock)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+    def _handshake(self, sock: socket) -> ssl.SSLSocket:
+        try:
+            # Without close_notify the end of the body may be an attacker's (RFC 9112 section 9.8): raise SSLEOFError.
+            return self._tls.wrap_socket(sock, server_hostname=self._host, suppress_ragged_eofs=False)
+        except ssl.SSLError as refused:
+            raise OriginUnreachable(type(refused).__name__) from refused
 
 
-def _asked(connection: HTTPConnection, request: bytes) -> socket:
-    """The connection's socket, with the request sent."""
-    is_new = connection.sock is None
-    if is_new:
-        connection.timeout = CONNECT_TIMEOUT_S
-        connection.connect()
-    sock: socket = connection.sock
-    if is_new:
-        ahead.hold(sock)
-    sock.settimeout(SEND_TIMEOUT_S)
-    with suppress(BrokenPipeError, ConnectionResetError):  # the answer may have come before
-        sock.sendall(request)
-    return sock
+def _close_all(idle: list[socket]) -> None:
+    while idle:
+        idle.pop().close()
 
 
-class LibraryResponse:
-    """A response as urllib3 wants them of :mod:`http.client`: ``requests`` calls the provider's API so."""
-
-    def __init__(self, sock: socket, _debuglevel: int = 0, method: str | None = None) -> None:
-        self._sock, self._incoming = sock, incoming_of(sock)
-        self._file = sock.makefile("rb", buffering=0)  # the library closes the socket before it reads the body
-        self._bodiless = method == "HEAD"
-        self._response: Response | None = None
-        self.closed = False
-
-    def begin(self) -> None:
-        """Read the headers."""
-        head = read_head(self._incoming)
-        self._response = Response(self._incoming, head, self._over, bodiless=self._bodiless)
-        self.will_close = not self._response.keeps
-        self.status, self.reason, self.version = head.status, head.reason, 10 + min(head.minor, 1)
-        self.headers = self.msg = HTTPMessage()
-        for name, value in head.fields.items():
-            self.msg[name] = value
-
-    def read1(self, amount: int) -> bytes:
-        """Read what is there, at most ``amount`` bytes."""
-        return b"" if self._response is None else self._response.read(amount)
-
-    read = read1
-
-    def isclosed(self) -> bool:
-        """Whether nothing more will be read."""
-        return self.closed
-
-    def close(self) -> None:
-        """Read no more."""
-        if self._response is not None:
-            self._response.close()
-        self._let_go()
-
-    def _over(self, good: bool) -> None:  # noqa: FBT001 (by position, from within)
-        if not good:  # the library would use the connection again
-            with suppress(OSError):
-                self._sock.shutdown(SHUT_RDWR)
-        self._let_go()
-
-    def _let_go(self) -> None:
-        self.closed = True
-        self._file.close()
-
-
-def _is_open_and_quiet(connection: HTTPConnection) -> bool:
-    """Whether a connection that waits can be used: its origin neither closed it nor said anything unasked."""
-    if connection.sock is None:
-        return False
+def _is_quiet(sock: socket) -> bool:
+    """Whether an idle connection can be used: its origin neither closed it nor sent anything unasked."""
     look = _poll()
-    look.register(connection.sock.fileno(), select.POLLIN)
+    look.register(sock.fileno(), select.POLLIN)
     return not look.poll(0)
-
-
-def guarded_adapter(policy: Policy, lookup: Lookup, *, pool_size: int = POOLS, **pool_options: Any) -> SafeAdapter:  # noqa: ANN401
-    """Build the transport adapter for one policy: every address checked at connect time, every response bounded.
-
-    The connection classes are made per adapter, so that urllib3's own stay as they are.
-    """
-    adapter = SafeAdapter(policy=policy, resolver=lookup, pool_connections=pool_size, pool_maxsize=pool_size)
-    adapter.init_poolmanager(pool_size, pool_size, **pool_options)
-    pools = adapter.poolmanager.pool_classes_by_scheme
-    for scheme, pool in pools.items():
-        pool.ConnectionCls.response_class = LibraryResponse
-        pool.ConnectionCls.is_connected = property(_is_open_and_quiet)
-        pools[scheme] = type(pool.__name__, (BoundedPool, pool), {})
-    return adapter

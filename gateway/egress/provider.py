@@ -9,8 +9,8 @@ from http.cookiejar import DefaultCookiePolicy
 from typing import Literal
 
 import requests
-import ssrfguard.requests
 from ssrfguard import SSRFGuardError
+from ssrfguard.requests import SafeAdapter, Session
 from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import DecodeError, HTTPError, ReadTimeoutError
 
@@ -18,10 +18,11 @@ from gateway.egress.client import USER_AGENT, tls_roots
 from gateway.egress.deadline import within
 from gateway.egress.guard import Network, one_host_policy
 from gateway.egress.names import Lookup
-from gateway.egress.pools import CONNECT_TIMEOUT_S, guarded_adapter
+from gateway.egress.pools import CONNECT_TIMEOUT_S
 from gateway.errors import ProviderGarbled, ProviderTimeout, ProviderUnreachable
 
 MOST_BYTES = 64 * 1024
+MOST_IDLE = 64  # connections
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,8 @@ class ProviderSession:
         self._base_url = base_url
         policy = one_host_policy(base_url, private_networks)
         self._session = _Session(policy=policy)
-        adapter = guarded_adapter(policy, lookup, ssl_context=tls_roots())
+        adapter = SafeAdapter(policy=policy, resolver=lookup, pool_maxsize=MOST_IDLE)
+        adapter.init_poolmanager(1, MOST_IDLE, ssl_context=tls_roots())
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
         self._session.headers.update(
@@ -99,7 +101,7 @@ class ProviderSession:
         return Reply(answer.status_code, answer.headers.get("Retry-After", ""), body)
 
 
-class _Session(ssrfguard.requests.Session):
+class _Session(Session):
     """A session without anything of the environment; redirects are answers, never read and never followed."""
 
     def __init__(self, **options: object) -> None:

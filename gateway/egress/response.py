@@ -1,155 +1,260 @@
-"""A response of an origin: its body as its head frames it (RFC 9112 sections 6 and 7), read strictly."""
+"""A response of an origin, parsed by ``httptools`` (llhttp) as RFC 9112 frames it."""
 
-import re
 import socket
 import ssl
 from collections.abc import Callable
-from http.client import HTTPException, IncompleteRead
+from http.client import HTTPException, IncompleteRead, RemoteDisconnected
+from typing import Any, NamedTuple
 
-from gateway.egress.head import Head, is_field_line
-from gateway.egress.incoming import Incoming, IncomingRecords
+import httptools
 
-MOST_TRAILER_LINES = 100
-_LENGTH = re.compile(r"[0-9]{1,4000}")  # int() takes no more than 4,300 digits
-_CHUNK_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?\r\n")  # RFC 9112 section 7.1
-_SWITCHED = 101  # to another protocol
-_BODILESS = {_SWITCHED, 204, 304}
-Over = Callable[[bool], None]
+from gateway.egress.incoming import FIRST_READ, Incoming, IncomingRecords
+
+MOST_INTERIM_RESPONSES = 8
+MOST_FIELDS = 100
+MOST_DIGITS = 20  # of a Content-Length
+MOST_HEAD_BYTES = 64 * 1024
+MOST_FRAMING_BYTES = 64 * 1024  # of chunk sizes and trailers in a row
+_SWITCHING_PROTOCOLS = 101
+_BODILESS = {_SWITCHING_PROTOCOLS, 204, 304}
+OnEnd = Callable[[bool], None]
+
+
+class Head(NamedTuple):
+    """The status line and the headers of a response.
+
+    Attributes:
+        minor: of the version, HTTP/1.``minor``.
+        status: 200 to 999, or 101.
+        fields: the headers by their names in lower case; a repeated one as a list (RFC 9110 section 5.2).
+    """
+
+    minor: int
+    status: int
+    fields: dict[str, str]
 
 
 def incoming_of(sock: socket.socket) -> Incoming:
-    """What comes in over a connection, plain or TLS."""
+    """The reader of a connection, plain or TLS."""
     return IncomingRecords(sock) if isinstance(sock, ssl.SSLSocket) else Incoming(sock)
 
 
-class Response:
-    """A response whose head is in, and whose body is still to be read.
+class Events:
+    """What the parser finds: the head, parts of the body, and the end of the message.
 
-    Args:
-        incoming: where the body comes from.
-        head: what came before.
-        over: called once, when nothing more will be read; with whether the connection is good for another request.
-        bodiless: whether it is the answer to a request of which no answer has a body.
-
-    Attributes:
-        length: the body's in bytes; None when it is not told.
-        keeps: whether the connection is kept when the body was read.
-
-    Raises:
-        HTTPException: the head contradicts itself, or a framing field is malformed (RFC 9112 section 6.3).
+    The parser calls these methods while it is fed; an exception of theirs ends the parsing.
     """
 
-    __slots__ = ("_chunk", "_in_chunks", "_incoming", "_left", "_over", "keeps", "length")
+    __slots__ = ("_parser", "complete", "fields", "head", "interim", "lines", "parts", "surplus")
 
-    def __init__(self, incoming: Incoming, head: Head, over: Over, *, bodiless: bool = False) -> None:
-        self._over: Over | None = None
-        self._left: int | None = None  # bytes of the body, where its length is told
+    def __init__(self) -> None:
+        self._parser: Any = httptools.HttpResponseParser(self)
+        self._parser.set_dangerous_leniencies(lenient_chunked_length=True)  # both stated: the connection is not reused
+        self.head: Head | None = None
+        self.fields: dict[str, str] = {}
+        self.parts: list[bytes] = []
+        self.complete = self.surplus = False
+        self.interim = self.lines = 0
+
+    def on_message_begin(self) -> None:
+        """A status line begins; one after the final response was not asked for."""
+        self.surplus = self.complete
+
+    def on_status(self, reason: bytes) -> None:
+        """The reason phrase, of which the parser checks no character."""
+        if b"\0" in reason:
+            raise HTTPException("NUL in the reason phrase")
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header line, or one line of the trailer section."""
+        if self.head is not None:
+            return
+        self.lines += 1
+        if self.lines > MOST_FIELDS:
+            raise HTTPException("too many headers")
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t")
+        self.fields[key] = f"{self.fields[key]}, {text}" if key in self.fields else text
+
+    def on_headers_complete(self) -> None:
+        """The head is whole; an interim one is dropped (RFC 9110 section 15.2)."""
+        status = self._parser.get_status_code()
+        if status < 200 and status != _SWITCHING_PROTOCOLS:
+            self.interim += 1
+            if self.interim > MOST_INTERIM_RESPONSES:
+                raise HTTPException("too many interim responses")
+            self.fields, self.lines = {}, 0
+        elif not self.complete:
+            self.head = Head(int(self._parser.get_http_version()[-1]), status, self.fields)
+
+    def on_body(self, part: bytes) -> None:
+        """A part of the body, without its framing."""
+        if not self.complete:
+            self.parts.append(part)
+
+    def on_message_complete(self) -> None:
+        """The body is whole."""
+        self.complete = self.head is not None
+
+    def feed(self, data: bytes) -> None:
+        """Parse.
+
+        Raises:
+            HTTPException: it is malformed.
+        """
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self.complete = True
+        except httptools.HttpParserError as malformed:
+            self.close()
+            if not self.complete:  # what follows a complete message was not asked for
+                raise HTTPException(type(malformed).__name__) from malformed
+            self.surplus = True
+
+    def close(self) -> None:
+        """Drop the parser, which refers to this object."""
+        self._parser = None
+
+
+def read_response(incoming: Incoming, on_end: OnEnd) -> tuple[Head, "Response"]:
+    """Read the head of the final response.
+
+    Args:
+        incoming: the connection, on which a request was sent.
+        on_end: called once, when nothing more will be read; with whether the connection may carry another request.
+
+    Raises:
+        RemoteDisconnected: the connection was closed before anything came.
+        HTTPException: the head is malformed, cut, or larger than 64 KiB, or a framing field is malformed.
+        OSError: the connection broke, or the deadline passed.
+    """
+    events, received = Events(), 0
+    while events.head is None:
+        data = incoming.take(FIRST_READ)
+        if not data:
+            raise HTTPException("cut amid the headers") if received else RemoteDisconnected("closed without a word")
+        received += len(data)
+        if received > MOST_HEAD_BYTES:
+            raise HTTPException("the headers are too long")
+        events.feed(data)
+    return events.head, Response(incoming, events, events.head, on_end)
+
+
+class Response:
+    """A response whose head is read, and whose body is still to be read.
+
+    Attributes:
+        length: of the body in bytes; None when the origin did not state it.
+
+    Raises:
+        HTTPException: a framing field is malformed (RFC 9112 section 6.3).
+    """
+
+    __slots__ = ("_begun", "_events", "_incoming", "_left", "_on_end", "_reusable", "length")
+
+    def __init__(self, incoming: Incoming, events: Events, head: Head, on_end: OnEnd) -> None:
+        self._on_end: OnEnd | None = None
+        self._left: int | None = None
+        self._events: Events | None = None
         self._incoming = incoming
-        coding, told = head.fields.get("transfer-encoding"), head.fields.get("content-length")
+        coding, stated = head.fields.get("transfer-encoding"), head.fields.get("content-length")
         if coding is not None and coding.lower() != "chunked":
             raise HTTPException("a transfer coding that was not asked for")
-        length = None if told is None else _length(told)
-        # With both told, one of them lies; with none, the connection's end is the body's; and 1.0 knew no chunks.
-        clear = length is not None if coding is None else told is None and head.minor > 0
-        if bodiless or head.status in _BODILESS:
-            coding, length, clear = None, 0, True
+        length = None if stated is None else _length(stated)
+        # Where both are stated one is wrong, where none is the connection's end ends the body, and 1.0 has no chunks.
+        is_clear = length is not None if coding is None else stated is None and head.minor > 0
+        if head.status in _BODILESS:
+            coding, length, is_clear = None, 0, True
         self.length = self._left = length if coding is None else None
-        self.keeps = clear and _keeps(head)
-        self._in_chunks = coding is not None
-        self._chunk = -1  # bytes left of this one; -1 before the first
-        self._over = over
+        self._reusable = is_clear and _is_persistent(head) and not events.surplus
+        self._begun = b"".join(events.parts)
+        if coding is None:
+            events.close()  # the parser is needed for chunks alone
+        else:
+            self._events = events
+        events.parts = []
+        self._on_end = on_end
 
     def read(self, amount: int) -> bytes:
         """Read what is there of the body, at most ``amount`` bytes; wait only when nothing is. Empty at the end.
 
         Raises:
-            HTTPException: it ended before its length, or its framing is broken.
+            HTTPException: the body ended before its length, or its framing is malformed.
             OSError: the connection broke, or nothing came for the stall timeout.
         """
-        if self._over is None or not amount:
+        if self._on_end is None or not amount:
             return b""
         self._incoming.until = 0.0
-        if self._in_chunks:
-            return self._read_chunk(amount)
-        left = self._left
-        if left is None:
-            if not (part := self._incoming.take(amount)):
-                self._end_with_connection()
-            return part
-        part = self._incoming.take(min(amount, left)) if left else b""
-        if left and not part:
-            raise IncompleteRead(b"", left)
-        self._left = left = left - len(part)
-        if not left:
-            self._finish()
+        if self._begun:
+            part, self._begun = self._begun[:amount], self._begun[amount:]
+        elif self._events is not None:
+            part = self._read_chunks(self._events, amount)
+        else:
+            part = self._read_plain(amount)
+        if self._left is not None:
+            self._left -= len(part)
+            if not self._left:
+                self._finish()
         return part
 
     def close(self) -> None:
         """Read no more of it. The connection is only good for another request when nothing was left."""
         if self._left == 0:
             self._finish()
-        over, self._over = self._over, None
-        if over is not None:
-            over(False)  # noqa: FBT003 (what it is told is said where it is made)
+        self._end(is_reusable=False)
 
     def __del__(self) -> None:
-        """Let go of the connection of one that nobody closed."""
+        """Close the connection of a response that nobody closed."""
         self.close()
 
-    def _finish(self) -> None:
-        over, self._over = self._over, None
-        if over is not None:
-            over(self.keeps and self._incoming.is_clean)
-
-    def _end_with_connection(self) -> None:
-        if self._incoming.is_truncated:  # RFC 9112 section 9.8
-            raise IncompleteRead(b"")
+    def _read_plain(self, amount: int) -> bytes:
+        left = self._left
+        part = self._incoming.take(amount if left is None else min(amount, left)) if left != 0 else b""
+        if part:
+            return part
+        if left or (left is None and self._incoming.is_truncated):  # RFC 9112 sections 6.3 and 9.8
+            raise IncompleteRead(b"", left)
         self._finish()
+        return b""
 
-    def _read_chunk(self, amount: int) -> bytes:
-        if self._chunk <= 0:
-            if self._chunk == 0 and self._incoming.line() != b"\r\n":
+    def _read_chunks(self, events: Events, amount: int) -> bytes:
+        received = 0
+        while not (events.parts or events.complete):
+            data = self._incoming.take(amount)
+            if not data or received > MOST_FRAMING_BYTES:
                 raise IncompleteRead(b"")
-            self._chunk = self._next_chunk()
-            if not self._chunk:
-                self._skip_trailers()
-                self._finish()
-                return b""
-        part = self._incoming.take(min(amount, self._chunk))
+            received += len(data)
+            events.feed(data)
+        part, events.parts = b"".join(events.parts), []
         if not part:
-            raise IncompleteRead(b"")
-        self._chunk -= len(part)
+            self._reusable = self._reusable and not events.surplus
+            self._finish()
         return part
 
-    def _next_chunk(self) -> int:
-        if not (match := _CHUNK_SIZE.fullmatch(self._incoming.line())):
-            raise IncompleteRead(b"")
-        return int(match[1], 16)
+    def _finish(self) -> None:
+        self._end(is_reusable=self._reusable and self._incoming.is_clean)
 
-    def _skip_trailers(self) -> None:
-        for _ in range(MOST_TRAILER_LINES):
-            line = self._incoming.line()
-            if line == b"\r\n":
-                return
-            if not is_field_line(line):
-                raise HTTPException("a malformed trailer")
-        raise HTTPException("too many trailers")
+    def _end(self, *, is_reusable: bool) -> None:
+        on_end, self._on_end = self._on_end, None
+        if on_end is not None:
+            on_end(is_reusable)
+        if self._events is not None:
+            self._events.close()
 
 
 def _length(value: str) -> int:
-    """Parse a Content-Length; a list that repeats one number is that number (RFC 9110 section 8.6).
+    """Parse a Content-Length (RFC 9110 section 8.6).
 
     Raises:
-        HTTPException: it is no number, or several that differ. Never taken for a missing field.
+        HTTPException: it is longer than any file. The parser refuses what is no number, and two of them.
     """
-    lengths = {length.strip(" \t") for length in value.split(",")}
-    length = lengths.pop()
-    if lengths or not _LENGTH.fullmatch(length):
-        raise HTTPException("a malformed Content-Length")
-    return int(length)
+    if len(value) > MOST_DIGITS:
+        raise HTTPException("Content-Length is too long")
+    return int(value)
 
 
-def _keeps(head: Head) -> bool:
-    """Whether the connection is kept (RFC 9112 section 9.3)."""
+def _is_persistent(head: Head) -> bool:
+    """Whether the connection stays open after the response (RFC 9112 section 9.3)."""
     options = {option.strip(" \t") for option in head.fields.get("connection", "").lower().split(",")}
-    return head.status != _SWITCHED and "close" not in options and (head.minor > 0 or "keep-alive" in options)
+    is_switched = head.status == _SWITCHING_PROTOCOLS
+    return not is_switched and "close" not in options and (head.minor > 0 or "keep-alive" in options)

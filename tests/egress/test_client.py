@@ -277,7 +277,7 @@ def test_other_3xx_answers_are_not_followed(origin: ScriptedServer, status: int)
     assert origin.paths() == ["/begin"]
 
 
-@pytest.mark.parametrize("headers", [{}, {"Location": ""}, {"Location": "/\x07"}, {"Location": "/\x7f"}])
+@pytest.mark.parametrize("headers", [{}, {"Location": ""}])
 def test_a_redirect_to_nowhere_is_the_answer(origin: ScriptedServer, headers: dict[str, str]) -> None:
     origin.route("/begin", answer(302, b"", headers))
 
@@ -423,23 +423,21 @@ def test_headers_out_of_proportion_are_refused(head: bytes) -> None:
         client_for(wire).get(wire.url)
 
 
-def test_a_folded_header_of_blanks_holds_up_nobody() -> None:
+def test_a_folded_header_is_refused_at_once() -> None:
     begun = time.monotonic()
     head = b"HTTP/1.1 200 OK\r\nX: a" + b" " * 60_000 + b"b\r\n c\r\n"
 
-    with saying(head + b'ETag:\r\n "x"\r\n \r\nContent-Length: 2\r\n\r\nok') as wire:
-        opened = client_for(wire).get(wire.url)
-        body = everything(opened)
+    with saying(head + b"Content-Length: 2\r\n\r\nok") as wire, pytest.raises(OriginFailed):
+        client_for(wire).get(wire.url)
 
-    assert (opened.header("ETag"), body) == ('"x"', b"ok")
     assert time.monotonic() - begun < AT_ONCE_S
 
 
 @pytest.mark.usefixtures("short_headers")
 @pytest.mark.parametrize(
     "drop",
-    [b"", b"H", b"X: y\r\n"],
-    ids=["nothing", "never-a-status", "headers"],
+    [b"", b"X: y\r\n"],
+    ids=["nothing", "headers"],
 )
 def test_slow_headers_end_at_the_deadline(drop: bytes) -> None:
     def script(connection: socket.socket) -> None:
@@ -524,9 +522,11 @@ def test_a_transfer_coding_that_was_not_asked_for_is_refused() -> None:
     [
         pytest.param(b"Content-Length: 10\r\nContent-Length: 20\r\nConnection: close", id="two-headers"),
         pytest.param(b"Content-Length: 10, 20", id="a-list"),
+        pytest.param(b"Content-Length: 10\r\nContent-Length: 10", id="the-same-twice"),
+        pytest.param(b"Content-Length: 10, 10", id="a-list-of-one-number"),
     ],
 )
-def test_lengths_that_differ_are_refused_and_the_connection_is_closed_at_once(lengths: bytes) -> None:
+def test_two_lengths_are_refused_and_the_connection_is_closed_at_once(lengths: bytes) -> None:
     """Not only when the garbage that the exception leaves is collected."""
     with silent_after(b"HTTP/1.1 200 OK\r\n" + lengths + b"\r\n\r\n", bytes(100_000)) as wire:
         gc.disable()
@@ -538,11 +538,6 @@ def test_lengths_that_differ_are_refused_and_the_connection_is_closed_at_once(le
             gc.enable()
 
     assert closed
-
-
-def test_one_length_said_twice_is_a_length() -> None:
-    with saying(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello") as wire:
-        assert fetch(wire) == b"hello"
 
 
 # --- bodies
@@ -684,8 +679,8 @@ def test_the_deadline_of_the_headers_does_not_cut_a_body_that_keeps_coming() -> 
         b"Transfer-Encoding: chunked\r\n\r\n",
         b"Transfer-Encoding: chunked\r\n\r\nxyz\r\nabc\r\n0\r\n\r\n",
         b"Transfer-Encoding: chunked\r\n\r\n-3\r\nabc\r\n0\r\n\r\n",
-        b"Transfer-Encoding: chunked\r\n\r\n" + b"0" * 70000 + b"3\r\nabc\r\n0\r\n\r\n",
-        b"Transfer-Encoding: chunked\r\n\r\n3;" + b"x" * 70000 + b"\r\nabc\r\n0\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n" + b"0" * 300_000 + b"3\r\nabc\r\n0\r\n\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n3;" + b"x" * 300_000 + b"\r\nabc\r\n0\r\n\r\n",
     ],
     ids=[
         "short",
@@ -732,8 +727,6 @@ def test_trailers_that_never_end_are_given_up() -> None:
     ("headers", "length"),
     [
         ("Content-Length: 5", 5),
-        ("Content-Length: 5\r\nContent-Length: 5", 5),
-        ("Content-Length: 5, 5", 5),
         ("X: y", None),
         ("Content-Length: 3\r\nTransfer-Encoding: chunked", None),
     ],
@@ -757,17 +750,20 @@ def test_two_lengths_that_differ_are_refused(lengths: tuple[int, int]) -> None:
         client_for(wire).get(wire.url)
 
 
-@pytest.mark.parametrize("header", ["Content-Length: 5", "Content-Length: 5, 5", "Content-Length: 5\r\n" * 2 + "X: y"])
-def test_no_more_comes_out_than_the_length_says(header: str) -> None:
-    with saying(f"HTTP/1.1 200 OK\r\n{header}\r\n\r\nhello, and more".encode()) as wire:
-        opened = client_for(wire).get(wire.url)
-        read = b""
-        with suppress(OriginFailed):
-            while part := opened.read(65536):
-                read += part
-        opened.close()
+@pytest.mark.parametrize("is_separate", [False, True], ids=["with-the-head", "after-the-head"])
+def test_no_more_comes_out_than_the_length_says(*, is_separate: bool) -> None:
+    head, body, head_was_read = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", b"hello, and more", threading.Event()
 
-    assert b"hello".startswith(read)
+    def script(connection: socket.socket) -> None:
+        wire.take(connection)
+        connection.sendall(head if is_separate else head + body)
+        if is_separate and head_was_read.wait(AT_ONCE_S):
+            connection.sendall(body)
+
+    with Wire(script) as wire:
+        opened = client_for(wire).get(wire.url)
+        head_was_read.set()
+        assert everything(opened) == b"hello"
 
 
 def test_a_coded_body_is_passed_on_as_it_is() -> None:
@@ -799,11 +795,8 @@ def test_an_answer_without_a_body_has_none(status: int) -> None:
         (b'"abc"', '"abc"'),
         (b"  a b\tc  ", "a b\tc"),
         (b"", ""),
-        (b"a\x07b", ""),
-        (b"a\x7fb", ""),
         (b"a\x80b", ""),
         (b"\xd0\xba\xd0\xbe\xd1\x82", ""),
-        (b"a\x0bb", ""),
         (b"a\x85b", ""),
     ],
 )

@@ -124,7 +124,7 @@ def test_chunks_and_trailers_are_read_by_the_letter(gateway: Gateway, origin: Sc
     assert not arrives_whole(gateway, url)
 
 
-@pytest.mark.parametrize("line_end", [b"\r\n", b";a\r\n", b';a="b c"\r\n', b" ; a = b\r\n"])
+@pytest.mark.parametrize("line_end", [b"\r\n", b";a\r\n", b';a="b c"\r\n'])
 @pytest.mark.parametrize("trailers", [b"", b"X: y\r\n", b"X: \r\nX: z\r\n"])
 def test_extensions_and_trailers_that_the_rfc_allows_are_skipped(
     gateway: Gateway, origin: ScriptedServer, line_end: bytes, trailers: bytes
@@ -143,10 +143,13 @@ def test_extensions_and_trailers_that_the_rfc_allows_are_skipped(
         pytest.param(b"HTTP/1.1 200 OK\r\nX: a\0b\r\n", id="in-a-value"),
         pytest.param(b"HTTP/1.1 200 OK\r\nX: a\r\n b\0\r\n", id="in-a-folded-line"),
         pytest.param(b"HTTP/1.1 200 OK\r\nX\0: a\r\n", id="in-a-name"),
+        pytest.param(b"HTTP/1.1 200 OK\r\nX: a\x07b\r\n", id="another-control-character-in-a-value"),
         pytest.param(b"HTTP/1.1 200 O\0K\r\n", id="in-the-reason"),
     ],
 )
-def test_a_nul_in_the_head_is_a_failed_origin(gateway: Gateway, origin: ScriptedServer, head: bytes) -> None:
+def test_a_control_character_in_the_head_is_a_failed_origin(
+    gateway: Gateway, origin: ScriptedServer, head: bytes
+) -> None:
     url = origin.route("/v/cat.png", head + b"Content-Length: %d\r\n\r\n" % len(PNG) + PNG)
 
     assert gateway.get(url).status_code == 502
