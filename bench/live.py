@@ -78,6 +78,7 @@ def running_gateway(
     config: Path = ROOT / "gunicorn.conf.py",
     app: str = "wsgi:app",
     more: Mapping[str, str] | None = None,
+    most_files: int = 0,
     **settings: str,
 ) -> Iterator[Running]:
     """Run one worker that fetches from ``origin`` (``host:port``) and keeps all in ``folder``; stop it at the end.
@@ -88,10 +89,13 @@ def running_gateway(
         config: gunicorn's configuration.
         app: what to run in the gateway's place, on the same worker; it must have ``/healthz``.
         more: what to change in its environment.
+        most_files: how many files it may open, which decides how many visitors it takes; 0 for as many as we.
         settings: further settings, in lower case and without prefix.
     """
     port, log = free_port(), folder / "log"
-    with started(log, environment_of(origin, port, **settings) | dict(more or {}), config=config, app=app) as process:
+    environment = environment_of(origin, port, **settings) | dict(more or {})
+    limited = ["sh", "-c", f'ulimit -n {most_files} && exec "$@"', "sh"] if most_files else []
+    with started(log, environment, config=config, app=app, through=limited) as process:
         wait_until_healthy(port, process, log)
         yield Running(port, process.pid)
 

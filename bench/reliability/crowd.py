@@ -39,14 +39,14 @@ class Served:
 @contextmanager
 def running_crowded_origin(length: int) -> Iterator[str]:
     """Serve an image of so many bytes at every path, to thousands at once; give ``host:port``."""
-    with _process(_serve_images, length) as origin:
+    with child_process(_serve_images, length) as origin:
         yield f"127.0.0.1:{origin.recv()}"
 
 
 @contextmanager
 def slow_visitors(port: int, paths: list[str], length: int, rate: int) -> Iterator["Visitors"]:
     """Let a visitor come for each path, each from an address of its own, and read so many bytes a second."""
-    with _process(_visit, port, paths, length, rate) as visitors:
+    with child_process(_visit, port, paths, length, rate) as visitors:
         yield Visitors(visitors)
 
 
@@ -86,7 +86,7 @@ class Idler:
 @contextmanager
 def idle_connections(port: int, idlers: list[Idler]) -> Iterator[None]:
     """Keep all these connections open; one that is closed is opened anew."""
-    with _process(_idle, port, idlers) as idle:
+    with child_process(_idle, port, idlers) as idle:
         idle.recv()
         yield
 
@@ -94,7 +94,7 @@ def idle_connections(port: int, idlers: list[Idler]) -> Iterator[None]:
 @contextmanager
 def samples(port: int, paths: list[str], every_s: float = 0.05) -> Iterator[Callable[[], list[list[float]]]]:
     """Ask for these paths in turn, each on a new connection; gives what tells the seconds that each took so far."""
-    with _process(_sample, port, paths, every_s) as sampler:
+    with child_process(_sample, port, paths, every_s) as sampler:
 
         def so_far() -> list[list[float]]:
             sampler.send("tell")
@@ -111,7 +111,8 @@ def p95(seconds: list[float]) -> float:
 
 
 @contextmanager
-def _process(work: Callable[..., None], *args: object) -> Iterator["Connection[object, object]"]:
+def child_process(work: Callable[..., None], *args: object) -> Iterator["Connection[object, object]"]:
+    """Run ``work`` with one end of a pipe in a process of its own, and kill it at the end; give the other end."""
     here, there = _spawn.Pipe()
     process = _spawn.Process(target=work, args=(there, *args), daemon=True)
     process.start()

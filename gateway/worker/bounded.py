@@ -18,7 +18,7 @@ from gateway.worker.head import MOST_HEAD_BYTES
 from gateway.worker.refusal import EXTENSION, RefusedRequest, check_host, describe
 from gateway.worker.visitor import VisitorSocket
 
-_PIECE = 8192
+_PIECE, _LARGE_PIECE = 8192, 2**16
 _LINGER_S = 1.0
 
 gevent.config.track_greenlet_tree = False  # where each greenlet came from is 1 KB that nobody reads
@@ -94,6 +94,7 @@ class BoundedWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no type
         status, problem = describe(exc) or (500, "the server failed around the application")
         if status == 500:
             self.log.error("Error handling request", exc_info=exc)
+        exc.with_traceback(None)  # its frames hold some hundred KB of a large head, for as long as the client lingers
         refused = RefusedRequest(client.refused_head)
         client.begin_request(self._client(refused, addr))
         try:
@@ -112,7 +113,7 @@ class BoundedWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no type
             body.close()
         client.shutdown(SHUT_WR)
         with gevent.Timeout(_LINGER_S, exception=False):  # a reset would take from the visitor what it has not read yet
-            while client.recv(_PIECE):
+            while client.recv(_LARGE_PIECE):
                 pass
 
     def _discard_body(self, req: Any) -> None:  # noqa: ANN401 (gunicorn's request)
