@@ -60,7 +60,7 @@ class LiveGateway:
 
     def visit(self) -> "closing[HTTPConnection]":
         """A connection for one visitor, closed at the end of the ``with``."""
-        return closing(HTTPConnection("127.0.0.1", self.port, timeout=10))
+        return closing(HTTPConnection("127.0.0.1", self.port, timeout=30))
 
     def exchange(self, request: bytes) -> bytes:
         """Send bytes just as they are, and give everything that comes back until the gateway closes."""

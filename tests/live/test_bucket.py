@@ -91,7 +91,7 @@ def test_a_crash_in_the_middle_of_an_upload_leaves_nothing_and_the_image_is_kept
     ):
         assert put_record(gateway, "task1", url)
         click = visitor.submit(download, gateway, "task1", url)
-        assert cable.stopped_up.wait(10)
+        assert cable.stopped_up.wait(30)
         kill_all(gateway)
         assert isinstance(click.exception(10), HTTPException | OSError)
     assert s3.keys(bucket) == []

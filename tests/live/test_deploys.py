@@ -81,12 +81,12 @@ def test_a_download_that_finishes_after_the_signal_is_the_last_of_its_connection
     with live_gateway(tmp_path, origin.address) as gateway:
         with closing(begin(gateway, gateway.path(url, mode="stream"))) as visitor:
             visitor.sendall(HEALTH)  # at once, before there is an answer to the first
-            assert held.half_is_out.wait(10)
+            assert held.half_is_out.wait(30)
             gateway.process.send_signal(signal.SIGTERM)
             assert happens(lambda: is_refused(gateway))
             held.go_on.set()
             told = try_rest(visitor)
-        gateway.process.wait(10)
+        gateway.process.wait(20)
 
     assert told.count(b"HTTP/1.1 200 ") == 1
     assert told.endswith(BIG)
@@ -116,7 +116,7 @@ def test_of_those_who_keep_coming_hardly_anybody_is_reset(tmp_path: Path, origin
             visitor.start()
         assert happens(lambda: met["served"] > 50)
         gateway.process.send_signal(signal.SIGTERM)
-        gateway.process.wait(10)
+        gateway.process.wait(20)
         over.set()
         for visitor in crowd:
             visitor.join()
@@ -151,13 +151,13 @@ def test_what_still_runs_at_the_end_of_the_grace_is_cut_so_that_everybody_sees_i
     url = origin.route("/v/held.png", held)
     with impatient_gateway(tmp_path, origin) as gateway:
         with closing(begin(gateway, gateway.path(url, mode="stream"), version)) as visitor:
-            assert held.half_is_out.wait(10)
+            assert held.half_is_out.wait(30)
             gateway.process.send_signal(signal.SIGTERM)
             try:
                 told = rest(visitor)
             except ConnectionResetError:
                 told = b"reset"
-        gateway.process.wait(10)
+        gateway.process.wait(20)
     held.go_on.set()
 
     head, _, body = told.partition(b"\r\n\r\n")
@@ -178,7 +178,7 @@ def test_a_reload_lets_running_downloads_finish_and_serves_with_new_workers(
     with live_gateway(tmp_path, origin.address) as gateway:
         [before] = gateway.workers()
         with closing(begin(gateway, gateway.path(url, mode="stream"))) as visitor:
-            assert held.half_is_out.wait(10)
+            assert held.half_is_out.wait(30)
             gateway.process.send_signal(signal.SIGHUP)
             assert happens(lambda: len(gateway.workers()) == 2)
             assert happens(lambda: len(sockets_of(before, gateway.port)) == 1)  # no listener any more
@@ -223,7 +223,7 @@ def one_stream_for_each_worker(
     for number in range(40):
         held = Held(BIG)
         visitor = begin(gateway, gateway.path(origin.route(f"/v/{number}.png", held), mode="stream"))
-        assert held.half_is_out.wait(10)
+        assert held.half_is_out.wait(30)
         port = visitor.getsockname()[1]
         worker = next(pid for pid in gateway.workers() if port in sockets_of(pid, gateway.port))
         if worker not in found:

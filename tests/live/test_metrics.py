@@ -59,7 +59,7 @@ def test_the_streams_of_a_worker_that_is_killed_are_open_no_more_and_what_it_cou
     held = Held(PNG * 50)
     with counting.visit() as visitor:
         visitor.request("GET", counting.path(origin.route("/v/held.png", held), mode="stream"))
-        assert held.half_is_out.wait(10)
+        assert held.half_is_out.wait(30)
         assert counts_are(counting, "gateway_open_streams", 1)
         for worker in counting.workers():
             os.kill(worker, signal.SIGKILL)

@@ -40,7 +40,7 @@ def test_faulty_settings_end_the_process_at_once_with_every_fault_and_no_value(t
     del environment["GATEWAY_UPSTREAM_API_KEY"]
 
     with started_gateway(tmp_path, environment | {"GATEWAY_RESOLVER": "upstream"}) as gateway:
-        status = gateway.process.wait(10)
+        status = gateway.process.wait(20)
 
     told = gateway.log_text()
     assert status == 1
@@ -52,7 +52,7 @@ def test_faulty_settings_end_the_process_at_once_with_every_fault_and_no_value(t
 
 def test_faulty_settings_start_no_worker(tmp_path: Path) -> None:
     with started_gateway(tmp_path, environment_for(secret_keys="short")) as gateway:
-        gateway.process.wait(10)
+        gateway.process.wait(20)
 
     assert "Booting worker" not in gateway.log_text()
 
@@ -73,7 +73,7 @@ def test_several_workers_serve_two_visitors_at_once(tmp_path: Path, files: Scrip
     both_are_here = threading.Barrier(2)
 
     def meet(_request: Request) -> bytes:
-        both_are_here.wait(10)
+        both_are_here.wait(30)
         return answer(200, PNG)
 
     urls = [files.route(f"/v/{name}.png", meet) for name in ("one", "two")]
@@ -95,12 +95,12 @@ def test_sigterm_lets_a_running_download_finish_and_turns_new_visitors_away(
     url = files.route("/v/slow.png", in_two_halves(BIG, half_is_out, go_on))
     with live_gateway(tmp_path, files.address) as gateway:
         visitor = Visitor(gateway, gateway.path(url, mode="stream"))
-        half_is_out.wait(10)
+        half_is_out.wait(30)
         gateway.process.send_signal(signal.SIGTERM)
         turned_away = happens(lambda: is_refused(gateway))
         go_on.set()
         finished = visitor.answer()
-        status = gateway.process.wait(10)
+        status = gateway.process.wait(20)
 
     assert turned_away
     assert finished == (200, BIG)
@@ -160,7 +160,7 @@ def test_a_kept_connection_that_nobody_uses_is_closed_without_a_word_in_the_log(
         wait_until_healthy(gateway.port, gateway.process, gateway.log)
         with gateway.visit() as connection:
             ask(connection, gateway.path(url, mode="stream"))
-            connection.sock.settimeout(5)
+            connection.sock.settimeout(30)
             closed = connection.sock.recv(1) == b""
 
     assert closed
@@ -195,7 +195,7 @@ def test_a_visitor_who_hangs_up_ends_the_origins_transfer_too(live: LiveGateway,
         connection.request("GET", path)
         connection.getresponse().read(100_000)
 
-    assert let_go.wait(5)
+    assert let_go.wait(20)
 
 
 # --- origins that fail

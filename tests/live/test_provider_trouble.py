@@ -222,10 +222,10 @@ def test_a_slow_provider_holds_up_only_those_who_need_it(
     late: list[int] = []
     waiting = threading.Thread(target=lambda: late.append(Patient(troubled).ask(url, "new")[0]))
     waiting.start()
-    assert is_asked.wait(10)
+    assert is_asked.wait(30)
     meanwhile = visitor.ask(url, "known")[0]
     go_on.set()
-    waiting.join(10)
+    waiting.join(30)
 
     assert (meanwhile, late) == (200, [200])
 
@@ -243,7 +243,7 @@ def test_after_the_trouble_one_call_tries_and_everything_goes_on(
     troubled: LiveGateway, provider: ScriptedServer, origin: ScriptedServer
 ) -> None:
     url, visitor = origin.url("/published.png"), Patient(troubled)
-    provider.route(DOWNLOAD_URL, answer(429, b"", {"Retry-After": "2"}))
+    provider.route(DOWNLOAD_URL, answer(429, b"", {"Retry-After": "6"}))
     assert visitor.ask(url, "task0")[0] == 503
     provider.route(DOWNLOAD_URL, gives(origin))
     asked = len(provider.seen)

@@ -118,7 +118,7 @@ def test_a_visitor_who_accepts_nothing_is_cut_and_gives_back_the_origins_connect
         visitor_of(gateway, gateway.path(url, mode="stream")) as visitor,
     ):
         read(visitor, 1)
-        let_go = origin.let_go.wait(5)
+        let_go = origin.let_go.wait(20)
         cut = happens(lambda: '"outcome": "cut"' in gateway.log_text())
 
     assert let_go
@@ -131,12 +131,12 @@ def test_a_visitor_who_is_merely_slow_is_never_cut(tmp_path: Path, files: Script
     origin = CountingOrigin()
     url = files.route("/v/slow.png", origin)
     with (
-        live_gateway(tmp_path, files.address, visitor_timeout_s="1") as gateway,
+        live_gateway(tmp_path, files.address, visitor_timeout_s="3") as gateway,
         visitor_of(gateway, gateway.path(url, mode="stream")) as visitor,
     ):
         read(visitor, FAST)
-        for _ in range(12):
-            origin.let_go.wait(0.25)
+        for _ in range(18):
+            origin.let_go.wait(0.5)
             visitor.recv(SMALL_BUFFER // 2)
         still_open = not origin.let_go.is_set()
 

@@ -117,7 +117,7 @@ class Gathering:
                 self._complete.set()
         try:
             request.connection.sendall(told[:10_000])
-            self._complete.wait(10)
+            self._complete.wait(30)
             request.connection.sendall(told[10_000:])
         finally:
             with self._lock:
