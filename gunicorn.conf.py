@@ -24,7 +24,9 @@ from gateway.worker.draining import DrainingWorker  # noqa: E402
 from gateway.worker.quiet import QuietLogger  # noqa: E402
 
 _BEHIND = 3
-_FAULTS = {_BEHIND: "DATABASE_URL: the database is behind; run: flask --app wsgi db upgrade"}
+_FAULTS = {
+    _BEHIND: "DATABASE_URL: the database is behind; run: flask --app wsgi db upgrade, or set GATEWAY_MIGRATE=auto"
+}
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 raise_file_limit()
@@ -59,7 +61,7 @@ def on_starting(server: Any) -> None:  # noqa: ANN401 (gunicorn's arbiter)
     if _settings is None:
         sys.exit(str(_faults))
     _warn(_settings)
-    prepared = _apart(partial(_prepare_database, _settings.database_url, server.log))
+    prepared = _apart(partial(_prepare_database, _settings, server.log))
     if prepared:
         sys.exit(_FAULTS.get(prepared, "DATABASE_URL: the database could not be prepared; see the lines above"))
     _make_room_for_metrics()
@@ -123,15 +125,18 @@ def _warn(settings: Settings) -> None:
         log.warning("ephemeral_disk", settings=lost, remedy=remedy)
 
 
-def _prepare_database(url: str, log: Any) -> int:  # noqa: ANN401 (gunicorn's logger)
-    """Tell a database that is behind, and start without one that does not answer, as page links need none."""
+def _prepare_database(settings: Settings, log: Any) -> int:  # noqa: ANN401 (gunicorn's logger)
+    """Migrate the database if it is to be, and start without one that does not answer, as page links need none."""
     from gateway.storage.database import Database  # noqa: PLC0415 (faulty settings are told without its libraries)
 
     try:
-        return 0 if Database(url).prepare() else _BEHIND
+        state = Database(settings.database_url).prepare(settings.migrate)
     except DatabaseDown as down:
         log.warning("DATABASE_URL: the database does not answer (%s); until it does, only page links work", down)
         return 0
+    if state == "ahead":
+        log.warning("DATABASE_URL: a newer version of the gateway has migrated the database; starting all the same")
+    return _BEHIND if state in {"empty", "behind"} else 0
 
 
 def _apart(work: Callable[[], int]) -> int:

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator
@@ -12,6 +12,7 @@ from pydantic_settings import NoDecode
 
 from gateway.hosts import HostPattern, origin_of
 
+MigrationPolicy = Literal["empty", "auto", "never"]
 SHORTEST_SECRET = 32
 SECRET_REMEDY = "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"  # noqa: S105 (a text)
 KEY_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")

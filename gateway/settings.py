@@ -16,6 +16,7 @@ from gateway.setting_types import (
     HeaderToken,
     HostPatterns,
     MetricsToken,
+    MigrationPolicy,
     Networks,
     Origins,
     SecretKeys,
@@ -106,6 +107,9 @@ class Settings(BaseSettings):
         repr=False,
         validation_alias=AliasChoices("GATEWAY_DATABASE_URL", "DATABASE_URL"),
         description="Where API keys, and the records of the `store` resolver, are: SQLite, or `postgres://…`.",
+    )
+    migrate: MigrationPolicy = Field(
+        "empty", description="When a start migrates PostgreSQL: while it is `empty`, always (`auto`), or `never`."
     )
     store: StoreLocation = Field(
         Path("instance/store"),

@@ -12,5 +12,8 @@ group = AppGroup("db", help="Look after the database.")
 def upgrade() -> None:
     """Apply the migrations that are missing."""
     with database_faults():
-        services().database.migrate()
-    click.echo("The database is up to date.")
+        state = services().database.migrate()
+    if state == "ahead":
+        click.echo("A newer version of the gateway has migrated the database; nothing was done.")
+    else:
+        click.echo("The database is up to date.")

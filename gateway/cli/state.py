@@ -45,7 +45,7 @@ def prepare_database() -> None:
         ClickException: it is not, or does not answer.
     """
     with database_faults():
-        if not services().database.prepare():
+        if services().database.prepare(settings().migrate) in {"empty", "behind"}:
             raise click.ClickException("DATABASE_URL: the database is behind; run: flask --app wsgi db upgrade")
 
 

@@ -5,13 +5,18 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, Table, create_engine, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.errors import DatabaseDown
+from gateway.setting_types import MigrationPolicy
 from gateway.storage.sqlite import LockWait, WriteTurns, create_sqlite_engine
+
+if TYPE_CHECKING:
+    from gateway.storage.migrating import State
 
 CONNECT_TIMEOUT_S = 3
 _MIGRATING = 0x6A7E  # the number of a lock in PostgreSQL; any will do that nobody else takes
@@ -70,26 +75,42 @@ class Database:
             return False
         return True
 
-    def prepare(self) -> bool:
-        """Bring SQLite up to date, as a release step has another disk; tell whether the database is up to date.
+    def prepare(self, policy: MigrationPolicy = "empty") -> "State":
+        """Migrate the database if the policy says so, and SQLite always, as a release step may have another disk.
+
+        Returns:
+            How the database is then; "empty" and "behind" cannot be used.
 
         Raises:
             DatabaseDown: the database does not answer.
         """
         if self.is_sqlite:
-            self.migrate()
-            return True
-        return self.is_current()
+            return self.migrate()
+        state = self.state()
+        if policy == "auto" or (policy == "empty" and state == "empty"):
+            return self.migrate()
+        return state
 
-    def is_current(self) -> bool:
-        """Tell whether every migration was applied."""
+    def state(self) -> "State":
+        """How the database is, compared with the migrations of this version of the gateway.
+
+        Raises:
+            DatabaseDown: the database does not answer.
+        """
         from gateway.storage import migrating  # noqa: PLC0415 (Alembic takes a moment, and calls do not need it)
 
         with self.reading() as connection:
-            return migrating.is_current(connection)
+            return migrating.state_of(connection)
 
-    def migrate(self) -> None:
-        """Apply the migrations that are missing; of several processes at once, one does it.
+    def is_current(self) -> bool:
+        """Tell whether every migration was applied."""
+        return self.state() == "current"
+
+    def migrate(self) -> "State":
+        """Apply the migrations that are missing. Of several processes, one does it, and the others wait for it.
+
+        Returns:
+            How the database is then: "current", or "ahead" where it was that already.
 
         Raises:
             DatabaseDown: the database does not answer.
@@ -99,7 +120,11 @@ class Database:
         with _database_errors(), self._alone(), self.writing() as connection:
             if not self.is_sqlite:
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
+            state = migrating.state_of(connection)  # another process may have migrated it meanwhile
+            if state in {"current", "ahead"}:
+                return state
             migrating.migrate(connection)
+            return "current"
 
     def _begin(self, *, writes: bool) -> Connection:
         connection = self.engine.connect().execution_options(writes=writes)

@@ -1,13 +1,18 @@
 """Alembic, without its ini file: apply the migrations, and tell whether any is missing."""
 
 from pathlib import Path
+from typing import Literal
 
 from alembic.command import upgrade
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect
 
+from gateway.storage.models import metadata
+
+# "ahead": a newer version of the gateway has migrated it, as when a deploy is rolled back.
+State = Literal["empty", "behind", "current", "ahead"]
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -18,10 +23,17 @@ def migrate(connection: Connection) -> None:
     upgrade(config, "head")
 
 
-def is_current(connection: Connection) -> bool:
-    """Tell whether every migration was applied."""
-    applied = MigrationContext.configure(connection).get_current_heads()
-    return set(applied) == set(ScriptDirectory.from_config(_config()).get_heads())
+def state_of(connection: Connection) -> State:
+    """Compare the database with the migrations of this version of the gateway."""
+    applied = set(MigrationContext.configure(connection).get_current_heads())
+    if not applied:
+        ours = set(metadata.tables) & set(inspect(connection).get_table_names())
+        return "behind" if ours else "empty"
+    script = ScriptDirectory.from_config(_config())
+    if applied == set(script.get_heads()):
+        return "current"
+    known = {each.revision for each in script.walk_revisions()}
+    return "behind" if applied <= known else "ahead"
 
 
 def _config() -> Config:

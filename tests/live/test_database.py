@@ -1,7 +1,11 @@
 """The database when gunicorn starts: made, behind, or not there."""
 
 import json
+import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -9,7 +13,7 @@ import pytest
 from databases import postgresql_url
 from factories import API_KEY, PNG
 from gateway.storage.database import Database
-from live import LiveGateway, environment_for, live_gateway, started_gateway
+from live import ROOT, LiveGateway, environment_for, live_gateway, started_gateway, wait_until_healthy
 from servers import ScriptedServer
 
 
@@ -33,14 +37,83 @@ def test_sqlite_is_made_at_start_whatever_the_resolver(tmp_path: Path) -> None:
         assert database.is_current()
 
 
-def test_on_a_database_that_is_behind_the_gateway_does_not_start(tmp_path: Path, postgresql: str) -> None:
+def set_revision(url: str, revision: str) -> None:
+    """Migrate a database, and leave it at another revision."""
+    database = Database(url)
+    database.migrate()
+    with database.writing() as connection:
+        if revision == "0002":
+            connection.exec_driver_sql("DROP TABLE deletions")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = %s", (revision,))
+    database.engine.dispose()
+
+
+def test_an_empty_database_is_migrated_by_several_starts_at_once_and_all_serve(tmp_path: Path, postgresql: str) -> None:
     environment = environment_for("origin.example") | {"DATABASE_URL": postgresql}
+
+    with ExitStack() as stack:
+        starts = [stack.enter_context(started_gateway(tmp_path, environment)) for _ in range(3)]
+        for gateway in starts:
+            wait_until_healthy(gateway.port, gateway.process, gateway.log)
+        ready = [json.loads(ask(gateway, "GET", "/readyz")[1])["checks"]["database"] for gateway in starts]
+
+    assert ready == ["ok"] * 3
+    assert Database(postgresql).is_current()
+
+
+@pytest.mark.parametrize(
+    ("policy", "revision"),
+    [("empty", "0002"), ("never", "0002"), ("never", "")],
+    ids=["behind", "never", "never-empty"],
+)
+def test_on_a_database_that_is_not_to_be_migrated_the_gateway_does_not_start(
+    tmp_path: Path, postgresql: str, policy: str, revision: str
+) -> None:
+    if revision:
+        set_revision(postgresql, revision)
+    environment = environment_for("origin.example", migrate=policy) | {"DATABASE_URL": postgresql}
 
     with started_gateway(tmp_path, environment) as gateway:
         status = gateway.process.wait(20)
 
     assert status == 1
     assert "flask --app wsgi db upgrade" in gateway.log_text()
+    assert "GATEWAY_MIGRATE=auto" in gateway.log_text()
+    assert not Database(postgresql).is_current()
+
+
+def test_with_auto_a_database_that_is_behind_is_migrated_at_start(tmp_path: Path, postgresql: str) -> None:
+    set_revision(postgresql, "0002")
+
+    with live_gateway(tmp_path, "origin.example", database_url=postgresql, migrate="auto") as gateway:
+        ready = ask(gateway, "GET", "/readyz")
+
+    assert ready[0] == 200
+    assert Database(postgresql).is_current()
+
+
+def test_on_a_database_that_a_newer_version_has_migrated_the_gateway_starts_and_warns(
+    tmp_path: Path, postgresql: str
+) -> None:
+    set_revision(postgresql, "9999")
+
+    with live_gateway(tmp_path, "origin.example", database_url=postgresql, migrate="auto") as gateway:
+        ready = ask(gateway, "GET", "/readyz")
+
+    assert ready[0] == 200
+    assert "a newer version" in gateway.log_text()
+    assert Database(postgresql).state() == "ahead"
+
+
+def test_the_release_step_of_the_procfile_migrates_the_database(tmp_path: Path, postgresql: str) -> None:
+    steps = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text(encoding="utf-8").splitlines())
+    environment = environment_for("origin.example") | {"DATABASE_URL": postgresql, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", *shlex.split(steps["release"])]
+
+    released = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    assert (released.returncode, released.stdout) == (0, "The database is up to date.\n")
+    assert Database(postgresql).is_current()
 
 
 @pytest.mark.parametrize(
