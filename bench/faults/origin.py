@@ -10,8 +10,8 @@ from bench.faults.line import Act, Line
 
 IMAGE = b"\x89PNG\r\n\x1a\n" + random.Random(7).randbytes(200_000)
 MOST_BYTES = 24 * 2**20  # the limit of the gateway that these are tried on; more than it may ever hold of a file
-BOMB = gzip.compress(bytes(100_000_000), mtime=0)  # the same in every process
 _ENDLESS = (IMAGE + bytes(MOST_BYTES))[:MOST_BYTES]  # not a byte more is passed on
+BOMB = gzip.compress(IMAGE + bytes(100_000_000), mtime=0)  # the same in every process
 _TWICE = 2 * IMAGE  # of which only the half comes
 _BLOCK = bytes(64 * 1024)
 _numbers = count()
@@ -359,12 +359,14 @@ def endless_trailers(line: Line) -> None:
     line.flood(b"X: y\r\n" * 1000)
 
 
-# --- bombs: passed on as they are, never unpacked
+# --- bombs
 
 _BOMBED = f"Content-Length: {len(BOMB)}"
-_saying("bomb", "a compressed bomb", head("Content-Encoding: gzip", _BOMBED) + BOMB, WHOLE, right=BOMB)
+_saying("bomb", "a compressed bomb", head("Content-Encoding: gzip", _BOMBED) + BOMB, CUT, right=_ENDLESS)
 _saying("double-bomb", "a bomb compressed twice", head("Content-Encoding: gzip, gzip", _BOMBED) + BOMB, FAILED)
-_saying("unknown-coding", "a coding that no browser knows", head("Content-Encoding: x-own", _BOMBED) + BOMB, FAILED)
+_saying("unknown-coding", "a coding that does not exist", head("Content-Encoding: x-own") + IMAGE, WHOLE)
+_saying("undecoded-coding", "a coding that is not decoded", head("Content-Encoding: compress", _BOMBED) + BOMB, FAILED)
+_saying("not-in-its-coding", "a coding that the bytes are not in", head("Content-Encoding: gzip") + IMAGE, FAILED)
 
 # --- answers to another question
 

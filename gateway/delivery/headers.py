@@ -43,14 +43,12 @@ def stream_headers(link: Link, facts: Facts, span: Span | None, etag: str, ask: 
         headers.append(("Accept-Ranges", "bytes"))
     if etag:
         headers.append(("ETag", etag))
-    if facts.encoding:
-        headers.append(("Content-Encoding", facts.encoding))
     return headers
 
 
 def disposition_and_type(link: Link, facts: Facts | None) -> tuple[str, str]:
     """The two headers that make a download of a file, by what is known of it."""
-    media = UNKNOWN if facts is None or facts.encoding else media_of(facts.head)
+    media = UNKNOWN if facts is None else media_of(facts.head)
     name = file_name(link.filename, link.url, link.task_id, media)
     return content_disposition(name), media.content_type
 

@@ -13,13 +13,13 @@ def span_of(value: str, length: int) -> Span | None:
     """Read a ``Range`` header for a file of ``length`` bytes.
 
     Returns:
-        The span to send with 206; None to send the whole file with 200: for a malformed value, another unit, or
-        several ranges, all of which a server may ignore (section 14.2).
+        The span to send with 206; None to send the whole file with 200: for a malformed value, another unit, several
+        ranges, or an empty file, as clients ask speculatively. A server may ignore any Range (section 14.2).
 
     Raises:
         RangeNotSatisfiable: the one range lies beyond the end.
     """
-    match = _ONE_RANGE.fullmatch(value) if len(value) <= LONGEST else None
+    match = _ONE_RANGE.fullmatch(value) if 0 < len(value) <= LONGEST and length else None
     if not match or match[1] == match[2] == "":
         return None
     if match[1] == "":
@@ -33,6 +33,6 @@ def span_of(value: str, length: int) -> Span | None:
 
 
 def _last(count: int, length: int) -> Span:
-    if count == 0 or length == 0:
+    if count == 0:
         raise RangeNotSatisfiable(length)
     return Span(max(0, length - count), length - 1)

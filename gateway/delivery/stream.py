@@ -7,6 +7,7 @@ from functools import partial
 
 from gateway.delivery.ask import Ask, Delivered, Line, Nothing, Progress
 from gateway.delivery.etag import EntityTags
+from gateway.delivery.expected import image_is_missing
 from gateway.delivery.headers import Headers, not_modified_headers, stream_headers
 from gateway.delivery.heal import Healing, RenewAny
 from gateway.delivery.places import Places
@@ -15,6 +16,7 @@ from gateway.errors import (
     FileTooLarge,
     GatewayError,
     LinkExpired,
+    OriginEmpty,
     OriginFailed,
     PreconditionFailed,
     RangeNotSatisfiable,
@@ -79,9 +81,12 @@ class Streams:
             raise
         file = Healing(opened, source, partial(self._renew, link.task_id, link.url))
         stream = Stream(file, ask.line, release, self._max_bytes)
-        if (opened.facts.length or 0) > self._max_bytes:
+        try:
+            _refuse_missing_image(link, source, opened.facts)
+            self._refuse_too_large(opened.facts)
+        except BaseException:
             stream.close()
-            raise FileTooLarge(f"{opened.facts.length} bytes")
+            raise
         return stream
 
     def deliver(
@@ -103,6 +108,7 @@ class Streams:
         facts = source.look()
         if link.over and not self._tags.matches(ask.resumes, link, facts):
             raise LinkExpired("that download is of another file")
+        _refuse_missing_image(link, source, facts)
         if ask.if_match is not None and not self._tags.precondition_holds(ask.if_match, link, facts):
             raise PreconditionFailed("If-Match names no tag of this file")
         if ask.if_none_match and self._tags.any_matches(ask.if_none_match, link, facts):
@@ -110,8 +116,7 @@ class Streams:
                 304, not_modified_headers(self._tags.of(link, facts), ask), Nothing(), Progress("not_modified")
             )
         if ask.method == "HEAD":
-            if (facts.length or 0) > self._max_bytes:
-                raise FileTooLarge(f"{facts.length} bytes")
+            self._refuse_too_large(facts)
             headers = self._file_headers(link, ask, facts, None)
             return Delivered(200, headers, Nothing(), Progress("looked"))
         return self._run(link, ask, self._begin_part(link, source, ask), completed)
@@ -140,6 +145,10 @@ class Streams:
             source.forget(facts)
         return self.begin(link, source, ask)
 
+    def _refuse_too_large(self, facts: Facts) -> None:
+        if (facts.length or 0) > self._max_bytes:
+            raise FileTooLarge(f"{facts.length} bytes")
+
     def _span(self, link: Link, facts: Facts, ask: Ask) -> Span | None:
         if not facts.ranges or facts.length is None:
             return None
@@ -163,6 +172,13 @@ class Streams:
 
     def _file_headers(self, link: Link, ask: Ask, facts: Facts, span: Span | None) -> Headers:
         return [*stream_headers(link, facts, span, self._tags.of(link, facts), ask), self._resource_policy]
+
+
+def _refuse_missing_image(link: Link, source: Source, facts: Facts) -> None:
+    """Raise where there are no bytes and should be an image; ask the origin again the next time."""
+    if image_is_missing(link, facts):
+        source.forget(facts)
+        raise OriginEmpty("no bytes where an image is expected")
 
 
 def _same_file(known: Facts, found: Facts) -> bool:

@@ -63,7 +63,12 @@ class ProviderSession:
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
         self._session.headers.update(
-            {"Authorization": f"Bearer {api_key}", "Accept": "application/json", "User-Agent": USER_AGENT}
+            {
+                "Authorization": f"Bearer {api_key}",
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip, deflate",
+                "User-Agent": USER_AGENT,
+            }
         )
 
     def call(self, call: Call, *, timeout_s: float) -> Reply:

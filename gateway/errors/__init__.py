@@ -34,6 +34,7 @@ from gateway.errors.link import LinkError, LinkExpired, LinkInvalid, LinkRevoked
 from gateway.errors.origin import (
     FileTooLarge,
     OriginBusy,
+    OriginEmpty,
     OriginError,
     OriginFailed,
     OriginGone,
@@ -110,6 +111,7 @@ __all__ = [
     "NotAnImage",
     "NotFound",
     "OriginBusy",
+    "OriginEmpty",
     "OriginError",
     "OriginFailed",
     "OriginGone",

@@ -53,6 +53,13 @@ class OriginFailed(OriginError):
     public = "The server that holds the file has a problem. Please try again."
 
 
+class OriginEmpty(OriginFailed):
+    """The origin answers with no bytes where an image is expected, by the link's name or the declared type."""
+
+    code = "origin_empty"
+    public = "The server that holds the image sent an empty file. Please try again."
+
+
 class OriginTimeout(OriginError):
     """The origin did not answer in time."""
 

@@ -8,6 +8,7 @@ from sys import getsizeof
 
 from gateway.egress.beside import beside
 from gateway.egress.client import Answer, Client, origin_errors
+from gateway.egress.coding import codings_of, decoded
 from gateway.egress.deadline import within
 from gateway.egress.urls import uri_of
 from gateway.errors import (
@@ -26,7 +27,10 @@ _SOURCE_BYTES = 1536  # of memory, with what it learns of the file
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.ASCII)
 _UNSATISFIED_RANGE = re.compile(r"bytes \*/(\d{1,18})", re.ASCII)
 _FEW_DIGITS = re.compile(r"[0-9]{1,9}", re.ASCII)
-_ENCODINGS = {"gzip", "br", "deflate", "zstd"}
+
+
+class _CodedPart(OriginFailed):
+    """A part of a file in a content coding: its positions count coded bytes."""
 
 
 class RemoteSource:
@@ -85,7 +89,10 @@ class RemoteSource:
             self.facts, self._probed = None, False
 
     def _probe(self) -> Facts:
-        opened = self._beginning() or self._beginning()
+        try:
+            opened = self._beginning() or self._beginning()
+        except _CodedPart:
+            opened = None
         if opened is None:  # some servers cannot take a range, and say so in their own ways
             opened = self._open(None)
             self.facts = opened.facts = replace(opened.facts, ranges=False)
@@ -98,7 +105,8 @@ class RemoteSource:
         try:
             return self._open(Span(0, HEAD_BYTES - 1))
         except OriginFailed as failed:
-            if failed.__cause__ is not None:  # the connection broke: that says nothing of ranges
+            # A connection that broke says nothing of ranges.
+            if failed.__cause__ is not None or isinstance(failed, _CodedPart):
                 raise
         except RangeNotSatisfiable:
             pass
@@ -135,22 +143,38 @@ class RemoteSource:
         return opened
 
     def _understood(self, answer: Answer, span: Span | None) -> Opened:
-        if span is not None and answer.status == 206:
-            return self._part(answer, span)
+        if answer.status == 206:
+            return self._whole_as_part(answer) if span is None else self._part(answer, span)
         if span is not None and answer.status == 416:
             return self._nothing(answer, span)
         _refuse(answer)
-        return self._whole(answer)
+        return self._whole(answer, answer.length, ranges="bytes" in answer.header("Accept-Ranges").lower())
 
-    def _whole(self, answer: Answer) -> Opened:
-        begun = _peek(answer.read, HEAD_BYTES)
-        ranges = "bytes" in answer.header("Accept-Ranges").lower()
+    def _whole(self, answer: Answer, length: int | None, *, ranges: bool) -> Opened:
+        codings = _codings(answer)
+        body = decoded(answer, codings)
+        try:
+            begun = _peek(body.read, HEAD_BYTES)
+        except BaseException:
+            body.close()
+            raise
         if self.facts is not None and self.facts.ranges:
             ranges = True  # a part was had before, although the origin does not say so
-        self.facts = _facts(answer, answer.length, begun[:HEAD_BYTES], ranges=ranges)
-        return Opened(self.facts, None, answer, begun)
+        if codings:  # positions and lengths would count coded bytes
+            length, ranges = None, False
+        self.facts = _facts(answer, length, begun[:HEAD_BYTES], ranges=ranges, codings=codings)
+        return Opened(self.facts, None, body, begun)
+
+    def _whole_as_part(self, answer: Answer) -> Opened:
+        """A 206 although no part was asked for: it is the file where it spans all of it."""
+        span, length = _content_range(answer)
+        if (span.first, span.last) != (0, length - 1):
+            raise OriginFailed("a part that was not asked for")
+        return self._whole(answer, length, ranges=True)
 
     def _part(self, answer: Answer, asked: Span) -> Opened:
+        if _codings(answer):
+            raise _CodedPart("a part of a coded file")
         span, length = _content_range(answer)
         if span.first != asked.first or span.last > asked.last or span.last >= length:
             raise OriginFailed("another range than the one asked for")
@@ -182,11 +206,12 @@ def _peek(read: Callable[[int], bytes], least: int) -> bytes:
     return begun
 
 
-def _facts(answer: Answer, length: int | None, head: bytes, *, ranges: bool) -> Facts:
-    encoding = answer.header("Content-Encoding").lower()
-    if encoding not in _ENCODINGS | {"", "identity"}:
-        raise OriginFailed("a content coding that browsers do not know")
-    encoded = encoding in _ENCODINGS
+def _codings(answer: Answer) -> tuple[str, ...]:
+    """The codings of a body; none of an empty one, whatever is said of it."""
+    return codings_of(answer.header("Content-Encoding")) if answer.length != 0 else ()
+
+
+def _facts(answer: Answer, length: int | None, head: bytes, *, ranges: bool, codings: tuple[str, ...] = ()) -> Facts:
     validator = validator_of(answer.header, answer.url)
     # Parts under one weak validator may be of two files. A malformed tag is as weak, and no missing one.
     is_weak = bool(validator or answer.header("ETag")) and not is_strong(validator)
@@ -194,9 +219,10 @@ def _facts(answer: Answer, length: int | None, head: bytes, *, ranges: bool) -> 
         length=length,
         head=head,
         validator=validator,
-        ranges=ranges and not encoded and not is_weak,  # positions would count in the coded form
+        ranges=ranges and not is_weak,
         attachment=answer.header("Content-Disposition").partition(";")[0].strip().lower() == "attachment",
-        encoding=encoding if encoded else "",
+        encoding=", ".join(codings),
+        declared_image=answer.header("Content-Type").lower().startswith("image/"),
     )
 
 

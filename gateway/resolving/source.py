@@ -32,7 +32,8 @@ class Facts:
         validator: what tells one version of the file from another (``validator_of``); empty when there was nothing.
         ranges: whether parts of the file can be asked for, and nothing says that they may be of different files.
         attachment: whether a browser that is sent there downloads.
-        encoding: the Content-Encoding that came although none was asked for; empty for none.
+        encoding: the content codings that came although none was asked for, and are decoded on the way; empty for none.
+        declared_image: whether the origin's Content-Type said that it is an image.
     """
 
     length: int | None
@@ -41,6 +42,7 @@ class Facts:
     ranges: bool
     attachment: bool
     encoding: str = ""
+    declared_image: bool = False
 
 
 class Body(Protocol):

@@ -1,5 +1,6 @@
 """A download goes on at the byte reached when its origin breaks off, and is never made of two files."""
 
+import gzip
 import hashlib
 import math
 import socket
@@ -253,9 +254,7 @@ def test_reading_again_what_was_sent_ends_when_the_visitor_has_waited_too_long(
 # --- it is cut where it cannot go on
 
 
-@pytest.mark.parametrize(
-    "headers", [pytest.param({}, id="no-validator"), pytest.param({**STRONG, "Content-Encoding": "gzip"}, id="coded")]
-)
+@pytest.mark.parametrize("headers", [pytest.param({}, id="no-validator")])
 def test_what_nothing_vouches_for_is_cut_and_asked_for_no_more(
     gateway: Gateway, origin: ScriptedServer, headers: dict[str, str]
 ) -> None:
@@ -277,7 +276,7 @@ def test_what_nothing_vouches_for_is_cut_and_asked_for_no_more(
         pytest.param(PNG + b"x", STRONG, id="longer"),
         pytest.param(PNG[:-1], STRONG, id="shorter"),
         pytest.param(PNG[:100], STRONG, id="shorter-than-what-was-sent"),
-        pytest.param(PNG, {**STRONG, "Content-Encoding": "gzip"}, id="coded"),
+        pytest.param(gzip.compress(PNG), {**STRONG, "Content-Encoding": "gzip"}, id="coded"),
     ],
 )
 @pytest.mark.parametrize("ranges", [True, False], ids=["part", "whole"])

@@ -1,5 +1,6 @@
 """What a file is, told by its bytes and by nothing else."""
 
+import gzip
 import io
 import zipfile
 from collections.abc import Callable
@@ -115,6 +116,8 @@ DECLARED = ["image/png", "text/html; charset=utf-8", "image/svg+xml", "applicati
 @pytest.mark.parametrize("declared", DECLARED)
 def test_what_the_origin_declares_is_not_believed(gateway: Gateway, origin: ScriptedServer, declared: str) -> None:
     for name, head in OTHERS.items():
+        if not head and declared.startswith("image/"):
+            continue  # no image of no bytes is delivered at all
         response = gateway.get(origin.serve(f"/{name}", head, Content_Type=declared))
 
         assert response.headers.getlist("Content-Type") == [OCTETS]
@@ -133,9 +136,9 @@ def test_no_trick_in_a_declared_type_reaches_the_visitor(
         assert (image_types, page_types) == (["image/png"], [OCTETS])
 
 
-def test_bytes_in_a_content_coding_are_of_unknown_make(gateway: Gateway, origin: ScriptedServer) -> None:
-    url = origin.serve("/cat.png", image("png"), Content_Encoding="gzip", Content_Type="image/png")
+def test_the_type_of_a_coded_file_is_told_by_its_decoded_bytes(gateway: Gateway, origin: ScriptedServer) -> None:
+    url = origin.serve("/cat.png", gzip.compress(image("png")), Content_Encoding="gzip", Content_Type="text/html")
 
     response = gateway.get(url)
 
-    assert response.headers["Content-Type"] == OCTETS
+    assert response.headers["Content-Type"] == "image/png"

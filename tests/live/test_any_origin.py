@@ -46,7 +46,7 @@ ERROR = OURS | {
 TOLD = {"x-request-id", "x-gateway-delivery"}
 FILE = {"content-disposition", "content-type", *TOLD}
 ALLOWED: dict[int, tuple[Mapping[str, str], set[str], set[str]]] = {
-    200: (HARMLESS, FILE, {"content-length", "transfer-encoding", "accept-ranges", "etag", "content-encoding"}),
+    200: (HARMLESS, FILE, {"content-length", "transfer-encoding", "accept-ranges", "etag"}),
     206: (HARMLESS, FILE | {"content-length", "content-range", "accept-ranges"}, {"etag"}),
     302: (PRIVATE, {"location", "content-type", "content-length", *TOLD}, set()),
     304: (PRIVATE, {"etag", *TOLD}, set()),

@@ -1,6 +1,5 @@
 """A signed link becomes a file, seen from the visitor's side."""
 
-import gzip
 import threading
 from contextlib import suppress
 from dataclasses import replace
@@ -615,7 +614,7 @@ def test_a_part_that_is_not_the_one_asked_for_is_an_error(
 
 @pytest.mark.parametrize("status", [201, 203, 204, 206, 300, 304, 400, 416, 418, 500, 999])
 def test_a_status_that_brings_no_whole_file_is_an_error(gateway: Gateway, origin: ScriptedServer, status: int) -> None:
-    url = origin.route("/v/cat.png", answer(status, PNG, {"Content-Range": "bytes 0-10247/10248"}))
+    url = origin.route("/v/cat.png", answer(status, PNG, {"Content-Range": "bytes 0-10247/20000"}))
 
     response = gateway.get(url)
 
@@ -678,22 +677,13 @@ def test_a_fresh_direct_url_that_the_origin_refuses_is_not_asked_for_again_and_a
 
 
 def test_an_empty_file_is_an_empty_download(gateway: Gateway, origin: ScriptedServer) -> None:
-    url = origin.serve("/v/empty.png", b"")
+    url = origin.serve("/v/empty.txt", b"")
 
     response = gateway.get(url)
 
     assert (response.status_code, response.data) == (200, b"")
     assert response.headers["Content-Length"] == "0"
     assert response.headers["Content-Type"] == "application/octet-stream"
-
-
-def test_no_part_of_an_empty_file_can_be_had(gateway: Gateway, origin: ScriptedServer) -> None:
-    url = origin.serve("/v/empty.png", b"")
-
-    response = gateway.get(url, {"Range": "bytes=0-"})
-
-    assert response.status_code == 416
-    assert response.headers["Content-Range"] == "bytes */0"
 
 
 @pytest.mark.parametrize(
@@ -727,31 +717,6 @@ def test_a_large_file_arrives_unchanged(gateway: Gateway, origin: ScriptedServer
     response = gateway.get(url)
 
     assert response.data == body
-
-
-@pytest.mark.parametrize("coding", ["gzip", "br", "zstd", "deflate", "GZIP"])
-def test_a_coding_that_nobody_asked_for_is_passed_on_and_cannot_be_resumed(
-    gateway: Gateway, origin: ScriptedServer, coding: str
-) -> None:
-    packed = gzip.compress(PNG)
-    url = origin.serve("/v/cat.png", packed, Content_Encoding=coding, ETag='"v1"')
-
-    response = gateway.get(url, {"Range": "bytes=0-9"})
-
-    assert (response.status_code, response.data) == (200, packed)
-    assert response.headers["Content-Encoding"] == coding.lower()
-    assert response.headers["Content-Type"] == "application/octet-stream"
-    assert names(response) == STREAM_HEADERS - {"accept-ranges", "etag"} | {"content-encoding"}
-    assert origin.seen[0].headers["accept-encoding"] == "identity"
-
-
-@pytest.mark.parametrize("coding", ["gzip, br", "gzip, gzip", "compress", "none"])
-def test_a_coding_that_browsers_do_not_know_is_an_error(gateway: Gateway, origin: ScriptedServer, coding: str) -> None:
-    url = origin.serve("/v/cat.png", PNG, Content_Encoding=coding)
-
-    response = gateway.get(url)
-
-    assert response.status_code == 502
 
 
 def test_a_file_larger_than_the_limit_is_refused(origin: ScriptedServer) -> None:
@@ -1188,7 +1153,7 @@ def test_a_redirect_counts_when_it_is_handed_out(
 
 
 def test_an_empty_file_counts(gateway: Gateway, origin: ScriptedServer) -> None:
-    link = gateway.link(origin.serve("/v/empty.png", b""), link_id="limited")
+    link = gateway.link(origin.serve("/v/empty.txt", b""), link_id="limited")
     limit(gateway, "limited", 1)
 
     assert [take(gateway, link, address) for address in (ALICE, BOB)] == [200, 410]
