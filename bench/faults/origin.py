@@ -19,6 +19,7 @@ _numbers = count()
 FAILED = "502 origin_failed"
 TIMEOUT = "504 origin_timeout"
 UNSAFE = "502 origin_unsafe"
+NOT_ALLOWED = "403 origin_not_allowed"
 TOO_LARGE = "502 file_too_large"
 UNREACHABLE = "502 origin_unreachable"
 WHOLE = "whole"
@@ -489,10 +490,4 @@ _named("flipping-name", "a name that moves inside after the first lookup", "flip
 _named("late-name", "a name that is told late", "late.example", WHOLE)
 _named("dead-name", "a name that is never told", "dead.example", UNREACHABLE)
 _named("name-of-nobody", "a name that does not exist", "nobody.example", UNREACHABLE)
-_named(
-    "single-label",
-    "a name without a dot, which only the platform could tell",
-    "metadata",
-    UNSAFE,
-    "403 origin_not_allowed",
-)
+_named("single-label", "a name without a dot, which only the platform could tell", "metadata", NOT_ALLOWED)

@@ -7,7 +7,7 @@ from functools import partial
 
 from gateway.delivery.ask import Ask, Delivered, Line, Nothing, Progress
 from gateway.delivery.etag import EntityTags
-from gateway.delivery.expected import image_is_missing
+from gateway.delivery.expected import refuse_missing_image
 from gateway.delivery.headers import Headers, not_modified_headers, stream_headers
 from gateway.delivery.heal import Healing, RenewAny
 from gateway.delivery.places import Places
@@ -16,7 +16,6 @@ from gateway.errors import (
     FileTooLarge,
     GatewayError,
     LinkExpired,
-    OriginEmpty,
     OriginFailed,
     PreconditionFailed,
     RangeNotSatisfiable,
@@ -82,7 +81,7 @@ class Streams:
         file = Healing(opened, source, partial(self._renew, link.task_id, link.url))
         stream = Stream(file, ask.line, release, self._max_bytes)
         try:
-            _refuse_missing_image(link, source, opened.facts)
+            refuse_missing_image(link, source, opened.facts)
             self._refuse_too_large(opened.facts)
         except BaseException:
             stream.close()
@@ -108,7 +107,7 @@ class Streams:
         facts = source.look()
         if link.over and not self._tags.matches(ask.resumes, link, facts):
             raise LinkExpired("that download is of another file")
-        _refuse_missing_image(link, source, facts)
+        refuse_missing_image(link, source, facts)
         if ask.if_match is not None and not self._tags.precondition_holds(ask.if_match, link, facts):
             raise PreconditionFailed("If-Match names no tag of this file")
         if ask.if_none_match and self._tags.any_matches(ask.if_none_match, link, facts):
@@ -172,13 +171,6 @@ class Streams:
 
     def _file_headers(self, link: Link, ask: Ask, facts: Facts, span: Span | None) -> Headers:
         return [*stream_headers(link, facts, span, self._tags.of(link, facts), ask), self._resource_policy]
-
-
-def _refuse_missing_image(link: Link, source: Source, facts: Facts) -> None:
-    """Raise where there are no bytes and should be an image; ask the origin again the next time."""
-    if image_is_missing(link, facts):
-        source.forget(facts)
-        raise OriginEmpty("no bytes where an image is expected")
 
 
 def _same_file(known: Facts, found: Facts) -> bool:
