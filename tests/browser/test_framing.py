@@ -49,3 +49,15 @@ def test_an_image_element_shows_a_stream_where_the_resource_policy_allows_it(
         page.goto(shop.url("/page"), wait_until="load", timeout=PATIENCE_MS)
 
         assert page.evaluate("document.images[0].naturalWidth > 0") is shown
+
+
+def test_a_link_in_a_frame_downloads_the_file(chromium: Browser, shop: ScriptedServer, tmp_path: Path) -> None:
+    image = (IMAGES / "nebula.jpg").read_bytes()
+    url = shop.serve("/nebula.jpg", image, Content_Type="image/jpeg")
+    with live_gateway(tmp_path, shop.address) as gateway, chromium.new_context() as context:
+        shop.route("/page", answer(200, f'<iframe src="{escape(gateway.link(url))}"></iframe>'.encode(), HTML))
+        page = context.new_page()
+        with page.expect_download(timeout=PATIENCE_MS) as download:
+            page.goto(shop.url("/page"))
+
+        assert download.value.path().read_bytes() == image
