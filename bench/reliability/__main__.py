@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from bench.reliability import addresses, floods, heals, hostile, request_floods, restarts, visitors
+from bench.reliability import addresses, floods, heals, hostile, locked, request_floods, restarts, visitors
 from bench.reliability.row import Row, print_rows
 from bench.table import heading
 
@@ -16,6 +16,7 @@ TRIALS: dict[str, Callable[[], list[Row]]] = {
     "restarts": restarts.run,
     "addresses": addresses.run,
     "floods": floods.run,
+    "locked": locked.run,
     "request_floods": request_floods.run,
 }
 
