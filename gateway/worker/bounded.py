@@ -1,7 +1,7 @@
 """Visitors' connections, bounded in time, in size and in number."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -68,6 +68,10 @@ class BoundedWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no type
         try:
             super().handle_request(listener_name, req, sock, addr)
             self._discard_body(req)
+        except StopIteration:  # the connection is closed
+            if getattr(req.body.reader, "length", None) != 0:
+                _linger(sock)
+            raise
         finally:
             sock.end_request()
 
@@ -111,10 +115,7 @@ class BoundedWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no type
             response.close()
         finally:
             body.close()
-        client.shutdown(SHUT_WR)
-        with gevent.Timeout(_LINGER_S, exception=False):  # a reset would take from the visitor what it has not read yet
-            while client.recv(_LARGE_PIECE):
-                pass
+        _linger(client)
 
     def _discard_body(self, req: Any) -> None:  # noqa: ANN401 (gunicorn's request)
         """Read what the application left of a body, as the next request begins behind it.
@@ -142,3 +143,11 @@ class BoundedWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no type
             if len(forwarded) >= self.trusted_proxies:
                 return forwarded[-self.trusted_proxies].strip()
         return addr[0] if isinstance(addr, tuple) else ""
+
+
+def _linger(client: VisitorSocket) -> None:
+    """Read on for a moment after the answer: to close amid a body resets, and the client may lose the answer."""
+    with suppress(OSError), gevent.Timeout(_LINGER_S, exception=False):
+        client.shutdown(SHUT_WR)
+        while client.recv(_LARGE_PIECE):
+            pass

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from factories import API_KEY
-from gateway.records.callback import PATH as CALLBACK
+from factories import API_KEY, SECRET
+from gateway.links.signed import KeyRing
+from gateway.records.callback import PATH as CALLBACK, SALT
 from gateway.resolving.provider import DOWNLOAD_URL
 from gateway.web.bodies import MOST_BODY_BYTES
 from live import LiveGateway, live_gateway
@@ -14,7 +15,7 @@ from live import LiveGateway, live_gateway
 CALLS = {
     "mint-link": "POST /api/v1/links",
     "put-record": "PUT /api/v1/records/task12345",
-    "callback": f"POST {CALLBACK}",
+    "callback": f"POST {CALLBACK}?token={KeyRing.derive([SECRET], SALT).sign(b'v1')}",
 }
 OTHERS = {"put-file": "PUT /api/v1/records/task12345/files/cat.png", "download-url": f"POST {DOWNLOAD_URL}"}
 BROKEN = {
@@ -54,3 +55,9 @@ def test_a_body_with_broken_framing_is_the_callers_mistake(live: LiveGateway, ca
 def test_a_body_in_chunks_is_held_to_the_same_limit(live: LiveGateway, call: str) -> None:
     assert code_of(live, call, chunked(b" " * MOST_BODY_BYTES)) in {401, 422}
     assert code_of(live, call, chunked(b" " * (MOST_BODY_BYTES + 1))) == 413
+
+
+def test_the_trailers_of_a_body_in_chunks_are_bounded_like_a_head(live: LiveGateway) -> None:
+    trailers = b"".join(b"X-%d: %s\r\n" % (number, b"a" * 1000) for number in range(60))
+
+    assert code_of(live, CALLS["mint-link"], b"2\r\n{}\r\n0\r\n" + trailers) == 400

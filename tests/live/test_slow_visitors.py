@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from factories import PNG
+from factories import PNG, SECRET
+from gateway.links.signed import KeyRing
+from gateway.records.callback import PATH as CALLBACK, SALT
 from live import LiveGateway, environment_for, happens, live_gateway, started_gateway, wait_until_healthy
 from servers import Request, ScriptedServer, answer
 
@@ -145,7 +147,8 @@ def test_a_visitor_who_is_merely_slow_is_never_cut(tmp_path: Path, files: Script
 
 @pytest.mark.parametrize("framing", ["Content-Length: 60000", "Transfer-Encoding: chunked"])
 def test_a_body_that_drips_is_not_waited_for(tmp_path: Path, framing: str) -> None:
-    head = f"POST /api/v1/gpt4o-image/callback HTTP/1.1\r\nHost: x\r\n{framing}\r\n\r\n"
+    token = KeyRing.derive([SECRET], SALT).sign(b"v1")
+    head = f"POST {CALLBACK}?token={token} HTTP/1.1\r\nHost: x\r\n{framing}\r\n\r\n"
     settings = {"resolver": "store", "upstream_api_key": "", "visitor_timeout_s": "1"}
     with (
         live_gateway(tmp_path, **settings) as gateway,
