@@ -30,7 +30,15 @@ from gateway.errors.image import (
     ResultEmpty,
     ResultMissing,
 )
-from gateway.errors.link import LinkError, LinkExpired, LinkInvalid, LinkRevoked, LinkUsedUp, OriginNotAllowed
+from gateway.errors.link import (
+    LinkDamaged,
+    LinkError,
+    LinkExpired,
+    LinkInvalid,
+    LinkRevoked,
+    LinkUsedUp,
+    OriginNotAllowed,
+)
 from gateway.errors.origin import (
     FileTooLarge,
     OriginBusy,
@@ -99,6 +107,7 @@ __all__ = [
     "KeyInvalid",
     "KeyMissing",
     "KeyRateLimited",
+    "LinkDamaged",
     "LinkError",
     "LinkExpired",
     "LinkInvalid",

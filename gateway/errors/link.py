@@ -19,6 +19,13 @@ class LinkInvalid(LinkError):
     public = "This link is incomplete or was changed. Use the complete link exactly as it was given to you."
 
 
+class LinkDamaged(LinkInvalid):
+    """Not authentic, and its text shows that a mail program or copying altered it."""
+
+    code = "link_damaged"
+    public = "This link was damaged on the way, by a mail program or by copying. Copy the whole link again."
+
+
 class LinkExpired(LinkError):
     """The link is authentic and its time is over."""
 

@@ -4,7 +4,8 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from gateway.errors import BadParameter, LinkExpired, LinkInvalid, LinkRevoked, LinkUsedUp
+from gateway.errors import BadParameter, LinkDamaged, LinkExpired, LinkInvalid, LinkRevoked, LinkUsedUp
+from gateway.links.damage import looks_damaged, without_punctuation
 from gateway.links.ledger import Ledger
 from gateway.links.link import EXPIRES, FieldFault, Link
 from gateway.links.query import parse_query
@@ -15,7 +16,7 @@ RESUMED_WITHIN_S = 3600
 MOST_KNOWN = 10_000
 LONGEST_KNOWN = 1024  # bytes of a query: a link may be dressed up in many, and long, parameters that nobody reads
 _LINK_BYTES = 2048  # an upper bound: its fields come out of such a query
-_BEARS_SIGNATURE = re.compile(rb"(?:^|&)sig(?:=|&|$)")
+_BEARS_SIGNATURE = re.compile(rb"(?:^|&)(?:amp;)*sig(?:=|&|$)")
 
 
 class Links:
@@ -56,7 +57,7 @@ class Links:
         file's.
 
         Raises:
-            LinkInvalid: malformed or forged.
+            LinkInvalid: malformed or forged; LinkDamaged where it shows how it was altered on the way.
             LinkExpired, LinkRevoked, LinkUsedUp: authentic, and over.
             OriginNotAllowed: authentic, and its url is not served from here.
             BadParameter: malformed, where unsigned requests are taken and this is one.
@@ -91,14 +92,18 @@ class Links:
             if not self._require_signature and "sig" not in given:
                 return Link(task_id, _get(given, "url"), signed=False)
             link = _signed_link(task_id, given)
-            signature = _get(given, "sig")
+            signature = without_punctuation(_get(given, "sig"))
         except FieldFault as fault:
             if signed:
-                raise LinkInvalid(str(fault)) from None
+                raise _not_authentic(str(fault), task_id, query) from None
             raise BadParameter(fault.field, fault.remedy) from None
         if not self._signer.is_authentic(link, signature):
-            raise LinkInvalid("sig: does not match")
+            raise _not_authentic("sig: does not match", task_id, query)
         return link
+
+
+def _not_authentic(reason: str, task_id: str, query: bytes) -> LinkInvalid:
+    return LinkDamaged(reason) if looks_damaged(task_id, query) else LinkInvalid(reason)
 
 
 def _signed_link(task_id: str, given: dict[str, str]) -> Link:

@@ -8,7 +8,8 @@ Mode = Literal["auto", "redirect", "stream"]
 MODES: tuple[str, ...] = get_args(Mode)
 LONGEST_URL = 2048
 LONGEST_FILENAME = 255
-TASK_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+# RFC 3986's pchar without escapes, which every program carries in a path unharmed. The contract sets no form.
+TASK_ID = re.compile(r"[A-Za-z0-9_~!$&'()*+,;=:@-][A-Za-z0-9_.~!$&'()*+,;=:@-]{0,127}")
 LINK_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 EXPIRES = re.compile(r"[1-9][0-9]{0,10}", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -56,7 +57,7 @@ class Link:
         _require(
             TASK_ID.fullmatch(self.task_id),
             "task_id",
-            "1 to 128 of A-Z a-z 0-9 _ . -, beginning with a letter or digit",
+            "1 to 128 of A-Z a-z 0-9 and - . _ ~ ! $ & ' ( ) * + , ; = : @, not beginning with a dot",
         )
         _require(self.url, "url", "must not be empty")
         _require(len(self.url) <= LONGEST_URL, "url", f"must not be longer than {LONGEST_URL} characters")

@@ -3,6 +3,7 @@
 import re
 from urllib.parse import unquote_to_bytes
 
+from gateway.links.damage import without_html_ampersand
 from gateway.links.link import FieldFault
 
 NAMED = frozenset({"url", "expires", "sig", "mode", "filename", "id"})
@@ -12,7 +13,7 @@ _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 def parse_query(query: bytes) -> dict[str, str]:
     """Read the parameters that a link may have; others (``utm_source``, ``fbclid``, …) are ignored.
 
-    ``&`` alone separates, ``+`` is a space, escapes and text are UTF-8.
+    ``&`` alone separates, also as HTML's ``&amp;``; ``+`` is a space, escapes and text are UTF-8.
 
     Args:
         query: the query string's bytes as they came, without the question mark.
@@ -23,7 +24,7 @@ def parse_query(query: bytes) -> dict[str, str]:
     found: dict[str, str] = {}
     for pair in query.split(b"&"):
         raw_name, _, raw_value = pair.partition(b"=")
-        name = unquote_to_bytes(raw_name).decode("utf-8", "replace")
+        name = without_html_ampersand(unquote_to_bytes(raw_name).decode("utf-8", "replace"))
         if name not in NAMED:
             continue
         if name in found:

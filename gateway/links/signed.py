@@ -126,7 +126,7 @@ class LinkSigner:
         """
         fields = {"url": link.url, "expires": link.expires, "mode": link.mode, "filename": link.filename, "id": link.id}
         query = "&".join(f"{name}={quote(str(value), safe='')}" for name, value in fields.items() if value is not None)
-        path, signed = f"/download/{link.task_id}", f"?{query}&sig={self._ring.sign(link.message)}"
+        path, signed = f"/download/{quote(link.task_id, safe='')}", f"?{query}&sig={self._ring.sign(link.message)}"
         name = quote(path_name(link), safe="")
         if name and len(path) + 1 + len(name) + len(signed) <= LONGEST_PATH:
             path += f"/{name}"

@@ -2,13 +2,14 @@
 
 import math
 import re
-from urllib.parse import parse_qs
 
 from flask import Blueprint, Response, request
 
 from gateway.delivery.ask import Ask, Delivered
 from gateway.errors import LinkInvalid, NotFound, OriginGone
-from gateway.links.link import Link
+from gateway.links.damage import without_punctuation
+from gateway.links.link import FieldFault, Link
+from gateway.links.query import parse_query
 from gateway.resolving.kept import KeptSource
 from gateway.services import Services
 from gateway.web.door import tell_refusal
@@ -27,8 +28,11 @@ def file(gateway: Services, ask: Ask, query: bytes, digest: str, name: str) -> t
     own = gateway.own
     if own is None:
         raise NotFound("no store")
-    given = parse_qs(query.decode("utf-8", "replace"))
-    own.files.verify(digest, name, given.get("expires", [""])[0], given.get("sig", [""])[0])
+    try:
+        given = parse_query(query)
+    except FieldFault as fault:
+        raise LinkInvalid(str(fault)) from None
+    own.files.verify(digest, name, given.get("expires", ""), without_punctuation(given.get("sig", "")))
     stored = own.index.by_digest(digest)
     if stored is None:
         raise OriginGone("no image has this object any more")
