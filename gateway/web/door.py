@@ -10,6 +10,7 @@ from gateway.delivery.ask import Delivered
 from gateway.links.link import Link
 from gateway.services import Services
 from gateway.web.account import Account
+from gateway.web.previews import is_previewer
 from gateway.web.proxies import Environ, Wsgi
 from gateway.web.sockets import begin_stream, reset_when_broken
 from gateway.web.visitor import asked
@@ -43,7 +44,7 @@ class Door:
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:  # noqa: ANN401 (PEP 3333)
         """Answer a GET or HEAD for a file."""
         query = environ.get("QUERY_STRING", "")
-        if not query or environ["REQUEST_METHOD"] not in {"GET", "HEAD"}:
+        if not query or environ["REQUEST_METHOD"] not in {"GET", "HEAD"} or is_previewer(environ):
             return self._behind(environ, start_response)
         for pattern, story in self._stories:
             if match := pattern.fullmatch(environ["PATH_INFO"]):

@@ -9,8 +9,10 @@ from gateway.errors import Maintenance
 from gateway.links.link import Link
 from gateway.services import Services
 from gateway.web.door import tell_refusal
-from gateway.web.pages import help_page
+from gateway.web.pages import help_page, preview_page
+from gateway.web.previews import is_previewer
 from gateway.web.responses import preflight_answer
+from gateway.web.state import services
 
 blueprint = Blueprint("downloads", __name__)
 PATH = re.compile(r"/download/(?P<task_id>[^/]+)(?:/[^/]+)?")  # the name is for clients that save under it
@@ -28,8 +30,10 @@ def download(gateway: Services, ask: Ask, query: bytes, task_id: str) -> tuple[L
 @blueprint.get("/download/<task_id>", provide_automatic_options=False)
 @blueprint.get("/download/<task_id>/<name>", provide_automatic_options=False)
 def refusal(task_id: str, name: str = "") -> Response:  # noqa: ARG001 (part of the route)
-    """Say why the door did not open; without a query, what a link needs."""
+    """Say why the door did not open; to a link previewer, what the link is; without a query, what a link needs."""
     tell_refusal(request.environ)
+    if request.query_string and is_previewer(request.environ):
+        return preview_page(services().links.verify(task_id, request.query_string))
     return help_page(task_id)
 
 

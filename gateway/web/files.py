@@ -10,9 +10,13 @@ from gateway.errors import LinkInvalid, NotFound, OriginGone
 from gateway.links.damage import without_punctuation
 from gateway.links.link import FieldFault, Link
 from gateway.links.query import parse_query
+from gateway.own_store import OwnStore
 from gateway.resolving.kept import KeptSource
 from gateway.services import Services
 from gateway.web.door import tell_refusal
+from gateway.web.pages import preview_page
+from gateway.web.previews import is_previewer
+from gateway.web.state import services
 
 blueprint = Blueprint("files", __name__)
 PATH = re.compile(r"/files/(?P<digest>[^/]+)/(?P<name>[^/]+)")
@@ -28,11 +32,7 @@ def file(gateway: Services, ask: Ask, query: bytes, digest: str, name: str) -> t
     own = gateway.own
     if own is None:
         raise NotFound("no store")
-    try:
-        given = parse_query(query)
-    except FieldFault as fault:
-        raise LinkInvalid(str(fault)) from None
-    own.files.verify(digest, name, given.get("expires", ""), without_punctuation(given.get("sig", "")))
+    _verify(own, query, digest, name)
     stored = own.index.by_digest(digest)
     if stored is None:
         raise OriginGone("no image has this object any more")
@@ -41,12 +41,24 @@ def file(gateway: Services, ask: Ask, query: bytes, digest: str, name: str) -> t
     return link, gateway.deliveries.deliver(link, source, ask)
 
 
+def _verify(own: OwnStore, query: bytes, digest: str, name: str) -> None:
+    try:
+        given = parse_query(query)
+    except FieldFault as fault:
+        raise LinkInvalid(str(fault)) from None
+    own.files.verify(digest, name, given.get("expires", ""), without_punctuation(given.get("sig", "")))
+
+
 @blueprint.get("/files/<digest>/<name>")
-def refusal(digest: str, name: str) -> Response:  # noqa: ARG001 (part of the route)
-    """Say why the door did not open.
+def refusal(digest: str, name: str) -> Response:
+    """Say why the door did not open; to a link previewer, what the link is.
 
     Raises:
         LinkInvalid: there is no signature at all.
     """
     tell_refusal(request.environ)
+    own = services().own
+    if own is not None and request.query_string and is_previewer(request.environ):
+        _verify(own, request.query_string, digest, name)
+        return preview_page(Link(digest, f"file:{digest}", filename=name))
     raise LinkInvalid("file link without a query")

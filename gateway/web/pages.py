@@ -6,6 +6,9 @@ from typing import Any
 from flask import Blueprint, Response, make_response, render_template
 
 from gateway import __version__
+from gateway.delivery.filename import file_name
+from gateway.links.link import Link
+from gateway.media import UNKNOWN
 from gateway.web.hooks import account
 from gateway.web.responses import private
 from gateway.web.state import settings
@@ -27,6 +30,12 @@ def help_page(task_id: str) -> Response:
     """Say what a link to ``/download/<task_id>`` needs."""
     link = f"{settings().public_url}/download/{task_id}/x.png?url={_EXAMPLE_URL}&expires=1764000000&sig=…"
     return page("help.html", example=link)
+
+
+def preview_page(link: Link) -> Response:
+    """Say what a link leads to, for the card that a chat shows: a title, no image. Counts nothing."""
+    account().outcome = "previewed"
+    return page("preview.html", name=file_name(link.filename, link.url, link.task_id, UNKNOWN))
 
 
 def policy_for_frames(ancestors: Sequence[str]) -> str:
