@@ -14,7 +14,9 @@ from typing import Self
 import pytest
 from playwright.sync_api import Browser
 
+from firefox import Firefox, running_firefox
 from live import LiveGateway, happens, live_gateway
+from machine import needs
 from servers import ScriptedServer, answer
 
 FILE = b"\x89PNG\r\n\x1a\n" + random.Random(5).randbytes(4 * 2**20)  # noqa: S311 (bytes, not a secret)
@@ -120,3 +122,31 @@ def test_a_download_whose_connection_breaks_is_gone_on_with_by_the_browser_itsel
     assert len(later) == 1
     assert "If-Range:" in later[0]
     assert "Range: bytes=0-" not in later[0]
+
+
+def saved_by(firefox: Firefox, files: ScriptedServer, link: str) -> str:
+    """Click a link in Firefox, press *Retry* when the download breaks off, and give the hash of what was saved."""
+    page = f'<a href="{escape(link)}">Download</a>'.encode()
+    firefox.click(files.route("/firefox", answer(200, page, {"Content-Type": "text/html"})), "a")
+    assert happens(lambda: firefox.download().get("ended"), PATIENCE_MS / 1000)
+    firefox.resume()
+    assert happens(lambda: firefox.download()["succeeded"], PATIENCE_MS / 1000)
+    return sha256(Path(firefox.download()["path"]).read_bytes())
+
+
+@pytest.mark.parametrize("lifetime_s", [900, 3], ids=["good-link", "expired-meanwhile"])
+def test_firefox_resumes_a_download_whose_connection_broke(
+    gateway: LiveGateway, files: ScriptedServer, tmp_path: Path, lifetime_s: int
+) -> None:
+    with running_firefox(needs("firefox-esr"), tmp_path) as firefox:
+        expires_at = int(time.time()) + lifetime_s
+        url = files.serve(f"/v/firefox-{lifetime_s}.png", FILE, ETag='"v1"')
+        with Line(gateway.port, until=expires_at + 1.1 if lifetime_s < 60 else 0) as line:
+            link = f"http://127.0.0.1:{line.port}{gateway.path(url, lifetime_s=lifetime_s)}"
+            assert saved_by(firefox, files, link) == sha256(FILE)
+
+    first, *later = [request for request in line.asked if f"firefox-{lifetime_s}.png" in request]
+    assert "Range:" not in first
+    assert "If-Match:" in later[-1]
+    assert "If-Range:" not in later[-1]
+    assert "Range: bytes=0-" not in later[-1]
