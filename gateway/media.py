@@ -17,15 +17,24 @@ JPEG = Media("image/jpeg", ("jpg", "jpeg", "jpe", "jfif"))
 GIF = Media("image/gif", ("gif",))
 WEBP = Media("image/webp", ("webp",))
 AVIF = Media("image/avif", ("avif", "avifs"))
-MP4 = Media("video/mp4", ("mp4", "m4v"))
+HEIC = Media("image/heic", ("heic", "heif", "hif"))
+HEIF = Media("image/heif", ("heif", "heic", "hif"))
+JXL = Media("image/jxl", ("jxl",))
+BMP = Media("image/bmp", ("bmp", "dib"))
+TIFF = Media("image/tiff", ("tiff", "tif", "dng", "nef", "cr2", "arw"))  # cameras' raw formats are TIFF inside
+MP4 = Media("video/mp4", ("mp4", "m4v", "m4a", "m4b", "f4v", "3gp", "3g2"))
+QUICKTIME = Media("video/quicktime", ("mov", "qt"))
 WEBM = Media("video/webm", ("webm", "mkv"))
 MP3 = Media("audio/mpeg", ("mp3",))
-ZIP = Media("application/zip")  # many formats are zips inside, so any extension fits
+PDF = Media("application/pdf", ("pdf", "ai"))
+ZIP = Media("application/zip")  # many formats are zips inside, so any extension fits but an image's
 
-IMAGES = frozenset({PNG, JPEG, GIF, WEBP, AVIF})
-EXTENSIONS = frozenset(e for media in (PNG, JPEG, GIF, WEBP, AVIF, MP4, WEBM, MP3) for e in media.extensions)
+IMAGES = frozenset({PNG, JPEG, GIF, WEBP, AVIF})  # what the store takes
+_ALL_IMAGES = IMAGES | {HEIC, HEIF, JXL, BMP, TIFF}
+IMAGE_EXTENSIONS = frozenset(e for media in _ALL_IMAGES for e in media.extensions)
+EXTENSIONS = IMAGE_EXTENSIONS | {e for media in (MP4, QUICKTIME, WEBM, MP3, PDF) for e in media.extensions}
 
-_BEGINNINGS = (
+_SIGNATURES = (
     (b"\x89PNG\r\n\x1a\n", PNG),
     (b"\xff\xd8\xff", JPEG),
     (b"GIF87a", GIF),
@@ -33,21 +42,57 @@ _BEGINNINGS = (
     (b"\x1a\x45\xdf\xa3", WEBM),
     (b"ID3", MP3),
     (b"PK\x03\x04", ZIP),
+    (b"%PDF-", PDF),
+    (b"II*\0", TIFF),
+    (b"MM\0*", TIFF),
+    (b"\xff\x0a", JXL),
+    (b"\0\0\0\x0cJXL \r\n\x87\n", JXL),
 )
-_BRANDS = {b"avif": AVIF, b"avis": AVIF} | dict.fromkeys((b"isom", b"iso2", b"mp41", b"mp42", b"avc1", b"M4V "), MP4)
+_AVIF_BRANDS = frozenset({b"avif", b"avis"})
+_HEIC_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
+_HEIF_BRANDS = frozenset({b"mif1", b"mif2", b"msf1"})
+_MP4_BRANDS = frozenset(
+    {b"isom", b"mp41", b"mp42", b"mp71", b"avc1", b"dash", b"msdh", b"cmfc", b"M4V ", b"M4A ", b"f4v "}
+    | {b"iso%d" % number for number in range(2, 10)}
+)
+_BITMAP_HEADERS = frozenset({12, 40, 52, 56, 64, 108, 124})  # lengths of the header that follows the first 14 bytes
 
 
 def media_of(head: bytes) -> Media:
     """Tell the type by the first bytes. What is declared is not asked: an origin may say anything.
 
     Args:
-        head: at least the first 16 bytes, fewer when the file is shorter.
+        head: at least the first 16 bytes, fewer when the file is shorter; 64 reach the usual compatible brands.
     """
-    for beginning, media in _BEGINNINGS:
-        if head.startswith(beginning):
+    for signature, media in _SIGNATURES:
+        if head.startswith(signature):
             return media
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         return WEBP
     if head[4:8] == b"ftyp":
-        return _BRANDS.get(head[8:12], UNKNOWN)
+        return _iso_media(head)
+    if head.startswith(b"BM") and int.from_bytes(head[14:16], "little") in _BITMAP_HEADERS:
+        return BMP
+    return MP3 if _is_mp3_frame(head[:4]) else UNKNOWN
+
+
+def _iso_media(head: bytes) -> Media:
+    """Read the major and the compatible brands of an ISO base media file (ISO/IEC 14496-12 section 4.3)."""
+    major = head[8:12]
+    end = min(int.from_bytes(head[:4], "big"), len(head))
+    brands = {major} | {head[at : at + 4] for at in range(16, end, 4)}
+    if major == b"qt  ":
+        return QUICKTIME
+    if major in _MP4_BRANDS:
+        return MP4
+    if major in _AVIF_BRANDS | _HEIC_BRANDS | _HEIF_BRANDS:
+        return AVIF if brands & _AVIF_BRANDS else HEIC if brands & _HEIC_BRANDS else HEIF
     return UNKNOWN
+
+
+def _is_mp3_frame(header: bytes) -> bool:
+    """Whether this is the header of an MPEG audio frame of layer III (ISO/IEC 11172-3 section 2.4.1.3)."""
+    if len(header) < 4 or header[0] != 0xFF or header[1] & 0xE6 != 0xE2 or header[1] & 0x18 == 0x08:
+        return False
+    bitrate, frequency, emphasis = header[2] >> 4, header[2] >> 2 & 3, header[3] & 3
+    return 0 < bitrate < 15 and frequency != 3 and emphasis != 2

@@ -5,12 +5,20 @@ import unicodedata
 from functools import lru_cache
 from urllib.parse import quote, unquote, urlsplit
 
-from gateway.media import EXTENSIONS, Media
+from anyascii import anyascii
 
-MOST_BYTES = 150
+from gateway.media import EXTENSIONS, IMAGE_EXTENSIONS, ZIP, Media
+
+MOST_BYTES = 255  # of a name on the file systems of Linux; those of Windows and macOS take 255 characters
 _UNWANTED = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
-_FORBIDDEN = re.compile(r'[/\\:*?"<>|]')
-_RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?:\..*)?", re.IGNORECASE)
+_JOINERS = "\u200c\u200d"  # ZWNJ and ZWJ, which Persian and emoji are written with
+# Fillers, the blank Braille pattern and the like: letters and signs that show nothing.
+_INVISIBLE = {*"\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0", *_JOINERS, *map(chr, range(0xFE00, 0xFE10))}
+_EDGES = ". \u00a0\u3000" + _JOINERS
+_FORBIDDEN = re.compile(r'[/\\:*?"<>|]|^~')
+_DOTFILE = re.compile(r"\.[^.]+")
+# Windows ignores spaces after the stem.
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)\s*(?:\..*)?", re.IGNORECASE)
 _UNQUOTABLE = re.compile(r"[^\x20-\x7e]|[%\"\\]")
 # RFC 8187 section 3.2.1, attr-char
 _ATTR_CHARS = "!#$&+-.^_`|~"
@@ -20,8 +28,9 @@ _ATTR_CHARS = "!#$&+-.^_`|~"
 def file_name(signed: str | None, url: str, task_id: str, media: Media) -> str:
     """Choose a name: the signed one, else the last part of the URL's path, else one made of the task.
 
-    Safe on every system: no path, no control or direction character, no reserved name, at most 150 bytes of UTF-8.
-    Its extension is corrected when it contradicts the bytes.
+    Safe on every system: no path, no control or direction character, no reserved name, at most 255 bytes of UTF-8.
+    A name that shows nothing, or nothing but an extension, is replaced by one made of the task. The extension is
+    corrected when it contradicts the bytes.
     """
     name = _clean(signed or unquote(urlsplit(url).path.rpartition("/")[2], errors="replace"))
     if not name:
@@ -36,26 +45,36 @@ def content_disposition(name: str) -> str:
 
 
 def _plain(name: str) -> str:
-    """The name in ASCII, for software from before RFC 6266; cleaned anew, as some signs turn into several others."""
+    """Transliterate the name to ASCII, for software that does not read ``filename*``."""
     if name.isascii():
         return _UNQUOTABLE.sub("_", name)
     stem, dot, extension = name.rpartition(".")
-    plain = _clean(_ascii(stem if dot else name))
+    plain = _clean(_ascii(stem if dot else name))  # cleaned again, as one character may become several
     tail = _clean(_ascii(extension)) if dot else ""
     if not plain.strip("_ "):
         plain = "download"
-    return _UNQUOTABLE.sub("_", _shorten(f"{plain}.{tail}" if tail else plain))
+    return _UNQUOTABLE.sub("_", _unreserved(_shorten(f"{plain}.{tail}" if tail else plain)))
 
 
 def _ascii(text: str) -> str:
-    return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    return anyascii(text).replace(":", "")  # it writes an emoji as :name:
 
 
 def _clean(name: str) -> str:
     name = unicodedata.normalize("NFC", name)
-    name = "".join(char for char in name if unicodedata.category(char) not in _UNWANTED)
-    name = _FORBIDDEN.sub("_", name).strip(". \u00a0\u3000")
-    return _unreserved(name)
+    name = "".join(char for char in name if char in _JOINERS or unicodedata.category(char) not in _UNWANTED)
+    if not _is_telling(name):
+        return ""
+    return _unreserved(_FORBIDDEN.sub("_", name).strip(_EDGES))
+
+
+def _is_telling(name: str) -> bool:
+    """Whether a name shows more than an extension; a dot file's, such as ``.htaccess``, is no extension."""
+    stem, dot, extension = name.rpartition(".")
+    is_dotfile = bool(_DOTFILE.fullmatch(name)) and extension.lower() not in EXTENSIONS
+    if not dot or not extension.isalnum() or is_dotfile:
+        stem = name
+    return any(char not in _INVISIBLE for char in stem.strip(_EDGES))
 
 
 def _unreserved(name: str) -> str:
@@ -63,9 +82,11 @@ def _unreserved(name: str) -> str:
 
 
 def _with_extension(name: str, media: Media) -> str:
+    stem, dot, extension = name.rpartition(".")
+    if media == ZIP and dot and extension.lower() in IMAGE_EXTENSIONS:
+        return f"{stem}.zip"
     if not media.extensions:
         return name
-    stem, dot, extension = name.rpartition(".")
     if dot and extension.lower() in media.extensions:
         return name
     keep = stem if dot and extension.lower() in EXTENSIONS else name

@@ -122,8 +122,10 @@ class LinkSigner:
         The file's name is the last segment of the path, for clients that save under it; it is not signed.
 
         Raises:
-            FieldFault: written out, it is longer than a request may be.
+            FieldFault: written out, it is longer than a request may be, or its file name than a file system takes.
         """
+        if len((link.filename or "").encode()) > LONGEST_FILENAME:
+            raise FieldFault("filename", f"must not be longer than {LONGEST_FILENAME} bytes of UTF-8")
         fields = {"url": link.url, "expires": link.expires, "mode": link.mode, "filename": link.filename, "id": link.id}
         query = "&".join(f"{name}={quote(str(value), safe='')}" for name, value in fields.items() if value is not None)
         path, signed = f"/download/{quote(link.task_id, safe='')}", f"?{query}&sig={self._ring.sign(link.message)}"

@@ -11,12 +11,13 @@ from werkzeug.http import parse_options_header
 
 from gateway.delivery.filename import MOST_BYTES, content_disposition, file_name
 from gateway.links.link import TASK_ID
-from gateway.media import GIF, JPEG, MP4, PNG, UNKNOWN, WEBP, ZIP, Media
+from gateway.media import AVIF, GIF, JPEG, MP3, MP4, PDF, PNG, UNKNOWN, WEBP, ZIP, Media
 
 URL = "https://origin.example/v/"
 TASK = "task12345"
 FORBIDDEN = set('/\\:*?"<>|')
-RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
+RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)\s*(\..*)?", re.IGNORECASE)
+JOINERS = {*"\u200c\u200d"}
 BIDI = {*"\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"}
 PLAIN = re.compile(r'attachment; filename="([^"]*)"; filename\*=UTF-8\'\'[!#$&+.^_`|~A-Za-z0-9%-]+')
 MEDIA = [UNKNOWN, PNG, ZIP]
@@ -37,7 +38,7 @@ def assert_safe(name: str) -> None:
     assert name
     assert len(name.encode()) <= MOST_BYTES
     assert not FORBIDDEN & set(name)
-    assert not {char for char in name if unicodedata.category(char)[0] == "C" or char in BIDI}
+    assert not {char for char in name if (unicodedata.category(char)[0] == "C" and char not in JOINERS) or char in BIDI}
     assert name == name.strip(". ")
     assert not RESERVED.fullmatch(name)
 
@@ -138,6 +139,18 @@ def test_the_plain_form_of_any_text_names_a_file(wanted: str) -> None:
         pytest.param("LPT³.txt", "_LPT³.txt", id="reserved-port-in-superscript"),
         pytest.param(" con. ", "_con", id="reserved-amid-blanks"),
         pytest.param("console.txt", "console.txt", id="only-begins-like-a-reserved-one"),
+        pytest.param("con .png", "_con .png", id="reserved-with-a-blank-behind-the-stem"),
+        pytest.param("CONIN$", "_CONIN$", id="reserved-input"),
+        pytest.param("conout$.txt", "_conout$.txt", id="reserved-output"),
+        pytest.param("👨\u200d👩\u200d👧.png", "👨\u200d👩\u200d👧.png", id="a-family-is-one-sign"),
+        pytest.param("نمی\u200cدونم.png", "نمی\u200cدونم.png", id="persian-non-joiner"),
+        pytest.param("~cat.png", "_cat.png", id="a-leading-tilde"),
+        pytest.param("~", "_", id="only-a-tilde"),
+        pytest.param(".png", "download-task1234", id="only-an-extension"),
+        pytest.param("...png", "download-task1234", id="dots-and-an-extension"),
+        pytest.param("\ue000\ue001.png", "download-task1234", id="private-use"),
+        pytest.param("\u3164.png", "download-task1234", id="hangul-filler"),
+        pytest.param("\u2800\u200d", "download-task1234", id="blank-braille"),
         pytest.param("", "download-task1234", id="empty"),
         pytest.param("...", "download-task1234", id="only-dots"),
         pytest.param("\u202e\u200b", "download-task1234", id="only-invisible"),
@@ -179,7 +192,12 @@ def test_without_a_signed_name_the_url_gives_it(url: str, saved: str) -> None:
         pytest.param("letter.docx", ZIP, "letter.docx", id="a-zip-inside"),
         pytest.param("letter", ZIP, "letter", id="a-zip-without-one"),
         pytest.param("cat.png", UNKNOWN, "cat.png", id="of-bytes-that-we-do-not-know"),
-        pytest.param(".png", PNG, "png.png", id="nothing-but-one"),
+        pytest.param(".png", PNG, "download-task1234.png", id="nothing-but-one"),
+        pytest.param("cat.png", ZIP, "cat.zip", id="a-zip-under-an-image's"),
+        pytest.param("cat.heic", ZIP, "cat.zip", id="a-zip-under-a-phone-image's"),
+        pytest.param("cat.png", PDF, "cat.pdf", id="a-document-under-an-image's"),
+        pytest.param("cat.png", AVIF, "cat.avif", id="another-image's"),
+        pytest.param("cat.png", MP3, "cat.mp3", id="a-sound-under-an-image's"),
     ],
 )
 def test_the_extension_is_corrected_when_it_contradicts_the_bytes(wanted: str, media: Media, saved: str) -> None:
@@ -193,13 +211,13 @@ def test_the_name_made_of_the_task_has_the_bytes_extension() -> None:
 @pytest.mark.parametrize(
     ("wanted", "media", "saved"),
     [
-        pytest.param("x" * 400 + ".png", PNG, "x" * 146 + ".png", id="ascii"),
-        pytest.param("é" * 400 + ".png", PNG, "é" * 73 + ".png", id="two-bytes-each"),
-        pytest.param("字" * 400 + ".jpg", PNG, "字" * 48 + ".png", id="three-bytes-each-and-corrected"),
-        pytest.param("x" * 147, PNG, "x" * 146 + ".png", id="too-long-with-its-extension"),
-        pytest.param("x" * 400, UNKNOWN, "x" * 150, id="no-extension"),
-        pytest.param("a." + "x" * 400, UNKNOWN, "a." + "x" * 148, id="an-endless-extension"),
-        pytest.param("x" * 145 + ". . .mpeg4", UNKNOWN, "x" * 144 + ".mpeg4", id="cut-next-to-dots"),
+        pytest.param("x" * 400 + ".png", PNG, "x" * 251 + ".png", id="ascii"),
+        pytest.param("é" * 400 + ".png", PNG, "é" * 125 + ".png", id="two-bytes-each"),
+        pytest.param("字" * 400 + ".jpg", PNG, "字" * 83 + ".png", id="three-bytes-each-and-corrected"),
+        pytest.param("x" * 252, PNG, "x" * 251 + ".png", id="too-long-with-its-extension"),
+        pytest.param("x" * 400, UNKNOWN, "x" * 255, id="no-extension"),
+        pytest.param("a." + "x" * 400, UNKNOWN, "a." + "x" * 253, id="an-endless-extension"),
+        pytest.param("x" * 250 + ". . .mpeg4", UNKNOWN, "x" * 249 + ".mpeg4", id="cut-next-to-dots"),
     ],
 )
 def test_a_long_name_is_cut_before_its_extension(wanted: str, media: Media, saved: str) -> None:
@@ -212,9 +230,9 @@ def test_a_long_name_is_cut_before_its_extension(wanted: str, media: Media, save
         pytest.param("cat.png", "attachment; filename=\"cat.png\"; filename*=UTF-8''cat.png", id="ascii"),
         pytest.param("naïve.png", "attachment; filename=\"naive.png\"; filename*=UTF-8''na%C3%AFve.png", id="accents"),
         pytest.param(
-            "кот.png", "attachment; filename=\"download.png\"; filename*=UTF-8''%D0%BA%D0%BE%D1%82.png", id="cyrillic"
+            "кот.png", "attachment; filename=\"kot.png\"; filename*=UTF-8''%D0%BA%D0%BE%D1%82.png", id="cyrillic"
         ),
-        pytest.param("🎬", "attachment; filename=\"download\"; filename*=UTF-8''%F0%9F%8E%AC", id="emoji"),
+        pytest.param("🎬", "attachment; filename=\"clapper\"; filename*=UTF-8''%F0%9F%8E%AC", id="emoji"),
         pytest.param(
             "it's 100%;.png",
             "attachment; filename=\"it's 100_;.png\"; filename*=UTF-8''it%27s%20100%25%3B.png",
@@ -227,4 +245,18 @@ def test_the_header_has_the_name_in_both_forms(name: str, header: str) -> None:
 
 
 def test_a_name_that_is_cut_is_not_a_reserved_one() -> None:
-    assert file_name("con" + " " * 200 + "x.png", "https://origin.example/", "task1", PNG) != "con.png"
+    assert file_name("con" + " " * 300 + "x.png", "https://origin.example/", "task1", PNG) != "con.png"
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        ("котик é.png", "kotik e.png"),
+        ("ß" * 125 + ".png", "s" * 250 + ".png"),
+        ("日本語.png", "RiBenYu.png"),
+        ("\u3164a.png", "a.png"),
+        ("\u0301.png", "download.png"),
+    ],
+)
+def test_the_plain_form_is_transliterated_and_keeps_the_extension(name: str, plain: str) -> None:
+    assert plain_form(name) == plain

@@ -56,6 +56,18 @@ FILES: dict[str, tuple[str, Callable[[], bytes]]] = {
     "webm": ("video/webm", lambda: b"\x1a\x45\xdf\xa3\x9fB\x86\x81\x01B\xf7\x81\x01B\x82\x84webm"),
     "mp3": ("audio/mpeg", lambda: b"ID3\x04\x00\x00\x00\x00\x00#TSSE" + bytes(40)),
     "zip": ("application/zip", lambda: archive("a.png")),
+    "mp4-iso5": ("video/mp4", lambda: film(b"iso5")),
+    "mp4-dash": ("video/mp4", lambda: film(b"dash")),
+    "quicktime": ("video/quicktime", lambda: film(b"qt  ")),
+    "heic": ("image/heic", lambda: film(b"heic")),
+    "heif": ("image/heif", lambda: film(b"mif1")),
+    "jxl": ("image/jxl", lambda: b"\xff\x0a\xfa\x7f\x01" + bytes(20)),
+    "jxl-container": ("image/jxl", lambda: b"\0\0\0\x0cJXL \r\n\x87\n\0\0\0\x14ftypjxl "),
+    "bmp": ("image/bmp", lambda: image("bmp")),
+    "tiff": ("image/tiff", lambda: image("tiff")),
+    "tiff-big-endian": ("image/tiff", lambda: b"MM\0*" + bytes(20)),
+    "pdf": ("application/pdf", lambda: image("pdf")),
+    "mp3-without-id3": ("audio/mpeg", lambda: b"\xff\xfb\x90\x64" + bytes(40)),
     "docx": ("application/zip", lambda: archive("[Content_Types].xml", "word/document.xml")),
 }
 OTHERS = {
@@ -65,7 +77,6 @@ OTHERS = {
     "svg": b'<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>',
     "svg-with-declaration": b'<?xml version="1.0"?><svg/>',
     "script": b"alert(document.domain)",
-    "pdf": b"%PDF-1.7\n1 0 obj",
     "flash": b"CWS\x0a" + bytes(20),
     "postscript": b"%!PS-Adobe-3.0",
     "windows-program": b"MZ\x90\x00" + bytes(60),
@@ -78,7 +89,10 @@ OTHERS = {
     "png-behind-a-byte": b"\n\x89PNG\r\n\x1a\n",
     "html-that-mentions-png": b"<html>\x89PNG\r\n\x1a\n",
     "riff-but-no-image": b"RIFF\x24\x00\x00\x00WAVEfmt ",
-    "iso-media-of-another-brand": film(b"qt  "),
+    "iso-media-of-another-brand": film(b"crx "),
+    "letters-that-begin-like-a-bitmap": b"BMW and other cars",
+    "utf-16": b"\xff\xfea\0b\0",
+    "no-mp3-frame": b"\xff\xfb\xf0\x64" + bytes(20),
     "iso-media-cut-short": b"\x00\x00\x00\x18ftyp",
     "zip-of-nothing": b"PK\x05\x06" + bytes(18),
     "one-byte": b"\xff",
@@ -100,7 +114,7 @@ def test_sixteen_bytes_are_enough(name: str) -> None:
     assert media_of(made()[:16]).content_type == content_type
 
 
-@pytest.mark.parametrize("kind", ["bmp", "tiff", "ico", "pdf", "eps", "tga"])
+@pytest.mark.parametrize("kind", ["ico", "eps", "tga"])
 def test_a_type_that_is_not_on_the_list_is_bytes_of_unknown_make(kind: str) -> None:
     assert media_of(image(kind)[:HEAD_BYTES]).content_type == OCTETS
 
@@ -108,6 +122,16 @@ def test_a_type_that_is_not_on_the_list_is_bytes_of_unknown_make(kind: str) -> N
 @pytest.mark.parametrize("head", OTHERS.values(), ids=OTHERS)
 def test_what_a_browser_could_run_is_bytes_of_unknown_make(head: bytes) -> None:
     assert media_of(head).content_type == OCTETS
+
+
+@pytest.mark.parametrize(
+    ("compatible", "content_type"),
+    [(b"mif1avif", "image/avif"), (b"mif1heic", "image/heic"), (b"mif1miaf", "image/heif")],
+)
+def test_the_compatible_brands_tell_what_a_general_major_brand_does_not(compatible: bytes, content_type: str) -> None:
+    head = (16 + len(compatible)).to_bytes(4, "big") + b"ftypmif1\0\0\0\0" + compatible + b"\0\0\0\x08avif"
+
+    assert media_of(head).content_type == content_type
 
 
 DECLARED = ["image/png", "text/html; charset=utf-8", "image/svg+xml", "application/pdf", "text/javascript", ""]
