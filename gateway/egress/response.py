@@ -3,6 +3,7 @@
 import socket
 import ssl
 from collections.abc import Callable
+from contextlib import suppress
 from http.client import HTTPException, IncompleteRead, RemoteDisconnected
 from typing import Any, NamedTuple
 
@@ -45,7 +46,7 @@ class Events:
     The parser calls these methods while it is fed; an exception of theirs ends the parsing.
     """
 
-    __slots__ = ("_parser", "complete", "fields", "head", "interim", "lines", "parts", "surplus")
+    __slots__ = ("_parser", "complete", "error", "fields", "head", "interim", "lines", "parts", "surplus")
 
     def __init__(self) -> None:
         self._parser: Any = httptools.HttpResponseParser(self)
@@ -55,6 +56,7 @@ class Events:
         self.parts: list[bytes] = []
         self.complete = self.surplus = False
         self.interim = self.lines = 0
+        self.error: HTTPException | None = None
 
     def on_message_begin(self) -> None:
         """A status line begins; one after the final response was not asked for."""
@@ -108,7 +110,8 @@ class Events:
         except httptools.HttpParserError as malformed:
             self.close()
             if not self.complete:  # what follows a complete message was not asked for
-                raise HTTPException(type(malformed).__name__) from malformed
+                self.error = HTTPException(type(malformed).__name__)
+                raise self.error from malformed
             self.surplus = True
 
     def close(self) -> None:
@@ -136,7 +139,10 @@ def read_response(incoming: Incoming, on_end: OnEnd) -> tuple[Head, "Response"]:
         received += len(data)
         if received > MOST_HEAD_BYTES:
             raise HTTPException("the headers are too long")
-        events.feed(data)
+        with suppress(HTTPException):  # of the body: raised when it is read, after the part that came before it
+            events.feed(data)
+        if events.error is not None and events.head is None:
+            raise events.error
     return events.head, Response(incoming, events, events.head, on_end)
 
 
@@ -220,11 +226,14 @@ class Response:
     def _read_chunks(self, events: Events, amount: int) -> bytes:
         received = 0
         while not (events.parts or events.complete):
+            if events.error is not None:
+                raise events.error
             data = self._incoming.take(amount)
             if not data or received > MOST_FRAMING_BYTES:
                 raise IncompleteRead(b"")
             received += len(data)
-            events.feed(data)
+            with suppress(HTTPException):  # raised at the next read, after the part that came before it
+                events.feed(data)
         part, events.parts = b"".join(events.parts), []
         if not part:
             self._reusable = self._reusable and not events.surplus
