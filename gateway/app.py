@@ -3,7 +3,7 @@
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from flask import Flask
+from flask import Flask, Response
 
 from gateway import cli
 from gateway.services import Services, build_services
@@ -22,12 +22,22 @@ from gateway.web import (
     pages,
     problems,
     records,
+    static_files,
 )
 from gateway.web.bodies import READ_AT_MOST
 from gateway.web.door import Door, Stories
 from gateway.web.proxies import behind_proxies
+from gateway.web.responses import options_answer
 
 ROOT = Path(__file__).parents[1]
+
+
+class Application(Flask):
+    """Flask, with an answer to OPTIONS that has no body and so no type of one."""
+
+    def make_default_options_response(self) -> Response:
+        """Say which methods the address of the current request takes (RFC 9110 section 9.3.7)."""
+        return options_answer(super().make_default_options_response().headers["Allow"])
 
 
 def create_app(settings: Settings, services: Services | None = None) -> Flask:
@@ -37,9 +47,9 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
         settings: checked settings.
         services: built ones, for tests; None builds them.
     """
-    app = Flask("gateway", root_path=str(ROOT), static_folder="static", template_folder="templates")
+    app = Application("gateway", root_path=str(ROOT), static_folder=None, template_folder="templates")
     app.url_map.merge_slashes = False  # it would redirect to the Host header's word, signature and all
-    app.config.update(MAX_CONTENT_LENGTH=READ_AT_MOST, SEND_FILE_MAX_AGE_DEFAULT=3600)
+    app.config["MAX_CONTENT_LENGTH"] = READ_AT_MOST
     app.extensions["gateway.settings"] = settings
     app.extensions["gateway"] = gateway = services or build_services(settings)
 
@@ -47,7 +57,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     malformed.init_app(app)
     faults.init_app(app)
     cli.init_app(app)
-    for room in (downloads, files, api, contract, callback, records, ops, pages, problems, docs):
+    for room in (downloads, files, api, contract, callback, records, ops, pages, problems, docs, static_files):
         app.register_blueprint(room.blueprint)
     if settings.maintenance:
         for closed in ("downloads", "files", "contract"):

@@ -16,7 +16,10 @@ from gateway.setting_types import SECRET_REMEDY, SHORTEST_SECRET
 from gateway.settings import PREFIX, Bucket, Settings, variable
 
 # A prefix that begins like a route could not be told from it.
-_OWN_PATHS = frozenset("api d docs download files healthz llms.txt metrics openapi.json readyz static".split())  # noqa: SIM905
+_OWN_PATHS = frozenset(
+    "api d docs download favicon.ico files healthz llms.txt metrics"  # noqa: SIM905
+    " openapi.json problems readyz robots.txt static".split()
+)
 _MOST_BUCKET_BYTES = 5 * 2**30  # the most that S3 takes in one request
 
 

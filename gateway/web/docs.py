@@ -1,13 +1,14 @@
 """The API described: for programs, for people, and for language models."""
 
 import json
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 
-from flask import Blueprint, Response, render_template, request, send_from_directory
+from flask import Blueprint, Response, render_template, request
 
 from gateway.errors import NotFound
-from gateway.web.pages import page
+from gateway.web.documents import Document
+from gateway.web.pages import PAGE_POLICY
 from gateway.web.reference import reading
 from gateway.web.reference.openapi import Json
 from gateway.web.reference.table import described
@@ -21,19 +22,24 @@ GUIDES = {
     "settings": ("Settings", "what the operator of a gateway sets, and why"),
 }
 _FOLDER = Path(__file__).parents[2] / "docs"
-_CACHED_S = 300
+_MOST_VARIANTS = 8  # an application has one public URL and one path in front; tests have many
+_CACHE_CONTROL = "public, max-age=300"
 
 
 @blueprint.get("/openapi.json")
 def openapi() -> Response:
     """Give the OpenAPI document to every program, scripts of other origins included: there is nothing secret in it."""
-    return _open(Response(_written(settings().public_url), mimetype="application/json"))
+    return _to_everybody(_openapi(settings().public_url))
 
 
 @blueprint.get("/docs")
 def reference() -> Response:
     """Show the document to people."""
-    return page("docs.html", document=_described(settings().public_url), reading=reading, guides=GUIDES)
+    response = _reference(settings().public_url, request.script_root).respond(_CACHE_CONTROL)
+    response.headers["Content-Security-Policy"] = PAGE_POLICY
+    response.headers["X-Frame-Options"] = "DENY"
+    response.headers["Referrer-Policy"] = "no-referrer"
+    return response
 
 
 @blueprint.get("/docs/<name>.md")
@@ -45,31 +51,45 @@ def guide(name: str) -> Response:
     """
     if name not in GUIDES:
         raise NotFound("no such guide")
-    return _open(send_from_directory(_FOLDER, f"{name}.md", mimetype="text/markdown"))
+    return _to_everybody(_guide(name))
 
 
 @blueprint.get("/llms.txt")
 def llms() -> Response:
     """Give the index for language models, in the form of llmstxt.org."""
-    base_url = settings().public_url or request.script_root
-    text = render_template("llms.txt", base_url=base_url, guides=GUIDES, document=_described(settings().public_url))
-    return _open(Response(text, mimetype="text/plain"))
+    return _to_everybody(_llms(settings().public_url, request.script_root))
 
 
-@cache
+@lru_cache(_MOST_VARIANTS)
 def _described(public_url: str) -> Json:
     return described(public_url)
 
 
-@cache
-def _written(public_url: str) -> str:
-    return json.dumps(_described(public_url), ensure_ascii=False)
+@lru_cache(_MOST_VARIANTS)
+def _openapi(public_url: str) -> Document:
+    return Document.of(json.dumps(_described(public_url), ensure_ascii=False), "application/json")
 
 
-def _open(response: Response) -> Response:
-    """Let everybody have it, and keep it for some minutes."""
+@lru_cache(_MOST_VARIANTS)
+def _reference(public_url: str, script_root: str) -> Document:  # noqa: ARG001 (the page's links begin with it)
+    html = render_template("docs.html", document=_described(public_url), reading=reading, guides=GUIDES)
+    return Document.of(html, "text/html; charset=utf-8")
+
+
+@lru_cache(_MOST_VARIANTS)
+def _guide(name: str) -> Document:
+    return Document.of((_FOLDER / f"{name}.md").read_bytes(), "text/markdown; charset=utf-8")
+
+
+@lru_cache(_MOST_VARIANTS)
+def _llms(public_url: str, script_root: str) -> Document:
+    base_url = public_url or script_root
+    text = render_template("llms.txt", base_url=base_url, guides=GUIDES, document=_described(public_url))
+    return Document.of(text, "text/plain; charset=utf-8")
+
+
+def _to_everybody(document: Document) -> Response:
+    """Let scripts of every origin read it, and everybody keep it for some minutes."""
+    response = document.respond(_CACHE_CONTROL)
     response.headers["Access-Control-Allow-Origin"] = "*"
-    response.headers["Cache-Control"] = f"public, max-age={_CACHED_S}"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"
     return response

@@ -30,6 +30,5 @@ def _end(response: Response) -> Response:
         return response
     own.task = (request.view_args or {}).get("task_id", "")
     own.answer(response.status_code, services().metrics)
-    response.direct_passthrough = False  # of static files; it would skip the call on close
     response.call_on_close(own.close)
     return response

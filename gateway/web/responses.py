@@ -1,5 +1,6 @@
 """Flask responses from plain values."""
 
+from http import HTTPStatus
 from typing import Any
 
 from flask import Response, g, jsonify, request
@@ -44,9 +45,17 @@ def private(response: Response) -> Response:
     return response
 
 
+def options_answer(allow: str) -> Response:
+    """The answer to OPTIONS: the methods that the address takes, and no body, so no type of one either."""
+    response = Response(status=HTTPStatus.NO_CONTENT, headers={"Allow": allow})
+    del response.headers["Content-Type"]  # Flask's default
+    return private(response)
+
+
 def preflight_answer() -> Response:
     """The answer to a CORS preflight (Fetch standard); for origins that are not allowed it allows nothing."""
-    response = Response(status=204, headers={"Allow": "GET, HEAD, OPTIONS", "Vary": "Origin"})
+    response = options_answer("GET, HEAD, OPTIONS")
+    response.headers["Vary"] = "Origin"
     if origin := allowed_origin(request.environ, settings().cors_origins):
         response.headers.extend(cors_headers(origin))
         response.headers["Access-Control-Allow-Methods"] = "GET, HEAD"
