@@ -1,5 +1,6 @@
 """What a file is, by its first bytes: a short list of types that no browser runs, and nothing else."""
 
+import re
 from dataclasses import dataclass
 
 
@@ -55,6 +56,8 @@ _MP4_BRANDS = frozenset(
     {b"isom", b"mp41", b"mp42", b"mp71", b"avc1", b"dash", b"msdh", b"cmfc", b"M4V ", b"M4A ", b"f4v "}
     | {b"iso%d" % number for number in range(2, 10)}
 )
+_MARKUP = re.compile(rb"\s*<[A-Za-z!?/]")
+_BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 _BITMAP_HEADERS = frozenset({12, 40, 52, 56, 64, 108, 124})  # lengths of the header that follows the first 14 bytes
 
 
@@ -74,6 +77,17 @@ def media_of(head: bytes) -> Media:
     if head.startswith(b"BM") and int.from_bytes(head[14:16], "little") in _BITMAP_HEADERS:
         return BMP
     return MP3 if _is_mp3_frame(head[:4]) else UNKNOWN
+
+
+def is_markup(head: bytes) -> bool:
+    """Whether a file is HTML or XML, SVG included: white space, then a tag, a comment or a declaration.
+
+    A byte order mark may come first (WHATWG MIME Sniffing, section 7.1).
+    """
+    for mark, encoding in _BYTE_ORDER_MARKS:
+        if head.startswith(mark):
+            head = head[len(mark) :].decode(encoding, "replace").encode()
+    return _MARKUP.match(head) is not None
 
 
 def _iso_media(head: bytes) -> Media:

@@ -4,9 +4,10 @@ import re
 from urllib.parse import quote
 
 SCHEME = "gateway:"
-_NAME = re.compile(r"(?!\.{1,2}$)[^\x00-\x1f\x7f-\x9f/\\\ud800-\udfff\ufffd]{1,150}")
+_NAME = re.compile(r"(?!\.{1,2}$)[^\x00-\x1f\x7f-\x9f/\\\ud800-\udfff\ufffd]{1,255}")
 _OWN_URL = re.compile(r"gateway:[A-Za-z0-9._~%-]{1,2000}")
-NAME_RULE = "must be 1 to 150 characters, without slashes and control characters"
+MOST_NAME_BYTES = 255  # of UTF-8, as of the file name in a link
+NAME_RULE = f"must be 1 to {MOST_NAME_BYTES} bytes of UTF-8, without slashes and control characters"
 
 
 def own_url(name: str) -> str:
@@ -15,7 +16,7 @@ def own_url(name: str) -> str:
     Raises:
         ValueError: nothing may have this name; says the rule.
     """
-    if not _NAME.fullmatch(name):
+    if not _NAME.fullmatch(name) or len(name.encode()) > MOST_NAME_BYTES:
         raise ValueError(NAME_RULE)
     return SCHEME + quote(name, safe="")
 

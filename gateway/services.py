@@ -115,6 +115,7 @@ def build_services(
         places,
         settings.max_bytes,
         resolver.renew,
+        allow_markup=settings.allow_markup_as_image,
         resource_policy=settings.cross_origin_resource_policy,
     )
     return Services(

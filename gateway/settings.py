@@ -85,6 +85,9 @@ class Settings(BaseSettings):
         120, ge=0, le=1200, description="A known direct URL is reused while it lives this long, in seconds."
     )
     max_bytes: int = Field(5 * 2**30, ge=1, description="Largest file that is passed on, in bytes.")
+    allow_markup_as_image: bool = Field(
+        default=False, description="Also pass on HTML and XML where the link or the type says that it is an image."
+    )
     cors_origins: Origins = Field((), description="Origins whose scripts may `fetch()` downloads.")
     frame_ancestors: FrameAncestors = Field((), description="Origins whose pages may show our error pages in a frame.")
     cross_origin_resource_policy: Literal["same-origin", "same-site", "cross-origin"] = Field(

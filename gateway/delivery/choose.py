@@ -87,9 +87,11 @@ class Deliveries:
 
     def _look_and_choose(self, link: Link, source: Source, ask: Ask) -> Delivered:
         begun = self._begin(link, source, ask) if source.facts is None and ask.is_plain else None
-        if (source.facts or source.look()).attachment:
+        facts = source.facts or source.look()
+        if facts.attachment:
             if begun is not None:
                 begun.close()
+            self._streams.refuse_missing_image(link, source, facts)
             return self._redirect(link, source, ask, "attachment")
         delivered = self._streams.deliver(link, source, ask, self._counter(link, ask), begun)
         return _told(delivered, "stream", "no-attachment")

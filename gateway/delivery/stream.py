@@ -39,6 +39,7 @@ class Streams:
         places: how many streams may run at once in this worker.
         max_bytes: the largest file that is passed on.
         renew: makes a new source in place of one that died in mid-stream, or raises why there is none.
+        allow_markup: whether HTML and XML pass where an image is expected.
         resource_policy: the ``Cross-Origin-Resource-Policy`` of every stream (Fetch standard, section 3.7).
     """
 
@@ -49,12 +50,14 @@ class Streams:
         max_bytes: int,
         renew: RenewAny,
         *,
+        allow_markup: bool = False,
         resource_policy: str = "same-origin",
     ) -> None:
         self._tags = tags
         self._places = places
         self._max_bytes = max_bytes
         self._renew = renew
+        self._allow_markup = allow_markup
         self._resource_policy = ("Cross-Origin-Resource-Policy", resource_policy)
 
     def admit(self, link: Link, ask: Ask) -> None:
@@ -81,7 +84,7 @@ class Streams:
         file = Healing(opened, source, partial(self._renew, link.task_id, link.url))
         stream = Stream(file, ask.line, release, self._max_bytes)
         try:
-            refuse_missing_image(link, source, opened.facts)
+            self.refuse_missing_image(link, source, opened.facts)
             self._refuse_too_large(opened.facts)
         except BaseException:
             stream.close()
@@ -107,7 +110,7 @@ class Streams:
         facts = source.look()
         if link.over and not self._tags.matches(ask.resumes, link, facts):
             raise LinkExpired("that download is of another file")
-        refuse_missing_image(link, source, facts)
+        self.refuse_missing_image(link, source, facts)
         if ask.if_match is not None and not self._tags.precondition_holds(ask.if_match, link, facts):
             raise PreconditionFailed("If-Match names no tag of this file")
         if ask.if_none_match and self._tags.any_matches(ask.if_none_match, link, facts):
@@ -143,6 +146,14 @@ class Streams:
             stream.close()
             source.forget(facts)
         return self.begin(link, source, ask)
+
+    def refuse_missing_image(self, link: Link, source: Source, facts: Facts) -> None:
+        """Refuse what cannot be the image that is expected.
+
+        Raises:
+            OriginEmpty, OriginNotImage: it is empty, or markup that is not allowed.
+        """
+        refuse_missing_image(link, source, facts, allow_markup=self._allow_markup)
 
     def _refuse_too_large(self, facts: Facts) -> None:
         if (facts.length or 0) > self._max_bytes:

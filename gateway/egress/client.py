@@ -51,6 +51,14 @@ class Answer:
         value = self._fields.get(name.lower(), "")
         return value if _PRINTABLE.fullmatch(value) else ""
 
+    def header_type(self, name: str) -> str:
+        """The part of a header before its parameters, in lower case; the parameters may hold any letters.
+
+        Origins send file names of raw UTF-8 or Latin-1 in ``Content-Disposition``, although RFC 6266 has ``filename*``.
+        """
+        value = self._fields.get(name.lower(), "").partition(";")[0].strip(" \t").lower()
+        return value if _PRINTABLE.fullmatch(value) else ""
+
     @property
     def location(self) -> str:
         """The ``Location``, which may hold other letters than a header should; empty when it cannot be followed.

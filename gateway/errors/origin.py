@@ -60,6 +60,13 @@ class OriginEmpty(OriginFailed):
     public = "The server that holds the image sent an empty file. Please try again."
 
 
+class OriginNotImage(OriginFailed):
+    """The origin answers with HTML or XML where an image is expected, by the link's name or the declared type."""
+
+    code = "origin_not_image"
+    public = "The server that holds the image sent a web page instead. Please try again."
+
+
 class OriginTimeout(OriginError):
     """The origin did not answer in time."""
 

@@ -214,15 +214,17 @@ def _codings(answer: Answer) -> tuple[str, ...]:
 def _facts(answer: Answer, length: int | None, head: bytes, *, ranges: bool, codings: tuple[str, ...] = ()) -> Facts:
     validator = validator_of(answer.header, answer.url)
     # Parts under one weak validator may be of two files. A malformed tag is as weak, and no missing one.
+    declared = answer.header_type("Content-Type")
     is_weak = bool(validator or answer.header("ETag")) and not is_strong(validator)
     return Facts(
         length=length,
         head=head,
         validator=validator,
         ranges=ranges and not is_weak,
-        attachment=answer.header("Content-Disposition").partition(";")[0].strip().lower() == "attachment",
+        attachment=answer.header_type("Content-Disposition") == "attachment",
         encoding=", ".join(codings),
-        declared_image=answer.header("Content-Type").lower().startswith("image/"),
+        declared_image=declared.startswith("image/"),
+        declared_svg=declared == "image/svg+xml",
     )
 
 

@@ -34,6 +34,7 @@ class Facts:
         attachment: whether a browser that is sent there downloads.
         encoding: the content codings that came although none was asked for, and are decoded on the way; empty for none.
         declared_image: whether the origin's Content-Type said that it is an image.
+        declared_svg: whether it said that the image is SVG.
     """
 
     length: int | None
@@ -43,6 +44,7 @@ class Facts:
     attachment: bool
     encoding: str = ""
     declared_image: bool = False
+    declared_svg: bool = False
 
 
 class Body(Protocol):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from PIL import Image, features
 
-from factories import Gateway
+from factories import Gateway, make_settings
 from gateway.media import media_of
 from gateway.resolving.source import HEAD_BYTES
 from servers import ScriptedServer
@@ -138,7 +138,8 @@ DECLARED = ["image/png", "text/html; charset=utf-8", "image/svg+xml", "applicati
 
 
 @pytest.mark.parametrize("declared", DECLARED)
-def test_what_the_origin_declares_is_not_believed(gateway: Gateway, origin: ScriptedServer, declared: str) -> None:
+def test_what_the_origin_declares_is_not_believed(origin: ScriptedServer, declared: str) -> None:
+    gateway = Gateway(make_settings(origin.address, allow_markup_as_image="true"))
     for name, head in OTHERS.items():
         if not head and declared.startswith("image/"):
             continue  # no image of no bytes is delivered at all
@@ -147,9 +148,8 @@ def test_what_the_origin_declares_is_not_believed(gateway: Gateway, origin: Scri
         assert response.headers.getlist("Content-Type") == [OCTETS]
 
 
-def test_no_trick_in_a_declared_type_reaches_the_visitor(
-    gateway: Gateway, origin: ScriptedServer, corpora: dict[str, Any]
-) -> None:
+def test_no_trick_in_a_declared_type_reaches_the_visitor(origin: ScriptedServer, corpora: dict[str, Any]) -> None:
+    gateway = Gateway(make_settings(origin.address, allow_markup_as_image="true"))
     tricks = corpora["proxy_headers"]["content_type_tricks_go_camo"]
     for number, trick in enumerate(trick for trick in tricks if "\0" not in trick):
         image_types, page_types = (

@@ -172,6 +172,16 @@ def test_the_validator_is_a_proper_one_or_none(
     assert everything(source.open()) == FILE
 
 
+RAW_NAMES = (  # "Å" and "…" hold the bytes 0x85 and 0xA6, "à" 0xA0: line break and blanks to text of Latin-1
+    ("кот.png", "utf-8"),
+    ("Åà….png", "utf-8"),
+    ("猫😀.png", "utf-8"),
+    ("été à Åse.png", "latin-1"),
+    ("\x85\xa0.png", "latin-1"),
+    ("кот.png", "cp1251"),
+)
+
+
 @pytest.mark.parametrize(
     ("disposition", "attachment"),
     [
@@ -179,6 +189,7 @@ def test_the_validator_is_a_proper_one_or_none(
         ("attachment; filename=cat.png", True),
         ('ATTACHMENT ; filename="cat.png"', True),
         ("attachment;filename*=UTF-8''cat.png", True),
+        *((f'attachment; filename="{name}"'.encode(charset).decode("latin-1"), True) for name, charset in RAW_NAMES),
         ("", False),
         ("inline", False),
         ('inline; filename="attachment"', False),

@@ -411,7 +411,6 @@ def test_a_bad_field_is_refused_by_name(api: Gateway, fields: dict[str, object],
         "/v/cat.png",
         "origin.example/v/cat.png",
         "https://origin.example\\@evil.example/",
-        "https://origin.example/a b",
     ],
 )
 def test_a_url_that_is_not_served_from_here_is_refused(api: Gateway, url: str) -> None:
@@ -419,6 +418,13 @@ def test_a_url_that_is_not_served_from_here_is_refused(api: Gateway, url: str) -
 
     assert message.startswith("url: ")
     assert url not in message
+
+
+def test_a_url_with_a_space_is_signed_as_it_is(api: Gateway) -> None:
+    response = order(api, url="https://origin.example/a b")
+
+    assert response.status_code == 200
+    assert fields_of(response.json["data"]["link"])["url"] == "https://origin.example/a b"
 
 
 def test_plain_http_is_refused_unless_it_is_allowed() -> None:

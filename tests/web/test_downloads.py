@@ -168,6 +168,16 @@ def test_auto_redirects_to_a_direct_url_that_says_attachment(
     assert told(response) == "redirect; reason=attachment"
 
 
+def test_auto_redirects_to_an_attachment_whose_name_is_raw_utf_8(
+    upstream_gateway: Gateway, provider: ScriptedServer, origin: ScriptedServer
+) -> None:
+    disposition = 'attachment; filename="кот Åà.png"'.encode().decode("latin-1")
+
+    assert told(upstream_gateway.get(direct(provider, origin, Content_Disposition=disposition))) == (
+        "redirect; reason=attachment"
+    )
+
+
 def test_auto_remembers_the_redirect_and_opens_nothing_at_the_next_click(
     upstream_gateway: Gateway, provider: ScriptedServer, origin: ScriptedServer
 ) -> None:

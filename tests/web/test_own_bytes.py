@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -115,7 +116,19 @@ def test_what_is_no_image_is_refused_and_nothing_is_kept(
     assert gateway.client.get("/api/v1/records/task12345", headers=AUTHORIZED).status_code == 404
 
 
-@pytest.mark.parametrize("name", ["..", "%2e%2e", "a%5Cb.png", "a%00.png", "a%0Ab", "x" * 151, "%ED%A0%80"])
+@pytest.mark.parametrize("name", ["x" * 251 + ".png", "ж" * 125 + "x.png"], ids=["ascii", "cyrillic"])
+def test_a_name_of_255_bytes_is_kept_and_downloaded_under_it(gateway: Gateway, name: str) -> None:
+    assert put(gateway, quote(name)).status_code == 200
+
+    response = fetched(gateway, f"gateway:{quote(name)}")
+
+    assert (response.status_code, len(name.encode())) == (200, 255)
+    assert response.headers["Content-Disposition"].endswith(f"filename*=UTF-8''{quote(name)}") or name.isascii()
+
+
+@pytest.mark.parametrize(
+    "name", ["..", "%2e%2e", "a%5Cb.png", "a%00.png", "a%0Ab", "x" * 256, "%D0%B6" * 128, "%ED%A0%80"]
+)
 def test_a_name_that_plays_tricks_is_refused(gateway: Gateway, tmp_path: Path, name: str) -> None:
     response = put(gateway, name)
 

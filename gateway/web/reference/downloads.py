@@ -63,7 +63,7 @@ _QUERY = (
     Parameter(
         "filename",
         "query",
-        "The name to save the file under.",
+        "The name to save the file under, at most 255 bytes of UTF-8.",
         _NAME,
     ),
     Parameter("id", "query", "The link's own name.", {"type": "string", "pattern": f"^{LINK_ID.pattern}$"}),

@@ -1,6 +1,7 @@
 """Records, for whoever makes images without the provider."""
 
 from gateway.errors import InvalidBody, NotFound, StorageDown, UploadBroken, UploadTooLarge
+from gateway.own_urls import MOST_NAME_BYTES
 from gateway.web.records import RecordBody
 from gateway.web.reference.openapi import JSON, Answer, Content, Operation, Parameter
 from gateway.web.reference.parts import BODY_ERRORS, KEY_ERRORS, RECORD_EXAMPLE, STORE_ERRORS, TASK, success
@@ -17,8 +18,8 @@ _KEPT = Content({JSON: RecordAnswer}, success(RECORD_EXAMPLE))
 _NAME = Parameter(
     "name",
     "path",
-    "The name of the image within the task. It is not `.`, and not `..` either.",
-    {"type": "string", "minLength": 1, "maxLength": 150, "pattern": r"^[^/\\\x00-\x1f\x7f-\x9f\ufffd]+$"},
+    "The name of the image within the task, at most 255 bytes of UTF-8. It is not `.`, and not `..` either.",
+    {"type": "string", "minLength": 1, "maxLength": MOST_NAME_BYTES, "pattern": r"^[^/\\\x00-\x1f\x7f-\x9f\ufffd]+$"},
     "cat.png",
 )
 _ERRORS = (*KEY_ERRORS, NotFound)
