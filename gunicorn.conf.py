@@ -18,6 +18,7 @@ import structlog  # noqa: E402
 from gateway.capacity import raise_file_limit, worker_connections as connections  # noqa: E402
 from gateway.environment import load_settings, lost_at_each_deploy  # noqa: E402
 from gateway.errors import ConfigError, DatabaseDown  # noqa: E402
+from gateway.limits import visitor_of  # noqa: E402
 from gateway.logs import LOGGING, set_up_logs  # noqa: E402
 from gateway.settings import Settings  # noqa: E402
 from gateway.worker.draining import DrainingWorker  # noqa: E402
@@ -39,6 +40,7 @@ workers = _settings.web_concurrency if _settings else 1
 worker_class = DrainingWorker
 DrainingWorker.patience_s = _settings.visitor_timeout_s if _settings else DrainingWorker.patience_s
 DrainingWorker.trusted_proxies = _settings.trusted_proxies if _settings else 0
+DrainingWorker.client_of = staticmethod(visitor_of)  # as the limits count
 worker_connections = connections()
 backlog = 4096  # a connection that finds it full tries again a second later
 keepalive = 5  # above 0, as it is also the deadline for a request's headers

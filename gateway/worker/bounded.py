@@ -20,6 +20,7 @@ from gateway.worker.visitor import VisitorSocket
 
 _PIECE, _LARGE_PIECE = 8192, 2**16
 _LINGER_S = 1.0
+_LONGEST_ADDRESS = 128  # letters of one as a proxy writes it; more would make a large cache of them
 
 gevent.config.track_greenlet_tree = False  # where each greenlet came from is 1 KB that nobody reads
 
@@ -33,10 +34,12 @@ class BoundedWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no type
     Class attributes:
         patience_s: how long a visitor may make the worker wait.
         trusted_proxies: how many proxies in front add to ``X-Forwarded-For``.
+        client_of: gives for an address the client that it is counted as; each address by itself, unless set.
     """
 
     patience_s: float = 30
     trusted_proxies: int = 0
+    client_of: Callable[[str], str] = str
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (gunicorn's own)
         super().__init__(*args, **kwargs)
@@ -137,12 +140,13 @@ class BoundedWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no type
             raise StopIteration
 
     def _client(self, req: Any, addr: Any) -> str:  # noqa: ANN401 (gunicorn's request, an address of any family)
-        """Whose request it is: the address that the trusted proxies tell, or that of the connection."""
+        """Whose request it is: by the address that the trusted proxies tell, or by that of the connection."""
+        address = addr[0] if isinstance(addr, tuple) else ""
         if self.trusted_proxies:
             forwarded = ",".join(value for name, value in req.headers if name == "X-FORWARDED-FOR").split(",")
             if len(forwarded) >= self.trusted_proxies:
-                return forwarded[-self.trusted_proxies].strip()
-        return addr[0] if isinstance(addr, tuple) else ""
+                address = forwarded[-self.trusted_proxies].strip()
+        return self.client_of(address[:_LONGEST_ADDRESS])
 
 
 def _linger(client: VisitorSocket) -> None:

@@ -127,3 +127,25 @@ def test_a_head_of_more_than_32_kb_is_refused_before_it_ends(live: LiveGateway, 
 
     assert answer.startswith(b"HTTP/1.1 431")
     assert took_s < PROMPT_S
+
+
+def test_the_addresses_of_one_ipv6_subscriber_are_one_client(tmp_path: Path) -> None:
+    """One client may keep four requests of 32 connections waiting: the oldest of more is ended."""
+    with small_gateway(tmp_path, trusted_proxies="1") as gateway, ExitStack() as crowd:
+        told = urlsplit(callback_url(gateway))
+        request = unfinished_callback(f"{told.path}?{told.query}")
+
+        def client(address: str) -> socket.socket:
+            field = f"X-Forwarded-For: {address}\r\nContent-Length".encode()
+            return crowd.enter_context(client_of(gateway, request.replace(b"Content-Length", field)))
+
+        other = client("2001:db8:0:2::1")
+        first = client("2001:db8:0:1::1")
+        for number in range(2, 6):
+            client(f"2001:db8:0:1::{number}")
+        cut = is_cut(first)
+        other.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            other.recv(64)
+
+    assert cut
