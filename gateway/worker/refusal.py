@@ -35,7 +35,9 @@ _REFUSALS: tuple[tuple[type[Exception], int, str], ...] = (
     (ParseException, 400, "the message is malformed"),
 )
 _PATH = re.compile(rb"[A-Z]{3,20} (/[\x21-\x3e\x40-\x7e]{0,2047})")
-_FIELD = re.compile(rb"(?im)^(accept|accept-language|sec-fetch-dest|sec-fetch-mode|x-forwarded-for|x-request-id):(.*)$")
+_FIELDS = frozenset(
+    {"ACCEPT", "ACCEPT-LANGUAGE", "SEC-FETCH-DEST", "SEC-FETCH-MODE", "X-FORWARDED-FOR", "X-REQUEST-ID"}
+)
 _VALUE = re.compile(rb"[\t\x20-\x7e]{0,1024}")
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]*)?")
 
@@ -88,9 +90,10 @@ class RefusedRequest:
         self.method = "HEAD" if head.startswith(b"HEAD ") else "GET"
         self.path = self.uri = line[1].decode("ascii") if line else "/"
         self.query = ""
-        fields = ((name, value.strip(b" \t\r")) for name, value in _FIELD.findall(head))
+        fields = (line.partition(b":") for line in head.split(b"\n"))
+        told = ((name.decode("latin-1").upper(), value.strip(b" \t\r")) for name, _, value in fields)
         self.headers = [
-            (name.decode("ascii").upper(), value.decode("ascii")) for name, value in fields if _VALUE.fullmatch(value)
+            (name, value.decode("ascii")) for name, value in told if name in _FIELDS and _VALUE.fullmatch(value)
         ]
         self.body = BytesIO()
 
