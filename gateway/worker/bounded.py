@@ -73,7 +73,7 @@ class BoundedWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no type
             self._discard_body(req)
         except StopIteration:  # the connection is closed
             if getattr(req.body.reader, "length", None) != 0:
-                _linger(sock)
+                self._linger(sock)
             raise
         finally:
             sock.end_request()
@@ -118,7 +118,7 @@ class BoundedWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no type
             response.close()
         finally:
             body.close()
-        _linger(client)
+        self._linger(client)
 
     def _discard_body(self, req: Any) -> None:  # noqa: ANN401 (gunicorn's request)
         """Read what the application left of a body, as the next request begins behind it.
@@ -148,10 +148,12 @@ class BoundedWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no type
                 address = forwarded[-self.trusted_proxies].strip()
         return self.client_of(address[:_LONGEST_ADDRESS])
 
-
-def _linger(client: VisitorSocket) -> None:
-    """Read on for a moment after the answer: to close amid a body resets, and the client may lose the answer."""
-    with suppress(OSError), gevent.Timeout(_LINGER_S, exception=False):
-        client.shutdown(SHUT_WR)
-        while client.recv(_LARGE_PIECE):
-            pass
+    def _linger(self, client: VisitorSocket) -> None:
+        """Read on for a moment after the answer: to close amid a body resets, and the client may lose the answer."""
+        with self._connections.reading_on() as allowed:
+            if not allowed:
+                return
+            with suppress(OSError), gevent.Timeout(_LINGER_S, exception=False):
+                client.shutdown(SHUT_WR)
+                while client.recv(_LARGE_PIECE):
+                    pass

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _RESERVE = 0.05
 _HELD = 0.25
 _HELD_BY_ONE_CLIENT = 0.125
+_READ_ON = 0.05
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
@@ -32,9 +33,11 @@ class Connections:
         self._idle: OrderedDict[VisitorSocket, None] = OrderedDict()
         self._held: OrderedDict[VisitorSocket, None] = OrderedDict()
         self._held_by: Counter[str] = Counter()
+        self._read_on = 0
         self._most_open = int(most * (1 - _RESERVE))
         self._most_held = max(4, int(most * _HELD))
         self._most_held_by_one = max(2, int(most * _HELD_BY_ONE_CLIENT))
+        self._most_read_on = max(2, int(most * _READ_ON))
 
     def opened(self) -> None:
         """Count a connection; when connections are scarce, end another one."""
@@ -72,6 +75,18 @@ class Connections:
             yield
         finally:
             self._forget(connection)
+
+    @contextmanager
+    def reading_on(self) -> Iterator[bool]:
+        """Count a connection that is read after its last answer; gives whether it may be, or there are too many.
+
+        What a client sends after it was refused is for nobody: in a flood, reading it takes others' turns.
+        """
+        self._read_on += 1
+        try:
+            yield self._read_on <= self._most_read_on
+        finally:
+            self._read_on -= 1
 
     def _reset(self, connection: "VisitorSocket") -> None:
         """End a connection so that its client sees a broken transfer, and the kernel keeps nothing of it."""

@@ -77,3 +77,13 @@ def test_while_there_is_room_nothing_is_ended() -> None:
             connections.opened()
 
     assert not waits.ended
+
+
+def test_of_many_connections_that_were_refused_only_a_few_are_read_on() -> None:
+    connections = Connections(40)
+    with ExitStack() as refused:
+        allowed = [refused.enter_context(connections.reading_on()) for _ in range(4)]
+    with connections.reading_on() as later:
+        assert later
+
+    assert allowed == [True, True, False, False]
