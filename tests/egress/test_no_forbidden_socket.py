@@ -217,7 +217,7 @@ def by_location_of_direct_url(stage: Stage, url: str) -> Outcome:
 
 WAYS: dict[str, tuple[Way, set[str]]] = {
     # A host in characters that only normalisation turns into letters is not sent for at all: origin_failed.
-    "link": (by_link, {"link_invalid", "origin_not_allowed", "origin_unsafe", "origin_failed"}),
+    "link": (by_link, {"link_invalid", "link_damaged", "origin_not_allowed", "origin_unsafe", "origin_failed"}),
     "direct-url": (by_direct_url, {"direct_url_refused", "origin_unsafe", "provider_garbled"}),
     # "https:127.0.0.1" and "/127.0.0.1" are paths on the server itself, which does not have them.
     "location": (by_location, {"origin_unsafe", "file_not_found", "origin_failed"}),
@@ -225,6 +225,7 @@ WAYS: dict[str, tuple[Way, set[str]]] = {
 }
 STATUS = {
     "link_invalid": 403,
+    "link_damaged": 403,
     "origin_not_allowed": 403,
     "origin_unsafe": 502,
     "direct_url_refused": 502,

@@ -24,7 +24,7 @@ TASK = "task12345"
 
 # What a program prints when it went well.
 PRINTS = {
-    "POST /api/v1/links": "/download/task12345?url=",
+    "POST /api/v1/links": "/download/task12345/cat.png?url=",
     "GET /download/{task_id}": "",
     "POST /api/v1/gpt4o-image/download-url": "/files/",
     "GET /api/v1/gpt4o-image/record-info": "SUCCESS",
