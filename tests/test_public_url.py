@@ -110,7 +110,7 @@ def test_the_command_line_warns_of_relative_links(command: tuple[str, ...], valu
 def test_a_signed_link_stands_alone_on_standard_output() -> None:
     result = Gateway(make_settings()).app.test_cli_runner().invoke(args=("links", "sign", "task12345", URL))
 
-    assert result.stdout.startswith("/download/task12345?")
+    assert result.stdout.startswith("/download/task12345/cat.png?")
     assert result.stdout.count("\n") == 1
     assert RELATIVE_LINKS in result.stderr
 

@@ -14,6 +14,8 @@ _HTML_AMPERSANDS = re.compile(r"(?:amp;)+")
 _QUOTED_PRINTABLE = re.compile(
     rb"(?:^|&)(?:amp;)*(?:(?:url|expires|mode|filename|id|sig)=3D|(?:expires|mode|id|sig)=[^&]*=)"
 )
+_BROKEN_LINE = re.compile(rb"[\x00-\x1f]")
+_WITHOUT_SPACE = re.compile(rb"(?:^|&)(?:amp;)*(?:url|expires|mode|id|sig)=([^&]*)")  # a file name may well hold one
 _WHITE_SPACE = re.compile(rb"[\x00-\x20]")
 _ENCODED_TWICE = re.compile(rb"(?:^|&)(?:amp;)*url=https?%253A", re.IGNORECASE)
 
@@ -44,5 +46,8 @@ def looks_damaged(path_segment: str, query: bytes) -> bool:
         _QUOTED_PRINTABLE.search(query)
         or _ENCODED_TWICE.search(query)
         or _WHITE_SPACE.search(path_segment.encode("utf-8", "replace"))
-        or _WHITE_SPACE.search(unquote_to_bytes(query.replace(b"+", b" ")))
+        or _BROKEN_LINE.search(unquote_to_bytes(query))
+        or any(
+            _WHITE_SPACE.search(unquote_to_bytes(value)) for value in _WITHOUT_SPACE.findall(query.replace(b"+", b" "))
+        )
     )

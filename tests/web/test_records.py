@@ -292,7 +292,7 @@ def test_a_body_that_is_too_large_is_413(gateway: Gateway) -> None:
     assert call(gateway, "PUT", body=b" " * 70_000).status_code == 413
 
 
-@pytest.mark.parametrize("task_id", ["..", "a b", "-x", "x" * 129, "%2e%2e%2fetc"])
+@pytest.mark.parametrize("task_id", ["..", "a b", ".x", "x" * 129, "%2e%2e%2fetc"])
 def test_an_odd_task_id_is_no_record(gateway: Gateway, task_id: str) -> None:
     assert call(gateway, "PUT", task_id, {"status": "SUCCESS"}).status_code in {404, 405}
 
