@@ -2,6 +2,7 @@
 
 import secrets
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
 from flask import Blueprint, Response
@@ -73,20 +74,22 @@ def _order(body: bytes) -> LinkOrder:
     try:
         return LinkOrder.model_validate_json(body)
     except ValidationError as invalid:
-        raise InvalidBody(told(invalid)) from None
+        raise InvalidBody(told(invalid, LinkOrder)) from None
 
 
-def told(invalid: ValidationError) -> str:
-    """What is wrong with a body: each field and its remedy, never a value."""
-    return "; ".join(_told(error) for error in invalid.errors(include_url=False))
+def told(invalid: ValidationError, model: type[BaseModel]) -> str:
+    """What is wrong with a body of ``model``: each field and its remedy, never a value."""
+    names = [field.alias or name for name, field in model.model_fields.items()]
+    return "; ".join(_told(error, names) for error in invalid.errors(include_url=False))
 
 
-def _told(error: Any) -> str:  # noqa: ANN401 (pydantic's ErrorDetails)
+def _told(error: Any, names: list[str]) -> str:  # noqa: ANN401 (pydantic's ErrorDetails)
     field = ".".join(str(part) for part in error["loc"])
     if error["type"] == "json_invalid":
         return "the body is not JSON"
     if error["type"] == "extra_forbidden":
-        return f"{field[:64]}: there is no such field"
+        near = get_close_matches(field[:64], names, n=1)
+        return f"{field[:64]}: there is no such field" + (f"; did you mean {near[0]}?" if near else "")
     if error["type"] == "missing":
         return f"{field}: is missing"
     return f"{field}: {error['msg'].replace('Input should be', 'must be')}" if field else "the body must be an object"

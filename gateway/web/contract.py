@@ -75,6 +75,6 @@ def _asked(body: bytes) -> Link:
     except FieldFault as fault:
         raise InvalidBody(str(fault)) from None
     except ValidationError as invalid:
-        raise InvalidBody(told(invalid)) from None
+        raise InvalidBody(told(invalid, DownloadUrlOrder)) from None
     except (ValueError, RecursionError):
         raise InvalidBody("the body is not JSON") from None

@@ -134,7 +134,7 @@ def _parsed(body: bytes) -> RecordBody:
     try:
         return RecordBody.model_validate_json(body)
     except ValidationError as invalid:
-        raise InvalidBody(told(invalid)) from None
+        raise InvalidBody(told(invalid, RecordBody)) from None
 
 
 def _check_result(number: int, url: str) -> None:

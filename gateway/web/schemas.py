@@ -76,7 +76,7 @@ class Refusal(_Answer):
 class LinkMinted(_Answer):
     """A new link."""
 
-    id: str = Field(description="The link's own name, under which it is counted and can be revoked.")
+    id: str = Field(description="The link's own name, which is part of the link.")
     link: str = Field(
         description="What to put into a plain `<a href>`. A path, while the operator has set no public URL.",
         examples=[LINK_EXAMPLE],
