@@ -12,6 +12,7 @@ from gateway.links.signed import KeyRing
 from gateway.records import callback
 from gateway.records.callback import Callbacks
 from gateway.records.holdings import Holdings
+from gateway.records.published_urls import PublishedUrls
 from gateway.records.shelf import Shelf
 from gateway.records.stored import SqlRecords
 from gateway.records.sweep import Sweep
@@ -37,6 +38,7 @@ class OwnStore:
     holdings: Holdings
     callbacks: Callbacks
     files: FileLinks
+    published: PublishedUrls
     sweep: Sweep
     resolver: StoreResolver
 
@@ -73,6 +75,7 @@ def build_own_store(
         holdings=holdings,
         callbacks=callbacks,
         files=file_links,
+        published=PublishedUrls(index, file_links, settings.public_url, settings.record_days),
         sweep=Sweep(shelf),
         resolver=StoreResolver(shelf, door, client, guard, holdings.let_go_if_gone),
     )

@@ -26,11 +26,21 @@ class FileLinks:
         self._base_url = base_url
         self._clock = clock
 
-    def mint(self, digest: str, name: str) -> str:
-        """Make the URL of an object under a file name."""
-        expires = int(self._clock()) + LIFE_S
+    def mint(self, digest: str, name: str, expires: int | None = None) -> str:
+        """Make the URL of an object under a file name.
+
+        Args:
+            digest: of the object.
+            name: of the saved file.
+            expires: Unix seconds; None for 1200 s from now.
+        """
+        expires = int(self._clock()) + LIFE_S if expires is None else expires
         signature = self._ring.sign(_message(digest, name, str(expires)))
         return f"{self._base_url}/files/{digest}/{quote(name, safe='')}?expires={expires}&sig={signature}"
+
+    def is_authentic(self, digest: str, name: str, expires: str, signature: str) -> bool:
+        """Whether we signed a URL with these parts, also when it has expired."""
+        return bool(EXPIRES.fullmatch(expires)) and self._ring.verify(_message(digest, name, expires), signature)
 
     def verify(self, digest: str, name: str, expires: str, signature: str) -> None:
         """Check a URL's parts.
@@ -39,8 +49,7 @@ class FileLinks:
             LinkInvalid: forged or malformed.
             LinkExpired: authentic, and over.
         """
-        authentic = self._ring.verify(_message(digest, name, expires), signature)
-        if not EXPIRES.fullmatch(expires) or not authentic:
+        if not self.is_authentic(digest, name, expires, signature):
             raise LinkInvalid("file link does not match")
         if int(expires) < self._clock():
             raise LinkExpired(f"expired at {expires}")

@@ -39,14 +39,19 @@ class Record:
     error_message: str | None = None
     swept: bool = False
 
-    def to_wire(self) -> dict[str, Any]:
-        """The provider's form of a record, as ``record-info`` answers it."""
+    def to_wire(self, result_urls: list[str] | None = None) -> dict[str, Any]:
+        """The provider's form of a record, as ``record-info`` answers it.
+
+        Args:
+            result_urls: the URLs to show in place of the record's own.
+        """
+        urls = list(self.result_urls or ()) if result_urls is None else result_urls
         done = self.status == "SUCCESS"
         return {
             "taskId": self.task_id,
             "paramJson": "{}",
             "completeTime": self.completed_at,
-            "response": None if self.result_urls is None else {"resultUrls": list(self.result_urls)},
+            "response": None if self.result_urls is None else {"resultUrls": urls},
             "successFlag": _FLAGS[self.status],
             "status": self.status,
             "errorCode": self.error_code,

@@ -49,11 +49,12 @@ def mint_link() -> Response:
     admitted("links")
     gateway = services()
     order = _order(whole_body())
+    url = gateway.own.published.original(order.task_id, order.url) if gateway.own else order.url
     expires = gateway.signer.expiry(order.expires_in)
     link_id = secrets.token_urlsafe(9)
     try:
-        href = gateway.signer.href(Link(order.task_id, order.url, expires, order.mode, order.filename, link_id))
-        gateway.guard.admit(order.url)
+        href = gateway.signer.href(Link(order.task_id, url, expires, order.mode, order.filename, link_id))
+        gateway.guard.admit(url)
     except FieldFault as fault:
         raise InvalidBody(f"{_WIRE_NAMES.get(fault.field, fault.field)}: {fault.remedy}") from None
     except OriginNotAllowed as refused:

@@ -61,17 +61,19 @@ def record_info() -> Response:
     gateway = services()
     if gateway.infos is not None:
         return contract_envelope(gateway.infos.find(task_id))
-    record = gateway.own.records.find(task_id) if gateway.own else None
-    if record is None:
+    own = gateway.own
+    record = own.records.find(task_id) if own else None
+    if own is None or record is None:
         raise RecordNotFound("no record")
-    return contract_envelope(record.to_wire())
+    return contract_envelope(record.to_wire(own.published.of(record)))
 
 
 def _asked(body: bytes) -> Link:
     try:
         # json takes more than pydantic's parser does (UTF-16, for one), and callers may count on it.
         order = DownloadUrlOrder.model_validate(json.loads(body))
-        return Link(order.task_id, order.url)
+        own = services().own
+        return Link(order.task_id, own.published.original(order.task_id, order.url) if own else order.url)
     except FieldFault as fault:
         raise InvalidBody(str(fault)) from None
     except ValidationError as invalid:

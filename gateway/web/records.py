@@ -1,11 +1,22 @@
 """Our own records under /api/v1/records, for whoever generates images without the provider."""
 
+import re
 import sys
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
 
 from flask import Blueprint, Response, request
-from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictInt,
+    StrictStr,
+    ValidationError,
+    WithJsonSchema,
+)
 
 from gateway.errors import InvalidBody, NotFound, OriginNotAllowed
 from gateway.links.link import TASK_ID
@@ -23,6 +34,34 @@ if TYPE_CHECKING:
 blueprint = Blueprint("records", __name__, url_prefix="/api/v1/records")
 
 
+def _unix_ms(value: object) -> object:
+    """Read a time: an integral number is Unix milliseconds, a text is RFC 3339."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if not isinstance(value, str):
+        return value
+    if not _RFC_3339.fullmatch(value):
+        raise ValueError("must be Unix milliseconds, or a time like 2026-11-28T06:00:00Z (RFC 3339)")
+    return int(datetime.fromisoformat(value.upper()).timestamp() * 1000)
+
+
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_MOST_MS = 2**53
+CreatedAt = Annotated[
+    StrictInt,
+    Field(ge=0, lt=_MOST_MS),
+    BeforeValidator(_unix_ms),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 0, "exclusiveMaximum": _MOST_MS},
+                {"type": "string", "format": "date-time"},
+            ]
+        }
+    ),
+]
+
+
 class RecordBody(BaseModel):
     """The body of ``PUT /api/v1/records/<task_id>``. Unknown fields are ignored."""
 
@@ -32,10 +71,11 @@ class RecordBody(BaseModel):
     result_urls: Annotated[list[StrictStr], Field(max_length=MOST_RESULTS)] | None = Field(
         None,
         alias="resultUrls",
-        description="Where its images were published, on hosts that the gateway serves from. Null: it has no result.",
+        description="Where its images were published: absolute URLs on hosts (of at most 253 "
+        "characters) that the gateway serves from; any other is refused with 422. Null: it has no result.",
     )
-    created_at: Annotated[StrictInt, Field(ge=0, lt=2**53)] | None = Field(
-        None, alias="createdAt", description="When it was created, in Unix milliseconds. Null: now."
+    created_at: CreatedAt | None = Field(
+        None, alias="createdAt", description="When it was created: Unix milliseconds, or RFC 3339 text. Null: now."
     )
 
 

@@ -1,0 +1,63 @@
+"""The URLs under which clients of the contract see images that were uploaded here.
+
+Inside, such an image is ``gateway:<name>``. A client fetches whatever ``record-info`` lists, so it is shown a signed
+URL of ours, valid as long as the record is, and ``download-url`` takes either form.
+"""
+
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from gateway.links.files import FileLinks
+from gateway.own_urls import SCHEME, is_own, own_url
+from gateway.records.record import DAY_MS, Record
+from gateway.storage.index import ObjectIndex
+
+
+class PublishedUrls:
+    """Translates between the two forms.
+
+    Args:
+        index: which object holds which image.
+        files: signs URLs of objects.
+        base_url: our public URL; empty makes paths, which the gateway warns of when it starts.
+        days: how long a record is kept.
+    """
+
+    def __init__(self, index: ObjectIndex, files: FileLinks, base_url: str, days: int) -> None:
+        self._index = index
+        self._files = files
+        self._base_url = base_url
+        self._days = days
+
+    def of(self, record: Record) -> list[str]:
+        """The result URLs of a record, each one that can be fetched.
+
+        Raises:
+            DatabaseDown: an uploaded image could not be looked up.
+        """
+        expires = (record.created_at + self._days * DAY_MS) // 1000
+        return [self._published(record.task_id, url, expires) for url in record.result_urls or ()]
+
+    def original(self, task_id: str, url: str) -> str:
+        """The URL under which the record lists an image: ``gateway:<name>`` for a URL of ours, else ``url`` itself.
+
+        Raises:
+            DatabaseDown: the image could not be looked up.
+        """
+        path = url.removeprefix(self._base_url)
+        parts = urlsplit(path)
+        segments = parts.path.split("/")
+        if parts.scheme or parts.netloc or len(segments) != 4 or segments[:2] != ["", "files"]:
+            return url
+        digest, name, query = segments[2], unquote(segments[3]), parse_qs(parts.query)
+        expires, signature = (query.get(field, [""])[0] for field in ("expires", "sig"))
+        if not self._files.is_authentic(digest, name, expires, signature):
+            return url
+        original = own_url(name)
+        stored = self._index.find(task_id, original)
+        return original if stored is not None and stored.digest == digest else url
+
+    def _published(self, task_id: str, url: str, expires: int) -> str:
+        stored = self._index.find(task_id, url) if is_own(url) else None
+        if stored is None:
+            return url
+        return self._files.mint(stored.digest, unquote(url.removeprefix(SCHEME)), expires)
