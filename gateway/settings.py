@@ -26,6 +26,7 @@ from gateway.setting_types import (
 __all__ = ["PREFIX", "RELATIVE_LINKS", "Bucket", "Settings", "make_printable", "variable"]
 
 PREFIX = "GATEWAY_"
+PROVIDER_DAYS = 14  # so long the provider keeps the record of a task (its contract)
 RELATIVE_LINKS = (
     "GATEWAY_PUBLIC_URL is not set, so links are paths without a host; set it to the address at which visitors reach "
     "the gateway, for example https://dl.example.com"
@@ -150,6 +151,13 @@ class Settings(BaseSettings):
     def warnings(self) -> tuple[str, ...]:
         """What these settings allow but rarely mean; each text names the setting and the remedy."""
         return () if self.public_url else (RELATIVE_LINKS,)
+
+    def warnings_of_life(self, life_s: int) -> tuple[str, ...]:
+        """What is wrong with a link of this life, in seconds: it may outlive the record that it needs."""
+        days = {"store": self.record_days, "upstream": PROVIDER_DAYS}.get(self.resolver)
+        if days is None or life_s <= days * 86_400:
+            return ()
+        return (f"the link outlives its record, which is kept for {days} days after the task; make expiresIn shorter",)
 
     def masked(self) -> dict[str, str]:
         """The effective settings by the name in the environment, ready to print: secrets are only counted."""

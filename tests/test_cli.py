@@ -103,7 +103,7 @@ def test_sign_begins_the_link_with_the_public_url() -> None:
         (("task12345", URL, "--filename", "a\tb"), "filename: must not hold a control character"),
         (("task12345", URL, "--mode", "zip"), "'zip' is not one of 'auto', 'redirect', 'stream'"),
         (("task12345", URL, "--expires-in", "0"), "0 is not in the range"),
-        (("task12345", URL, "--expires-in", "9" * 11), "expires: must be Unix seconds"),
+        (("task12345", URL, "--expires-in", "9" * 11), "is not in the range 60<=x<=2592000"),
         (("task12345",), "Missing argument 'URL'"),
     ],
     ids=[

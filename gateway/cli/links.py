@@ -7,7 +7,7 @@ from flask.cli import AppGroup
 
 from gateway.cli.state import services, settings
 from gateway.errors import GatewayError, OriginNotAllowed
-from gateway.links.link import MODES, FieldFault, Mode
+from gateway.links.link import LONGEST_LIFE_S, MODES, SHORTEST_LIFE_S, FieldFault, Mode
 
 group = AppGroup("links", help="Sign and explain links.")
 
@@ -17,7 +17,9 @@ group = AppGroup("links", help="Sign and explain links.")
 @click.argument("url")
 @click.option("--mode", type=click.Choice(MODES), help="How to deliver; the gateway chooses when it is left out.")
 @click.option("--filename", help="The name of the saved file.")
-@click.option("--expires-in", type=click.IntRange(1), help="Life of the link, in seconds.")
+@click.option(
+    "--expires-in", type=click.IntRange(SHORTEST_LIFE_S, LONGEST_LIFE_S), help="Life of the link, in seconds."
+)
 def sign(task: str, url: str, mode: Mode | None, filename: str | None, expires_in: int | None) -> None:
     """Print a signed link to the image at URL, made by TASK."""
     gateway = services()
@@ -27,8 +29,9 @@ def sign(task: str, url: str, mode: Mode | None, filename: str | None, expires_i
     except FieldFault as fault:
         raise click.UsageError(str(fault)) from None
     except OriginNotAllowed as refused:
-        raise click.UsageError(f"url: {refused.reason}") from None
-    for warning in settings().warnings:
+        raise click.UsageError(f"url: {refused.advice}") from None
+    life_s = settings().page_link_lifetime_s if expires_in is None else expires_in
+    for warning in (*settings().warnings, *settings().warnings_of_life(life_s)):
         click.echo(f"warning: {warning}", err=True)
     click.echo(link)
 

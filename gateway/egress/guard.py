@@ -67,7 +67,7 @@ class Guard:
         if self._is_own(origin):
             raise OriginNotAllowed("names this gateway itself")
         if not self._listed(origin):
-            raise OriginNotAllowed(_unlisted(origin))
+            raise OriginNotAllowed(_unlisted(origin), "list it in GATEWAY_ORIGIN_HOSTS")
         if self.zone(origin) is Zone.PUBLIC and self._is_unlisted_special_use(origin):
             raise OriginNotAllowed("names a host of a private network")
         if self.zone(origin) is Zone.PUBLIC and origin.scheme == "http" and not self._allow_http:

@@ -12,7 +12,7 @@ class ImageNotFound(ProviderError):
     contract = (404, "The requested resource or endpoint does not exist")
     code = "image_not_found"
     status = HTTPStatus.NOT_FOUND
-    public = "The image provider does not have this image."
+    public = "This image does not exist."
 
 
 class ImageRejected(ProviderError):
@@ -21,7 +21,7 @@ class ImageRejected(ProviderError):
     contract = VALIDATION_FAILED
     code = "image_rejected"
     status = HTTPStatus.NOT_FOUND
-    public = "The image provider does not accept this image for this task."
+    public = "This image does not belong to this task."
 
 
 class RecordNotFound(ProviderError):
@@ -30,7 +30,7 @@ class RecordNotFound(ProviderError):
     contract = (422, "record is null")
     code = "record_not_found"
     status = HTTPStatus.NOT_FOUND
-    public = "The image provider does not know this task."
+    public = "This task is not known."
 
 
 class RecordTooOld(ProviderError):
@@ -85,7 +85,7 @@ class ImageUnavailable(ProviderError):
     contract = FETCH_FAILED
     code = "image_unavailable"
     status = HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS
-    public = "The image provider could not fetch the image; access to it may be limited."
+    public = "The image could not be fetched; access to it may be limited."
 
 
 class NotAnImage(ProviderError):

@@ -57,9 +57,14 @@ class OriginNotAllowed(LinkError):
     status = HTTPStatus.FORBIDDEN
     public = "This gateway does not serve files from there."
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, remedy: str = "") -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason, self.remedy = reason, remedy
+
+    @property
+    def advice(self) -> str:
+        """The reason and the remedy, for callers who may change the settings or ask for it."""
+        return f"{self.reason}; {self.remedy}" if self.remedy else self.reason
 
     @property
     def detail(self) -> str:

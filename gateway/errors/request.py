@@ -81,6 +81,15 @@ class NotFound(RequestError):
     status = HTTPStatus.NOT_FOUND
     public = "There is nothing at this address."
 
+    def __init__(self, reason: str = "", *, opened_by: str = "") -> None:
+        super().__init__(reason or self.public)
+        self.opened_by = opened_by
+
+    @property
+    def detail(self) -> str:
+        """Which setting opens a call that this gateway does not serve."""
+        return f"This gateway does not serve this call; {self.opened_by} opens it." if self.opened_by else self.public
+
 
 class MethodNotAllowed(RequestError):
     """The address exists, but not for this method."""

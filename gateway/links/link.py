@@ -7,6 +7,8 @@ from typing import Literal, get_args
 Mode = Literal["auto", "redirect", "stream"]
 MODES: tuple[str, ...] = get_args(Mode)
 LONGEST_URL = 2048
+SHORTEST_LIFE_S = 60  # of a link that is minted by the API or the command line
+LONGEST_LIFE_S = 30 * 24 * 3600
 LONGEST_FILENAME = 255
 # RFC 3986's pchar without escapes, which every program carries in a path unharmed. The contract sets no form.
 TASK_ID = re.compile(r"[A-Za-z0-9_~!$&'()*+,;=:@-][A-Za-z0-9_.~!$&'()*+,;=:@-]{0,127}")

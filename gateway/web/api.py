@@ -9,7 +9,7 @@ from flask import Blueprint, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.errors import InvalidBody, OriginNotAllowed
-from gateway.links.link import FieldFault, Link, Mode
+from gateway.links.link import LONGEST_LIFE_S, SHORTEST_LIFE_S, FieldFault, Link, Mode
 from gateway.web.auth import admitted
 from gateway.web.bodies import whole_body
 from gateway.web.responses import envelope
@@ -17,8 +17,6 @@ from gateway.web.schemas import FileName, ImageUrl, LinkMinted, TaskId
 from gateway.web.state import services, settings
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
-SHORTEST_LIFE_S = 60
-LONGEST_LIFE_S = 30 * 24 * 3600
 
 
 class LinkOrder(BaseModel):
@@ -50,7 +48,8 @@ def mint_link() -> Response:
     gateway = services()
     order = _order(whole_body())
     url = gateway.own.published.original(order.task_id, order.url) if gateway.own else order.url
-    expires = gateway.signer.expiry(order.expires_in)
+    life_s = settings().page_link_lifetime_s if order.expires_in is None else order.expires_in
+    expires = gateway.signer.expiry(life_s)
     link_id = secrets.token_urlsafe(9)
     try:
         href = gateway.signer.href(Link(order.task_id, url, expires, order.mode, order.filename, link_id))
@@ -58,12 +57,12 @@ def mint_link() -> Response:
     except FieldFault as fault:
         raise InvalidBody(f"{_WIRE_NAMES.get(fault.field, fault.field)}: {fault.remedy}") from None
     except OriginNotAllowed as refused:
-        raise InvalidBody(f"url: {refused.reason}") from None
+        raise InvalidBody(f"url: {refused.advice}") from None
     minted = LinkMinted(
         id=link_id,
         link=href,
         expires_at=datetime.fromtimestamp(expires, UTC),
-        warnings=list(settings().warnings),
+        warnings=[*settings().warnings, *settings().warnings_of_life(life_s)],
     )
     return envelope(minted.model_dump(mode="json", by_alias=True, exclude_defaults=True))
 

@@ -21,7 +21,7 @@ def callback() -> Response:
     """
     own = services().own
     if own is None:
-        raise NotFound("no records here")
+        raise NotFound("no store", opened_by="GATEWAY_RESOLVER=store")
     proof = Proof(
         token=request.args.get("token", ""),
         timestamp=request.headers.get("X-Webhook-Timestamp", ""),

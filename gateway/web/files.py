@@ -31,7 +31,7 @@ def file(gateway: Services, ask: Ask, query: bytes, digest: str, name: str) -> t
     """
     own = gateway.own
     if own is None:
-        raise NotFound("no store")
+        raise NotFound("no store", opened_by="GATEWAY_RESOLVER=store")
     _verify(own, query, digest, name)
     stored = own.index.by_digest(digest)
     if stored is None:

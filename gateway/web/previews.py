@@ -22,8 +22,9 @@ def is_previewer(environ: dict[str, Any]) -> bool:
 
     A navigation (Fetch Metadata) is a person's, whatever the agent: browsers inside chat apps bear the app's name too.
     """
-    agent = environ.get("HTTP_USER_AGENT", "")
-    return _is_listed(agent[:LONGEST_AGENT]) and environ.get("HTTP_SEC_FETCH_MODE") != "navigate"
+    if environ.get("HTTP_SEC_FETCH_MODE") == "navigate":
+        return False
+    return _is_listed(environ.get("HTTP_USER_AGENT", "")[:LONGEST_AGENT])
 
 
 @lru_cache(maxsize=1024)

@@ -165,8 +165,10 @@ def _own_store(task_id: str) -> "OwnStore":
     """The store, for a caller with a key, and a task id that can be in a link."""
     admitted("records")
     own = services().own
-    if own is None or not TASK_ID.fullmatch(task_id):
-        raise NotFound("no such task id, or no records here")
+    if own is None:
+        raise NotFound("no store", opened_by="GATEWAY_RESOLVER=store")
+    if not TASK_ID.fullmatch(task_id):
+        raise NotFound("no task can have this id")
     return own
 
 
@@ -184,4 +186,4 @@ def _check_result(number: int, url: str) -> None:
     try:
         services().guard.admit(url)
     except OriginNotAllowed as refused:
-        raise InvalidBody(f"resultUrls.{number}: {refused.reason}") from None
+        raise InvalidBody(f"resultUrls.{number}: {refused.advice}") from None

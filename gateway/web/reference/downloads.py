@@ -139,7 +139,8 @@ OPERATIONS = (
         path="/files/{digest}/{name}",
         tag=TAG,
         summary="Fetch from a direct URL of ours",
-        description="The direct URLs that the `store` resolver gives out; each is good for 20 minutes.",
+        description="The direct URLs that the `store` resolver gives out; each is good for 20 minutes. "
+        "`GATEWAY_RESOLVER=store` opens this call.",
         parameters=[
             Parameter("digest", "path", "Which object.", {"type": "string", "pattern": "^[0-9a-f]{64}$"}, _DIGEST),
             Parameter("name", "path", "The name to save it under.", _NAME, "cat.png"),

@@ -10,7 +10,7 @@ from gateway.web.schemas import OWN_URL_EXAMPLE, URL_EXAMPLE, DoneAnswer, FileAn
 
 TAG = "Records"
 ABOUT = """With its `store` resolver the gateway needs no provider: it keeps records of tasks, and serves the images
-that they name. With another resolver these calls answer 404."""
+that they name. With another resolver these calls answer 404; `GATEWAY_RESOLVER=store` opens them."""
 PATH = "/api/v1/records/{task_id}"
 
 _OWN_RECORD_EXAMPLE = RECORD_EXAMPLE | {"response": {"resultUrls": [OWN_URL_EXAMPLE]}}
