@@ -162,6 +162,8 @@ def test_every_error_is_told_of_some_call() -> None:
         errors.MalformedRequest,  # and what the server refuses before the framework
         errors.UriTooLong,
         errors.HeadersTooLarge,
+        errors.LinkRevoked,  # no call revokes a link, or limits its downloads
+        errors.LinkUsedUp,
     }
 
 

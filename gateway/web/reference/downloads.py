@@ -8,6 +8,8 @@ from gateway.errors import (
     LinkError,
     LinkExpired,
     LinkInvalid,
+    LinkRevoked,
+    LinkUsedUp,
     LoopDetected,
     Maintenance,
     NotFound,
@@ -30,6 +32,8 @@ ABOUT = """Followed by browsers and download tools, without a key: the signature
 for people, `application/problem+json` for `fetch()` and for whoever asks for JSON, and a line of text for tools.
 `X-Gateway-Delivery` tells how a file came and why, for example `stream; reason=no-attachment`."""
 
+# No call revokes a link or limits its downloads yet, so that no answer says so.
+_LINK_ERRORS = tuple(error for error in family(LinkError) if error not in {LinkRevoked, LinkUsedUp})
 _DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 _NAME = {"type": "string", "minLength": 1, "maxLength": LONGEST_FILENAME}
 _EXPIRES = Parameter(
@@ -130,7 +134,7 @@ OPERATIONS = (
             _REDIRECT,
             _TOO_LONG,
         ],
-        errors=(BadParameter, *family(LinkError), RateLimited, *RESOLVING_ERRORS, *_ERRORS),
+        errors=(BadParameter, *_LINK_ERRORS, RateLimited, *RESOLVING_ERRORS, *_ERRORS),
         has_head=True,
     ),
     Operation(
