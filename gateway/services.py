@@ -181,8 +181,13 @@ def _converter(
 def _background(keys: Keys, quotas: Quotas, sweep: Sweep | None, chores: Chores) -> Background:
     def sweep_old() -> None:
         quotas.forget_before(quotas.today)
-        if sweep is not None:
+        if sweep is None:
+            return
+        try:
             sweep.run(pause_s=SWEEP_PAUSE_S)
+        except GatewayError:  # the records are swept, and perhaps not their objects: reconcile at the next tick
+            chores.give_back("reconcile")
+            raise
 
     def reconcile() -> None:
         if sweep is not None:
@@ -192,8 +197,8 @@ def _background(keys: Keys, quotas: Quotas, sweep: Sweep | None, chores: Chores)
         [
             Task("note the last use of keys", keys.flush),
             Task("drop what has expired", drop_expired),
-            Task("sweep", partial(_in_turn, chores, "sweep", SWEEP_EVERY_S, sweep_old)),
             Task("reconcile", partial(_in_turn, chores, "reconcile", RECONCILE_EVERY_S, reconcile)),
+            Task("sweep", partial(_in_turn, chores, "sweep", SWEEP_EVERY_S, sweep_old)),
         ]
     )
 

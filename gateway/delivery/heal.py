@@ -17,7 +17,6 @@ from gateway.errors import (
     OriginTimeout,
     OriginUnreachable,
     RangeNotSatisfiable,
-    StorageDown,
 )
 from gateway.resolving.pace import LEAST_RATE, Paced
 from gateway.resolving.source import Facts, Opened, Source, Span
@@ -37,7 +36,7 @@ _SKIP = 64 * 1024
 _LAST = 10**15  # beyond the end of any file: the origin sends what there is (RFC 9110 section 14.1.2)
 _DEAD = (OriginRefused, OriginNotFound, OriginGone)
 _PASSING = (OriginFailed, OriginTimeout, OriginUnreachable)
-_PASSING_IN_MID_STREAM = (*_PASSING, Hasty, StorageDown)
+_PASSING_IN_MID_STREAM = (*_PASSING, Hasty)
 
 # From (task, URL), a dead source, what it died of, and how many seconds there are, to a new source; or raises why there
 # is none.
