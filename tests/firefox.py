@@ -28,7 +28,9 @@ const done = arguments[arguments.length - 1];
   const { Downloads } = ChromeUtils.importESModule("resource://gre/modules/Downloads.sys.mjs");
   const [download] = await (await Downloads.getList(Downloads.ALL)).getAll();
   if (arguments[0] && download) download.start().catch(() => {});
-  done(download ? { ended: download.stopped, succeeded: download.succeeded, path: download.target.path } : {});
+  if (!download) return done({});
+  const { succeeded, currentBytes, target } = download;
+  done({ failed: download.stopped && download.error !== null, succeeded, bytes: currentBytes, path: target.path });
 })();
 """
 
@@ -54,7 +56,7 @@ class Firefox:
         self._command("Marionette:SetContext", value="chrome")
 
     def download(self) -> dict[str, Any]:
-        """How the one download stands: ``ended``, ``succeeded`` and ``path``; empty before there is one."""
+        """How the one download stands: ``failed``, ``succeeded``, ``bytes`` and ``path``; empty before there is one."""
         return dict(self._command("WebDriver:ExecuteAsyncScript", script=_DOWNLOAD, args=[False])["value"])
 
     def resume(self) -> None:

@@ -30,13 +30,16 @@ class Line:
     Args:
         port: the gateway's.
         until: Unix seconds.
+
+    Attributes:
+        may_break: until it is set, the connection does not break.
     """
 
     def __init__(self, port: int, until: float = 0) -> None:
         self._to, self._until = port, until
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
-        self.broke = threading.Event()
+        self.broke, self.may_break = threading.Event(), threading.Event()
         self.asked: list[str] = []
 
     def __enter__(self) -> Self:
@@ -69,7 +72,7 @@ class Line:
             while part := gateway.recv(65536):
                 visitor.sendall(part)
                 passed += len(part)
-                if passed > CUT_AFTER and not self.broke.is_set():
+                if passed > CUT_AFTER and not self.broke.is_set() and self.may_break.wait(PATIENCE_MS / 1000):
                     self.broke.set()
                     visitor.shutdown(socket.SHUT_RDWR)
                     return
@@ -113,6 +116,7 @@ def test_a_download_whose_connection_breaks_is_gone_on_with_by_the_browser_itsel
     url = files.serve(f"/v/{lifetime_s}.png", FILE, ETag='"v1"')
 
     with Line(gateway.port, until=expires_at + 1.1 if lifetime_s < 60 else 0) as line:
+        line.may_break.set()
         link = f"http://127.0.0.1:{line.port}{gateway.path(url, lifetime_s=lifetime_s)}"
         assert downloaded(chromium, files, link) == sha256(FILE)
 
@@ -124,11 +128,13 @@ def test_a_download_whose_connection_breaks_is_gone_on_with_by_the_browser_itsel
     assert "Range: bytes=0-" not in later[0]
 
 
-def saved_by(firefox: Firefox, files: ScriptedServer, link: str) -> str:
+def saved_by(firefox: Firefox, files: ScriptedServer, link: str, line: Line) -> str:
     """Click a link in Firefox, press *Retry* when the download breaks off, and give the hash of what was saved."""
     page = f'<a href="{escape(link)}">Download</a>'.encode()
     firefox.click(files.route("/firefox", answer(200, page, {"Content-Type": "text/html"})), "a")
-    assert happens(lambda: firefox.download().get("ended"), PATIENCE_MS / 1000)
+    assert happens(lambda: firefox.download().get("bytes", 0) > 0, PATIENCE_MS / 1000)
+    line.may_break.set()  # before it has saved a byte, Firefox begins anew
+    assert happens(lambda: firefox.download()["failed"], PATIENCE_MS / 1000)
     firefox.resume()
     assert happens(lambda: firefox.download()["succeeded"], PATIENCE_MS / 1000)
     return sha256(Path(firefox.download()["path"]).read_bytes())
@@ -143,7 +149,7 @@ def test_firefox_resumes_a_download_whose_connection_broke(
         url = files.serve(f"/v/firefox-{lifetime_s}.png", FILE, ETag='"v1"')
         with Line(gateway.port, until=expires_at + 1.1 if lifetime_s < 60 else 0) as line:
             link = f"http://127.0.0.1:{line.port}{gateway.path(url, lifetime_s=lifetime_s)}"
-            assert saved_by(firefox, files, link) == sha256(FILE)
+            assert saved_by(firefox, files, link, line) == sha256(FILE)
 
     first, *later = [request for request in line.asked if f"firefox-{lifetime_s}.png" in request]
     assert "Range:" not in first
