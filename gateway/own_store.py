@@ -75,7 +75,7 @@ def build_own_store(
         holdings=holdings,
         callbacks=callbacks,
         files=file_links,
-        published=PublishedUrls(index, file_links, settings.public_url, settings.record_days),
+        published=PublishedUrls(index, file_links, settings.public_url, settings.record_days, clock),
         sweep=Sweep(shelf),
         resolver=StoreResolver(shelf, door, client, guard, holdings.let_go_if_gone),
     )

@@ -1,15 +1,19 @@
 """The URLs under which clients of the contract see images that were uploaded here.
 
 Inside, such an image is ``gateway:<name>``. A client fetches whatever ``record-info`` lists, so it is shown a signed
-URL of ours, valid as long as the record is, and ``download-url`` takes either form.
+URL of ours, valid as long as the record is and for an hour at least, and ``download-url`` takes either form.
 """
 
+import time
+from collections.abc import Callable
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from gateway.links.files import FileLinks
 from gateway.own_urls import SCHEME, is_own, own_url
 from gateway.records.record import DAY_MS, Record
 from gateway.storage.index import ObjectIndex
+
+HOUR_S = 3600
 
 
 class PublishedUrls:
@@ -20,13 +24,17 @@ class PublishedUrls:
         files: signs URLs of objects.
         base_url: our public URL; empty makes paths, which the gateway warns of when it starts.
         days: how long a record is kept.
+        clock: Unix seconds.
     """
 
-    def __init__(self, index: ObjectIndex, files: FileLinks, base_url: str, days: int) -> None:
+    def __init__(
+        self, index: ObjectIndex, files: FileLinks, base_url: str, days: int, clock: Callable[[], float] = time.time
+    ) -> None:
         self._index = index
         self._files = files
         self._base_url = base_url
         self._days = days
+        self._clock = clock
 
     def of(self, record: Record) -> list[str]:
         """The result URLs of a record, each one that can be fetched.
@@ -34,7 +42,8 @@ class PublishedUrls:
         Raises:
             DatabaseDown: an uploaded image could not be looked up.
         """
-        expires = (record.created_at + self._days * DAY_MS) // 1000
+        earliest = (int(self._clock()) // HOUR_S + 2) * HOUR_S  # rounded, so that the URL is the same for an hour
+        expires = max((record.created_at + self._days * DAY_MS) // 1000, earliest)
         return [self._published(record.task_id, url, expires) for url in record.result_urls or ()]
 
     def original(self, task_id: str, url: str) -> str:

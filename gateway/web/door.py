@@ -44,10 +44,10 @@ class Door:
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:  # noqa: ANN401 (PEP 3333)
         """Answer a GET or HEAD for a file."""
         query = environ.get("QUERY_STRING", "")
-        if not query or environ["REQUEST_METHOD"] not in {"GET", "HEAD"} or is_previewer(environ):
+        if not query or environ["REQUEST_METHOD"] not in {"GET", "HEAD"}:
             return self._behind(environ, start_response)
         for pattern, story in self._stories:
-            if match := pattern.fullmatch(environ["PATH_INFO"]):
+            if (match := pattern.fullmatch(environ["PATH_INFO"])) and not is_previewer(environ):
                 return self._open(story, match.groupdict(), query, environ, start_response)
         return self._behind(environ, start_response)
 

@@ -17,6 +17,7 @@ from pydantic import (
     ValidationError,
     WithJsonSchema,
 )
+from pydantic_core import PydanticCustomError
 
 from gateway.errors import InvalidBody, NotFound, OriginNotAllowed
 from gateway.links.link import TASK_ID
@@ -40,12 +41,16 @@ def _unix_ms(value: object) -> object:
         return int(value)
     if not isinstance(value, str):
         return value
-    if not _RFC_3339.fullmatch(value):
-        raise ValueError("must be Unix milliseconds, or a time like 2026-11-28T06:00:00Z (RFC 3339)")
-    return int(datetime.fromisoformat(value.upper()).timestamp() * 1000)
+    try:
+        if _RFC_3339.fullmatch(value):
+            return int(datetime.fromisoformat(_LEAP_SECOND.sub("59", value.upper())).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        pass
+    raise PydanticCustomError("time", "must be Unix milliseconds, or a time like 2026-11-28T06:00:00Z (RFC 3339)")
 
 
-_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
+_LEAP_SECOND = re.compile(r"(?<=:)60(?=\.|Z|[+-])")  # Python has none
 _MOST_MS = 2**53
 CreatedAt = Annotated[
     StrictInt,
@@ -91,13 +96,14 @@ def put_record(task_id: str) -> Response:
     """
     own = _own_store(task_id)
     body = _parsed(whole_body())
-    for number, url in enumerate(body.result_urls or ()):
+    result_urls = None if body.result_urls is None else [own.published.original(task_id, u) for u in body.result_urls]
+    for number, url in enumerate(result_urls or ()):
         _check_result(number, url)
     now_ms = int(time.time() * 1000)
     record = Record(
         task_id=task_id,
         status=body.status,
-        result_urls=None if body.result_urls is None else tuple(body.result_urls),
+        result_urls=None if result_urls is None else tuple(result_urls),
         created_at=now_ms if body.created_at is None else body.created_at,
         completed_at=None if body.status == "GENERATING" else now_ms,
     )

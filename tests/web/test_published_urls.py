@@ -86,6 +86,8 @@ def test_the_url_of_another_task_or_of_a_forger_is_refused(gateway: Gateway) -> 
         (15561.0, 15561),
         ("2026-11-28T06:00:00Z", 1795845600000),
         ("2026-11-28t07:00:00.25+01:00", 1795845600250),
+        ("2026-11-28T06:00:00.123456789Z", 1795845600123),
+        ("2016-12-31T23:59:60Z", 1483228799000),
     ],
 )
 def test_created_at_is_unix_milliseconds_or_rfc_3339(gateway: Gateway, created_at: object, unix_ms: int) -> None:
@@ -97,7 +99,18 @@ def test_created_at_is_unix_milliseconds_or_rfc_3339(gateway: Gateway, created_a
 
 
 @pytest.mark.parametrize(
-    "created_at", [15561.5, -1, True, "15561", "2026-11-28", "2026-11-28T06:00:00", "2026-13-28T06:00:00Z", 2**53]
+    "created_at",
+    [
+        15561.5,
+        -1,
+        True,
+        "15561",
+        "2026-11-28",
+        "2026-11-28T06:00:00",
+        "2026-13-28T06:00:00Z",
+        "2026-11-28T06:00:00+24:00",
+        2**53,
+    ],
 )
 def test_any_other_created_at_is_refused_by_name(gateway: Gateway, created_at: object) -> None:
     body = json.dumps({"status": "SUCCESS", "resultUrls": [], "createdAt": created_at})
@@ -105,4 +118,19 @@ def test_any_other_created_at_is_refused_by_name(gateway: Gateway, created_at: o
     refused: Any = gateway.client.put("/api/v1/records/task12345", data=body, headers=AUTHORIZED)
 
     assert refused.status_code == 422
-    assert "createdAt" in refused.json["msg"]
+    assert refused.json["msg"].startswith("createdAt: ")
+    assert "Value error" not in refused.json["msg"]
+
+
+@pytest.mark.parametrize("created_at", [15561, "the record's last minute"])
+def test_a_url_that_is_listed_can_be_fetched_for_an_hour_at_least(gateway: Gateway, created_at: object) -> None:
+    put(gateway, "cat.png")
+    now_ms = int(gateway.clock.now * 1000)
+    created_ms = now_ms - 14 * 86_400_000 + 60_000 if isinstance(created_at, str) else created_at
+    body = json.dumps({"status": "SUCCESS", "resultUrls": result_urls(gateway), "createdAt": created_ms})
+
+    assert gateway.client.put("/api/v1/records/task12345", data=body, headers=AUTHORIZED).status_code == 200
+    (url,) = result_urls(gateway)
+    gateway.clock.now += 3600
+
+    assert fetched(gateway, url) == PNG
