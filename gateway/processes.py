@@ -69,7 +69,7 @@ def run_until_stopped(services: Sequence[Service], greeting: str, log_file: Path
 
 
 def is_free(address: str) -> bool:
-    """Whether nobody listens at ``host:port``."""
+    """Whether the port ``host:port`` is free."""
     host, _, port = address.rpartition(":")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -69,7 +69,7 @@ def _clean(name: str) -> str:
 
 
 def _is_telling(name: str) -> bool:
-    """Whether a name shows more than an extension; a dot file's, such as ``.htaccess``, is no extension."""
+    """Whether a name has visible characters beside an extension; ``.htaccess`` is a name, not an extension."""
     stem, dot, extension = name.rpartition(".")
     is_dotfile = bool(_DOTFILE.fullmatch(name)) and extension.lower() not in EXTENSIONS
     if not dot or not extension.isalnum() or is_dotfile:

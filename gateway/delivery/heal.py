@@ -27,7 +27,7 @@ LONGEST_PAUSE_S = 8.0
 LONGEST_SILENCE_S = 55.0  # routers of platforms hang up on a response that is silent for longer
 MOST_RESUMES = 64  # of one stream, and one more for each so many bytes that came
 BYTES_PER_RESUME = 16 * 1024
-MOST_REFUSALS = 5  # in a row, of what does not pass by itself
+MOST_REFUSALS = 5  # in a row, of errors that a retry does not cure
 MOST_SKIPPED = 256 * 2**20  # in one stream, at an origin that ignores ranges
 FRESH_S = 10.0
 FIRST_PAUSES_S = (0.1, 0.4)
@@ -55,7 +55,7 @@ class Healing:
     That is safe only when the origin vouches that the rest belongs to what was sent: by the same strong validator (RFC
     9110 section 8.8.1) and the same length. Under a weak one the stream ends where it broke.
 
-    It goes on as long as bytes come. What ends it is time: 55 s without a byte, or less than 8 KiB/s for as long, with
+    It goes on as long as bytes come. It ends after 55 s without a byte, or at less than 8 KiB/s for as long, with
     every pause and attempt between; or more resumes than 64, and one for each 16 KiB that came.
 
     Args:

@@ -210,7 +210,7 @@ class Response:
         self._end(is_reusable=False)
 
     def __del__(self) -> None:
-        """Close the connection of a response that nobody closed."""
+        """Close the connection of a response that was not closed."""
         self.close()
 
     def _read_plain(self, amount: int) -> bytes:

@@ -74,7 +74,7 @@ class Intake:
             raise FileTooLarge(f"{length} bytes")
         checked = False
         while part := read(_CHUNK):
-            apart(partial(incoming.write, part))  # hashing and writing a large file would hold up everybody else
+            apart(partial(incoming.write, part))  # hashing and writing a large file blocks the event loop
             if incoming.length > self._max_bytes:
                 raise FileTooLarge("more than is kept")
             if not checked and len(incoming.head) >= _TELLING_BYTES:

@@ -96,7 +96,7 @@ _caches: WeakSet[MemoryCache[Any]] = WeakSet()
 
 
 def drop_expired() -> None:
-    """Drop the expired values of every cache of this process, as nobody may put anything for a while."""
+    """Drop the expired values of every cache of this process, also of caches that are not written to."""
     for cache in list(_caches):
         cache.drop_expired()
 

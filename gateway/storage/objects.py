@@ -74,7 +74,7 @@ class Objects(Protocol):
         """The digests of the objects that were stored, or used, last before a time in Unix seconds; in any order."""
 
     def prepare(self) -> None:
-        """Do before any request what the first use would otherwise block for. Asks nobody, and raises nothing."""
+        """Prepare, before any request, what the first use would block on. Opens no connection; raises nothing."""
 
     def answers(self) -> bool:
         """Tell whether the store can be used, at the price of nothing: it is asked again and again."""

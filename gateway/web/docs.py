@@ -89,7 +89,7 @@ def _llms(public_url: str, script_root: str) -> Document:
 
 
 def _to_everybody(document: Document) -> Response:
-    """Let scripts of every origin read it, and everybody keep it for some minutes."""
+    """Allow scripts of every origin to read it, and caches to keep it for five minutes."""
     response = document.respond(_CACHE_CONTROL)
     response.headers["Access-Control-Allow-Origin"] = "*"
     return response

@@ -1,4 +1,4 @@
-"""Requests that the server refuses before the framework sees them are told of like every other error."""
+"""Error responses for requests that the server refuses before the framework sees them."""
 
 from collections.abc import Callable, Iterable
 from typing import Any

@@ -66,7 +66,7 @@ def metrics() -> Response:
 
 
 def _provider() -> str:
-    """What the last calls of this worker said of the provider. Asks nobody."""
+    """The state of the provider, by the last calls of this worker. Makes no call."""
     gateway = services()
     if gateway.provider is None:
         return "not used"

@@ -39,7 +39,7 @@ def preview_page(link: Link) -> Response:
 
 
 def policy_for_frames(ancestors: Sequence[str]) -> str:
-    """The policy of a page that only these origins may show in a frame; nobody where there are none (CSP 3, 6.4.2)."""
+    """The ``frame-ancestors`` policy of a page: these origins only, or none (CSP 3, 6.4.2)."""
     return PAGE_POLICY.replace(_NO_FRAME, "frame-ancestors " + " ".join(ancestors)) if ancestors else PAGE_POLICY
 
 

@@ -26,15 +26,15 @@ gevent.config.track_greenlet_tree = False  # where each greenlet came from is 1 
 
 
 class BoundedWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
-    """A worker that nobody can fill up: each visitor's time is bounded, and who waits makes room when there is none.
+    """A worker with bounds on each client: its waiting time, and its share of the connections.
 
-    gunicorn ends a connection without a complete request after ``keepalive`` seconds, and lets nobody in before. It
-    does not bound how long a body or the reading of an answer takes.
+    gunicorn closes a connection without a complete request after ``keepalive`` seconds, and accepts no other before.
+    It does not bound how long a request body, or the reading of a response, takes.
 
     Class attributes:
-        patience_s: how long a visitor may make the worker wait.
+        patience_s: how long a client may make the worker wait, in seconds.
         trusted_proxies: how many proxies in front add to ``X-Forwarded-For``.
-        client_of: gives for an address the client that it is counted as; each address by itself, unless set.
+        client_of: maps an address to the client that it is counted as; the address itself unless set.
     """
 
     patience_s: float = 30
@@ -91,7 +91,7 @@ class BoundedWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no type
             self._connections.end_idle(visitor)
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:  # noqa: ANN401 (gunicorn's own)
-        """Have the application tell of a request that is refused before it, or that failed around it."""
+        """Send the application's error response for a request that failed before or around the application."""
         refuse = getattr(self.wsgi, "extensions", {}).get(EXTENSION)
         if not isinstance(exc, Exception):
             return  # the worker ends
@@ -107,7 +107,7 @@ class BoundedWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no type
         try:
             self._refuse(refused, client, addr, partial(refuse, status=status, problem=problem))
         except OSError:
-            self.log.debug("The visitor left before it was told that its request is refused")
+            self.log.debug("The client closed the connection before the error response was sent")
 
     def _refuse(self, refused: RefusedRequest, client: VisitorSocket, addr: Any, tell: Callable[..., Any]) -> None:  # noqa: ANN401 (of any family)
         response, environ = wsgi.create(refused, client, addr, client.getsockname(), self.cfg)
@@ -149,7 +149,7 @@ class BoundedWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no type
         return self.client_of(address[:_LONGEST_ADDRESS])
 
     def _linger(self, client: VisitorSocket) -> None:
-        """Read on for a moment after the answer: to close amid a body resets, and the client may lose the answer."""
+        """Read for a moment after the response: closing with unread input resets and may lose the response."""
         with self._connections.reading_on() as allowed:
             if not allowed:
                 return

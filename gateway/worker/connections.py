@@ -1,4 +1,4 @@
-"""The connections of a worker, and which of them are ended when there are too many."""
+"""The connections of a worker, and which of them are closed when there are too many."""
 
 import socket
 import struct
@@ -18,11 +18,11 @@ _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 class Connections:
-    """Knows of each connection whether it can be ended, and ends those that have waited longest.
+    """Tracks which connections can be closed, and closes those that have waited longest.
 
     A connection is *idle* while no complete request has come, and *held* while a request waits for its client: for
-    more of its body, or for the client to read an answer that is not a stream. Streams have limits of their own, and
-    a request that is being worked on is nobody's to end.
+    more of its body, or for the client to read a response that is not a stream. Streams have limits of their own, and
+    a request in progress is never closed.
 
     Args:
         most: how many connections the worker accepts.
@@ -50,7 +50,7 @@ class Connections:
             self._reset(next(iter(self._held)))
 
     def closed(self) -> None:
-        """Count a connection no more."""
+        """Stop counting a connection."""
         self._open -= 1
 
     def begin_idle(self, connection: "VisitorSocket") -> None:
@@ -58,7 +58,7 @@ class Connections:
         self._idle[connection] = None
 
     def end_idle(self, connection: "VisitorSocket") -> None:
-        """Mark it as such no more."""
+        """Remove the mark."""
         self._idle.pop(connection, None)
 
     @contextmanager
@@ -80,7 +80,7 @@ class Connections:
     def reading_on(self) -> Iterator[bool]:
         """Count a connection that is read after its last answer; gives whether it may be, or there are too many.
 
-        What a client sends after it was refused is for nobody: in a flood, reading it takes others' turns.
+        Reading what a refused client still sends takes time from others, so that only a few are read at once.
         """
         self._read_on += 1
         try:
@@ -89,7 +89,7 @@ class Connections:
             self._read_on -= 1
 
     def _reset(self, connection: "VisitorSocket") -> None:
-        """End a connection so that its client sees a broken transfer, and the kernel keeps nothing of it."""
+        """Reset a connection, so that the client sees a broken transfer and the kernel drops its buffers."""
         self._forget(connection)
         connection.ended = True
         with suppress(OSError):

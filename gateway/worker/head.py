@@ -12,7 +12,7 @@ class HeadBuffer:
     it time by the square of its length, and its limits allow a head of 800 KB.
 
     Attributes:
-        latest: what was taken last, for whoever must tell of a head that cannot be parsed.
+        latest: the bytes taken last, for the error response to a head that cannot be parsed.
     """
 
     __slots__ = ("_bytes", "_known", "_taken", "latest")

@@ -1,4 +1,4 @@
-"""Requests that the server refuses before the application sees them, and how the application tells of it."""
+"""Requests that the server refuses before the application sees them, and their error responses."""
 
 import re
 from io import BytesIO
@@ -74,10 +74,10 @@ def describe(error: Exception) -> tuple[int, str] | None:
 
 
 class RefusedRequest:
-    """Stands for a request that could not be parsed, where gunicorn makes an environment and a response of one.
+    """A substitute for a request that could not be parsed, from which gunicorn builds an environment and a response.
 
     Args:
-        head: what came of it; what can be told of it is the path, and which form of answer the client asks for.
+        head: the bytes received; the path and the requested form of the response are read from them.
     """
 
     version = (1, 1)

@@ -10,8 +10,8 @@ from gateway.web.schemas import TASK_EXAMPLE, URL_EXAMPLE, CallbackBody, DoneAns
 TAG = "Callback"
 ABOUT = """The image provider tells by a callback that a task is done. Give it the callback URL of this gateway as
 `callBackUrl`, and every image that it makes can be downloaded here. An image generator of your own may tell in the
-same way, and needs no API key for it. HTTP statuses are real, so that whoever told knows to tell
-again. Without the `store` resolver this call answers 404; `GATEWAY_RESOLVER=store` opens it."""
+same way, and needs no API key for it. HTTP statuses are real, so that the sender knows when to repeat it.
+Without the `store` resolver this call answers 404; `GATEWAY_RESOLVER=store` opens it."""
 
 OPERATIONS = (
     Operation(
