@@ -7,14 +7,14 @@ import pytest
 from defences.table import Defence, read_table
 from defences.trial import Broken, verdict_without
 
-GRANTS = read_table()["a-grant-is-one-visitors"]
+NAMES = read_table()["names-without-a-dot"]
 
 
 @pytest.mark.parametrize(
     ("defence", "verdict"),
     [
-        pytest.param(GRANTS, "fails without it", id="missed"),
-        pytest.param(replace(GRANTS, without=GRANTS.defence), f"SURVIVES: {GRANTS.tests[0]}", id="not-missed"),
+        pytest.param(NAMES, "fails without it", id="missed"),
+        pytest.param(replace(NAMES, without=NAMES.defence), f"SURVIVES: {NAMES.tests[0]}", id="not-missed"),
     ],
 )
 def test_a_defence_is_missed_by_its_tests_or_said_to_survive(defence: Defence, verdict: str) -> None:
@@ -23,9 +23,9 @@ def test_a_defence_is_missed_by_its_tests_or_said_to_survive(defence: Defence, v
 
 @pytest.mark.parametrize(
     "change",
-    [{"tests": ("tests/test_limits.py::test_of_nothing",)}, {"without": "("}],
+    [{"tests": ("tests/egress/test_guard.py::test_of_nothing",)}, {"without": "("}],
     ids=["no-such-test", "no-program"],
 )
 def test_what_cannot_be_run_is_not_taken_for_a_failure(change: dict[str, str]) -> None:
     with pytest.raises(Broken):
-        verdict_without(replace(GRANTS, **change))  # type: ignore[arg-type]  # texts, but for the tests
+        verdict_without(replace(NAMES, **change))  # type: ignore[arg-type]  # texts, but for the tests
