@@ -1,7 +1,7 @@
 """A visitor of raw sockets: reads an answer as strictly as the RFC allows, or misbehaves as told."""
 
 import re
-import select
+import selectors
 import socket
 import struct
 import threading
@@ -102,10 +102,11 @@ class Visitor:
 
     def take_until(self, over: threading.Event) -> None:
         """Read what comes as fast as 100 Mbit/s bring it, keep nothing of it, and end with it or when it is over."""
-        while not over.wait(0.005):
-            readable, _, _ = select.select([self._socket], [], [], 0.01)
-            if readable and not self._receive(65536):
-                return
+        with selectors.DefaultSelector() as selector:  # `select` takes no descriptor above 1023
+            selector.register(self._socket, selectors.EVENT_READ)
+            while not over.wait(0.005):
+                if selector.select(0.01) and not self._receive(65536):
+                    return
 
     @staticmethod
     def idle(seconds: float) -> None:

@@ -25,10 +25,11 @@ def migrate(connection: Connection) -> None:
 
 def state_of(connection: Connection) -> State:
     """Compare the database with the migrations of this version of the gateway."""
+    # Tables first: another process may commit the first migration between the two reads.
+    tables = set(metadata.tables) & set(inspect(connection).get_table_names())
     applied = set(MigrationContext.configure(connection).get_current_heads())
     if not applied:
-        ours = set(metadata.tables) & set(inspect(connection).get_table_names())
-        return "behind" if ours else "empty"
+        return "behind" if tables else "empty"
     script = ScriptDirectory.from_config(_config())
     if applied == set(script.get_heads()):
         return "current"

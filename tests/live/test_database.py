@@ -37,6 +37,15 @@ def test_sqlite_is_made_at_start_whatever_the_resolver(tmp_path: Path) -> None:
         assert database.is_current()
 
 
+def state_of(url: str) -> str:
+    """The state of a database, whose connections are closed afterwards."""
+    database = Database(url)
+    try:
+        return database.state()
+    finally:
+        database.engine.dispose()
+
+
 def set_revision(url: str, revision: str) -> None:
     """Migrate a database, and leave it at another revision."""
     database = Database(url)
@@ -58,7 +67,7 @@ def test_an_empty_database_is_migrated_by_several_starts_at_once_and_all_serve(t
         ready = [json.loads(ask(gateway, "GET", "/readyz")[1])["checks"]["database"] for gateway in starts]
 
     assert ready == ["ok"] * 3
-    assert Database(postgresql).is_current()
+    assert state_of(postgresql) == "current"
 
 
 @pytest.mark.parametrize(
@@ -79,7 +88,7 @@ def test_on_a_database_that_is_not_to_be_migrated_the_gateway_does_not_start(
     assert status == 1
     assert "flask --app wsgi db upgrade" in gateway.log_text()
     assert "GATEWAY_MIGRATE=auto" in gateway.log_text()
-    assert not Database(postgresql).is_current()
+    assert state_of(postgresql) != "current"
 
 
 def test_with_auto_a_database_that_is_behind_is_migrated_at_start(tmp_path: Path, postgresql: str) -> None:
@@ -89,7 +98,7 @@ def test_with_auto_a_database_that_is_behind_is_migrated_at_start(tmp_path: Path
         ready = ask(gateway, "GET", "/readyz")
 
     assert ready[0] == 200
-    assert Database(postgresql).is_current()
+    assert state_of(postgresql) == "current"
 
 
 def test_on_a_database_that_a_newer_version_has_migrated_the_gateway_starts_and_warns(
@@ -102,7 +111,7 @@ def test_on_a_database_that_a_newer_version_has_migrated_the_gateway_starts_and_
 
     assert ready[0] == 200
     assert "a newer version" in gateway.log_text()
-    assert Database(postgresql).state() == "ahead"
+    assert state_of(postgresql) == "ahead"
 
 
 def test_the_release_step_of_the_procfile_migrates_the_database(tmp_path: Path, postgresql: str) -> None:
@@ -113,7 +122,7 @@ def test_the_release_step_of_the_procfile_migrates_the_database(tmp_path: Path, 
     released = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
 
     assert (released.returncode, released.stdout) == (0, "The database is up to date.\n")
-    assert Database(postgresql).is_current()
+    assert state_of(postgresql) == "current"
 
 
 @pytest.mark.parametrize(

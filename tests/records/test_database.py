@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy import event
 
 from gateway.errors import DatabaseDown
 from gateway.storage.database import Database
@@ -39,6 +40,27 @@ def test_of_several_who_migrate_at_once_nobody_fails(database: Database, open_ag
         list(pool.map(Database.migrate, several))
 
     assert database.is_current()
+
+
+@pytest.mark.parametrize("database", ["postgresql"], indirect=True)  # SQLite reads from one snapshot
+@pytest.mark.parametrize("statements_before", range(6))
+def test_a_database_that_is_migrated_while_it_is_read_is_never_behind(
+    database: Database, open_again: Callable[[], Database], statements_before: int
+) -> None:
+    with database.engine.begin() as connection:
+        metadata.drop_all(connection)
+        connection.exec_driver_sql("DROP TABLE alembic_version")
+    sent = 0
+
+    def migrate_elsewhere(*_: object) -> None:
+        nonlocal sent
+        sent += 1
+        if sent == statements_before:
+            open_again().migrate()
+
+    event.listen(database.engine, "after_cursor_execute", migrate_elsewhere)
+
+    assert database.state() in {"empty", "current"}
 
 
 def test_the_folder_of_a_new_database_is_made(tmp_path: Path) -> None:
