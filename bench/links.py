@@ -6,9 +6,9 @@ from itsdangerous import URLSafeTimedSerializer
 
 from bench.table import print_columns, print_times, side_by_side
 from gateway.egress.guard import Guard
-from gateway.hosts import HostPattern
 from gateway.links import LinkSigner
 from gateway.links.admission import Links
+from gateway.origins.allowlist import HostPattern
 from gateway.storage.memory import MemoryLedger
 
 SECRET = "a-secret-for-the-benchmark-of-32-bytes"  # noqa: S105 (signs nothing real)

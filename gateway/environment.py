@@ -10,7 +10,7 @@ from dotenv import dotenv_values
 from pydantic import ValidationError
 
 from gateway.errors import ConfigError
-from gateway.hosts import origin_of
+from gateway.origins.allowlist import origin_of
 from gateway.platforms import is_platform, platform_url
 from gateway.setting_types import SECRET_REMEDY, SHORTEST_SECRET
 from gateway.settings import PREFIX, Bucket, Settings, variable

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator
 from pydantic_settings import NoDecode
 
-from gateway.hosts import HostPattern, origin_of
+from gateway.origins.allowlist import HostPattern, origin_of
 
 MigrationPolicy = Literal["empty", "auto", "never"]
 SHORTEST_SECRET = 32

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from gateway.hosts import HostPattern
+from gateway.origins.allowlist import HostPattern
 from gateway.setting_types import (
     ApiKeys,
     BaseUrl,

@@ -8,7 +8,7 @@ from flask.cli import AppGroup
 from gateway.cli.state import own_store
 from gateway.errors import GatewayError
 from gateway.links.link import TASK_ID
-from gateway.own_urls import own_url
+from gateway.origins.upload_urls import own_url
 
 group = AppGroup("records", help="Look after records and their images.")
 

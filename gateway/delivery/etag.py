@@ -4,9 +4,9 @@ import hmac
 import re
 from functools import lru_cache
 
+from gateway.files.file_info import Facts
 from gateway.links.link import Link
 from gateway.links.signed import KeyRing
-from gateway.resolving.source import Facts
 from gateway.resolving.validators import is_strong
 
 SALT = b"gateway.etag.v1"

@@ -3,9 +3,10 @@
 from urllib.parse import urlsplit
 
 from gateway.errors import OriginEmpty, OriginNotImage
+from gateway.files.file_info import Facts
+from gateway.files.media_types import IMAGE_EXTENSIONS, is_markup
 from gateway.links.link import Link
-from gateway.media import IMAGE_EXTENSIONS, is_markup
-from gateway.resolving.source import Facts, Source
+from gateway.resolving.source import Source
 
 
 def image_is_expected(link: Link, facts: Facts) -> bool:

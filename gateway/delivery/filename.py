@@ -7,7 +7,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from anyascii import anyascii
 
-from gateway.media import EXTENSIONS, IMAGE_EXTENSIONS, ZIP, Media
+from gateway.files.media_types import EXTENSIONS, IMAGE_EXTENSIONS, ZIP, Media
 
 MOST_BYTES = 255  # of a name on the file systems of Linux; those of Windows and macOS take 255 characters
 _UNWANTED = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}

@@ -2,9 +2,10 @@
 
 from gateway.delivery.ask import Ask
 from gateway.delivery.filename import content_disposition, file_name
+from gateway.files.byte_range import Span
+from gateway.files.file_info import Facts
+from gateway.files.media_types import UNKNOWN, media_of
 from gateway.links.link import Link
-from gateway.media import UNKNOWN, media_of
-from gateway.resolving.source import Facts, Span
 
 # A script of an allowed origin may read these.
 EXPOSED = "Content-Disposition, Content-Length, Content-Range, ETag, Retry-After, X-Gateway-Delivery, X-Request-Id"

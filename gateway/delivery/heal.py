@@ -18,8 +18,10 @@ from gateway.errors import (
     OriginUnreachable,
     RangeNotSatisfiable,
 )
+from gateway.files.byte_range import Span
+from gateway.files.file_info import Facts
 from gateway.resolving.pace import LEAST_RATE, Paced
-from gateway.resolving.source import Facts, Opened, Source, Span
+from gateway.resolving.source import Opened, Source
 from gateway.resolving.validators import is_strong
 
 FIRST_PAUSE_S = 0.1

@@ -3,7 +3,7 @@
 import re
 
 from gateway.errors import RangeNotSatisfiable
-from gateway.resolving.source import Span
+from gateway.files.byte_range import Span
 
 _ONE_RANGE = re.compile(r"bytes=[ \t]*(\d{0,20})-(\d{0,20})[ \t]*", re.ASCII | re.IGNORECASE)
 LONGEST = 64

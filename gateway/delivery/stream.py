@@ -20,8 +20,10 @@ from gateway.errors import (
     PreconditionFailed,
     RangeNotSatisfiable,
 )
+from gateway.files.byte_range import Span
+from gateway.files.file_info import Facts
 from gateway.links.link import Link
-from gateway.resolving.source import Facts, Source, Span
+from gateway.resolving.source import Source
 
 SMALL_CHUNK = 16 * 1024  # where there is room at all, the visitor's kernel takes so much at once
 MEDIUM_CHUNK = 96 * 1024

@@ -18,7 +18,7 @@ from gateway.egress.pools import POOLS, ConnectionPool
 from gateway.egress.response import Head, Response
 from gateway.egress.urls import request_target, resolve_reference, uri_of
 from gateway.errors import OriginError, OriginFailed, OriginTimeout, OriginUnreachable, OriginUnsafe
-from gateway.hosts import DEFAULT_PORTS, origin_of
+from gateway.origins.allowlist import DEFAULT_PORTS, origin_of
 
 USER_AGENT = "download-gateway"
 MOST_REDIRECTS = 5

@@ -8,8 +8,8 @@ from ssrfguard import DEFAULT_DENIED, AddressTable, Block, Policy, Reach, SSRFGu
 
 from gateway.egress.urls import uri_of
 from gateway.errors import OriginNotAllowed, OriginUnsafe
-from gateway.hosts import HostPattern, Origin, origin_of
-from gateway.own_urls import is_own
+from gateway.origins.allowlist import HostPattern, Origin, origin_of
+from gateway.origins.upload_urls import is_own
 
 Network = IPv4Network | IPv6Network
 MAX_URL_LENGTH = 8192

@@ -4,7 +4,7 @@ import re
 from functools import lru_cache
 from urllib.parse import quote, urlsplit
 
-from gateway.hosts import origin_of
+from gateway.origins.allowlist import origin_of
 
 _NOT_IN_A_URI = re.compile(r"[^\x21-\x7e]+")
 _ABSOLUTE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:)(//[^/?#]*)([^?#]*)(\?[^#]*)?", re.DOTALL)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from gateway.errors import FileTooLarge, InvalidBody, NotAnImage, UploadTooLarge
-from gateway.own_urls import own_url
+from gateway.origins.upload_urls import own_url
 from gateway.records.record import Record, check_room
 from gateway.records.shelf import Shelf
 from gateway.storage.objects import Stored

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from gateway.links.files import FileLinks
-from gateway.own_urls import SCHEME, is_own, own_url
+from gateway.origins.upload_urls import SCHEME, is_own, own_url
 from gateway.records.record import DAY_MS, Record
 from gateway.storage.index import ObjectIndex
 

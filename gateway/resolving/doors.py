@@ -13,7 +13,7 @@ from gateway.egress.client import Client, origin_errors
 from gateway.egress.deadline import within
 from gateway.egress.guard import Guard
 from gateway.errors import OriginError, OriginUnsafe
-from gateway.media import UNKNOWN
+from gateway.files.media_types import UNKNOWN
 from gateway.storage.objects import Stored
 
 _TRY_DEADLINE_S = 12.0

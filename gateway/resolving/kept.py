@@ -3,8 +3,10 @@
 import time
 
 from gateway.errors import OriginNotFound
+from gateway.files.byte_range import Span
+from gateway.files.file_info import Facts
 from gateway.resolving.doors import Door
-from gateway.resolving.source import Facts, Opened, Span
+from gateway.resolving.source import Opened
 from gateway.storage.objects import Objects, Stored
 
 

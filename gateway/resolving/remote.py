@@ -19,7 +19,9 @@ from gateway.errors import (
     OriginRefused,
     RangeNotSatisfiable,
 )
-from gateway.resolving.source import HEAD_BYTES, Facts, Opened, Span
+from gateway.files.byte_range import Span
+from gateway.files.file_info import HEAD_BYTES, Facts
+from gateway.resolving.source import Opened
 from gateway.resolving.validators import if_range_of, is_strong, validator_of
 
 OPEN_DEADLINE_S = 12.0

@@ -8,7 +8,7 @@ from contextlib import closing
 from gateway.egress.client import Client
 from gateway.egress.guard import Guard
 from gateway.errors import ImageUnavailable, OriginError, OriginNotAllowed, StorageDown
-from gateway.own_urls import is_own
+from gateway.origins.upload_urls import is_own
 from gateway.records.record import check_result
 from gateway.records.shelf import Shelf
 from gateway.resolving.doors import Door

@@ -8,7 +8,7 @@ from functools import partial
 from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from gateway.own_urls import is_own
+from gateway.origins.upload_urls import is_own
 from gateway.storage.database import Database
 from gateway.storage.deletions import check_not_being_deleted
 from gateway.storage.models import objects

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TypeVar
 
 from gateway.errors import DatabaseDown, FileTooLarge, NotAnImage, StorageDown, UploadBroken
-from gateway.media import IMAGES, media_of
+from gateway.files.media_types import IMAGES, media_of
 from gateway.storage.deletions import BeingDeletedError, ObjectDeletions
 from gateway.storage.disk import apart
 from gateway.storage.objects import Incoming, Objects, Stored

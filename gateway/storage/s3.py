@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
 from gateway.errors import StorageDown
-from gateway.media import media_of
+from gateway.files.media_types import media_of
 from gateway.settings import Bucket
 from gateway.storage.objects import DIGEST, Incoming, Reading, Stored, disk_errors
 

@@ -7,8 +7,8 @@ from flask import Blueprint, Response, make_response, render_template
 
 from gateway import __version__
 from gateway.delivery.filename import file_name
+from gateway.files.media_types import UNKNOWN
 from gateway.links.link import Link
-from gateway.media import UNKNOWN
 from gateway.web.hooks import account
 from gateway.web.responses import private
 from gateway.web.state import settings

@@ -21,7 +21,7 @@ from pydantic_core import PydanticCustomError
 
 from gateway.errors import InvalidBody, NotFound, OriginNotAllowed
 from gateway.links.link import TASK_ID
-from gateway.own_urls import own_url
+from gateway.origins.upload_urls import own_url
 from gateway.records.record import MOST_RESULTS, Record, Status
 from gateway.web.api import told
 from gateway.web.auth import admitted

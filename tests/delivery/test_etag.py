@@ -8,8 +8,8 @@ from hypothesis.strategies import text
 
 from factories import make_link
 from gateway.delivery.etag import SALT, EntityTags
+from gateway.files.file_info import Facts
 from gateway.links.signed import KeyRing
-from gateway.resolving.source import Facts
 
 OLD = "the-old-secret-for-tests-of-32-bytes-"
 NEW = "the-new-secret-for-tests-of-32-bytes-"

@@ -10,8 +10,8 @@ from hypothesis.strategies import from_regex, sampled_from, text
 from werkzeug.http import parse_options_header
 
 from gateway.delivery.filename import MOST_BYTES, content_disposition, file_name
+from gateway.files.media_types import AVIF, GIF, JPEG, MP3, MP4, PDF, PNG, UNKNOWN, WEBP, ZIP, Media
 from gateway.links.link import TASK_ID
-from gateway.media import AVIF, GIF, JPEG, MP3, MP4, PDF, PNG, UNKNOWN, WEBP, ZIP, Media
 
 URL = "https://origin.example/v/"
 TASK = "task12345"

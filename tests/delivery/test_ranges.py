@@ -8,7 +8,7 @@ from hypothesis.strategies import builds, from_regex, integers, one_of, sampled_
 
 from gateway.delivery.ranges import LONGEST, span_of
 from gateway.errors import RangeNotSatisfiable
-from gateway.resolving.source import Span
+from gateway.files.byte_range import Span
 
 Case = dict[str, Any]
 

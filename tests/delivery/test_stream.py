@@ -6,7 +6,7 @@ import pytest
 
 from gateway.delivery.ask import Progress, Roomy
 from gateway.delivery.stream import LARGE_AFTER, LARGE_CHUNK, MEDIUM_CHUNK, SMALL_CHUNK, Stream
-from gateway.resolving.source import Facts
+from gateway.files.file_info import Facts
 
 if TYPE_CHECKING:
     from gateway.delivery.heal import Healing

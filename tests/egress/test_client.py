@@ -28,7 +28,7 @@ from gateway.egress.client import Answer, Client, tls_roots
 from gateway.egress.guard import Guard
 from gateway.egress.names import Lookup
 from gateway.errors import OriginError, OriginFailed, OriginTimeout, OriginUnreachable, OriginUnsafe
-from gateway.hosts import HostPattern
+from gateway.origins.allowlist import HostPattern
 from live import ROOT, free_port
 from servers import Request, ScriptedServer, answer, read_request
 
@@ -1217,7 +1217,7 @@ import gevent
 from gateway.egress import client, incoming, pools
 from gateway.egress.guard import Guard
 from gateway.egress.names import Lookup
-from gateway.hosts import HostPattern
+from gateway.origins.allowlist import HostPattern
 from gateway.resolving import remote
 
 pools.CONNECT_TIMEOUT_S = incoming.HEADER_DEADLINE_S = incoming.STALL_TIMEOUT_S = remote.OPEN_DEADLINE_S = 1.0

@@ -14,7 +14,7 @@ from gateway.egress.client import Client, tls_roots
 from gateway.egress.guard import Guard
 from gateway.egress.names import Lookup
 from gateway.errors import OriginFailed
-from gateway.hosts import HostPattern
+from gateway.origins.allowlist import HostPattern
 from servers import ScriptedServer
 
 MALFORMED_LENGTHS = (

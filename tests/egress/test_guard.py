@@ -8,7 +8,7 @@ from ssrfguard import Policy, SSRFGuardError
 
 from gateway.egress.guard import Guard, Zone, one_host_policy, public_policy
 from gateway.errors import OriginNotAllowed, OriginUnsafe
-from gateway.hosts import HostPattern, origin_of
+from gateway.origins.allowlist import HostPattern, origin_of
 
 LISTED = "https://cdn.example/v/cat.png"
 SERVER = "http://10.1.2.3:8080/v/cat.png"

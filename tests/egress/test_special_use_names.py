@@ -7,7 +7,7 @@ import pytest
 from factories import Gateway, make_settings
 from gateway.egress.guard import Guard, Zone
 from gateway.errors import OriginNotAllowed, OriginUnsafe
-from gateway.hosts import HostPattern
+from gateway.origins.allowlist import HostPattern
 from servers import ScriptedServer, answer, envelope
 
 SPECIAL_USE = [

@@ -10,7 +10,7 @@ from gateway.egress.client import Client
 from gateway.egress.guard import Guard
 from gateway.egress.names import Lookup
 from gateway.errors import StorageDown
-from gateway.hosts import HostPattern
+from gateway.origins.allowlist import HostPattern
 from gateway.resolving.doors import BucketDoor, OwnDoor
 from gateway.storage.objects import Stored
 from servers import Request, ScriptedServer, answer

@@ -24,9 +24,11 @@ from gateway.errors import (
     OriginUnsafe,
     RangeNotSatisfiable,
 )
-from gateway.hosts import HostPattern
+from gateway.files.byte_range import Span
+from gateway.files.file_info import HEAD_BYTES
+from gateway.origins.allowlist import HostPattern
 from gateway.resolving.remote import RemoteSource, seconds_of
-from gateway.resolving.source import HEAD_BYTES, Opened, Span
+from gateway.resolving.source import Opened
 from live import free_port
 from servers import Request, ScriptedServer, answer, file_answer
 

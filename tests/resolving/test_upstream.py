@@ -13,7 +13,7 @@ from gateway.egress.client import Client
 from gateway.egress.guard import Guard
 from gateway.egress.names import Lookup
 from gateway.egress.provider import Call, ProviderSession, Reply
-from gateway.hosts import HostPattern
+from gateway.origins.allowlist import HostPattern
 from gateway.resolving.breaker import FAILURES_IN_A_ROW, Breaker
 from gateway.resolving.infos import RecordInfos
 from gateway.resolving.provider import DEADLINE_S, DOWNLOAD_URL, RECORD_INFO, Provider

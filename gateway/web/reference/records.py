@@ -1,7 +1,7 @@
 """Records, for whoever makes images without the provider."""
 
 from gateway.errors import InvalidBody, NotFound, StorageDown, UploadBroken, UploadTooLarge
-from gateway.own_urls import MOST_NAME_BYTES
+from gateway.origins.upload_urls import MOST_NAME_BYTES
 from gateway.web.records import RecordBody
 from gateway.web.reference.openapi import JSON, Answer, Content, Operation, Parameter
 from gateway.web.reference.parts import BODY_ERRORS, KEY_ERRORS, RECORD_EXAMPLE, STORE_ERRORS, TASK, success

@@ -5,7 +5,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from gateway.hosts import HostPattern, Origin, origin_of
+from gateway.origins.allowlist import HostPattern, Origin, origin_of
 
 LOOPBACK = IPv4Address("127.0.0.1")
 TAKEN_AFTER_ALL = "(it was taken)"

@@ -10,8 +10,8 @@ import pytest
 from PIL import Image, features
 
 from factories import Gateway, make_settings
-from gateway.media import media_of
-from gateway.resolving.source import HEAD_BYTES
+from gateway.files.file_info import HEAD_BYTES
+from gateway.files.media_types import media_of
 from servers import ScriptedServer
 
 OCTETS = "application/octet-stream"

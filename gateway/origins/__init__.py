@@ -1,0 +1,1 @@
+"""Which hosts and URLs may be origins."""
