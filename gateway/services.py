@@ -11,7 +11,6 @@ from gateway.capacity import stream_slots
 from gateway.delivery import etag
 from gateway.delivery.choose import Deliveries
 from gateway.delivery.etag import EntityTags
-from gateway.delivery.places import Places
 from gateway.delivery.stream import Streams
 from gateway.egress.client import Client
 from gateway.egress.guard import Guard
@@ -19,11 +18,12 @@ from gateway.egress.names import Lookup
 from gateway.egress.provider import ProviderSession
 from gateway.errors import GatewayError
 from gateway.keys.admission import Keys
-from gateway.keys.allowance import Allowances
 from gateway.keys.configured import ConfiguredKeys
 from gateway.keys.quotas import Quotas
 from gateway.keys.stored import SqlKeys
-from gateway.limits import DownloadLimit
+from gateway.limits.api_rate import Allowances
+from gateway.limits.download_rate import DownloadLimit
+from gateway.limits.stream_slots import Places
 from gateway.links.admission import Links
 from gateway.links.ledger import Ledger
 from gateway.links.signed import KeyRing, LinkSigner

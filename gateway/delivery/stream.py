@@ -10,7 +10,6 @@ from gateway.delivery.etag import EntityTags
 from gateway.delivery.expected import refuse_missing_image
 from gateway.delivery.headers import Headers, not_modified_headers, stream_headers
 from gateway.delivery.heal import Healing, RenewAny
-from gateway.delivery.places import Places
 from gateway.delivery.ranges import span_of
 from gateway.errors import (
     FileTooLarge,
@@ -22,6 +21,7 @@ from gateway.errors import (
 )
 from gateway.files.byte_range import Span
 from gateway.files.file_info import Facts
+from gateway.limits.stream_slots import Places
 from gateway.links.link import Link
 from gateway.resolving.source import Source
 

@@ -8,7 +8,7 @@ from flask import request
 
 from gateway.delivery.ask import Ask
 from gateway.errors import LoopDetected, PrefetchRefused
-from gateway.limits import LONGEST_ADDRESS, visitor_of
+from gateway.limits.download_rate import LONGEST_ADDRESS, visitor_of
 from gateway.resolving.provider import DOWNLOAD_URL, RECORD_INFO
 from gateway.web.sockets import line_of
 

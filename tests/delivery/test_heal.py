@@ -37,7 +37,6 @@ from gateway.delivery import heal
 from gateway.delivery.ask import Ask
 from gateway.delivery.choose import Deliveries
 from gateway.delivery.etag import SALT, EntityTags
-from gateway.delivery.places import Places
 from gateway.delivery.stream import Streams
 from gateway.errors import (
     OriginBusy,
@@ -47,6 +46,7 @@ from gateway.errors import (
     StillPreparing,
     StorageDown,
 )
+from gateway.limits.stream_slots import Places
 from gateway.links.signed import KeyRing
 from gateway.resolving.doors import OwnDoor
 from gateway.resolving.kept import KeptSource

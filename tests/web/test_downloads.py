@@ -14,8 +14,8 @@ from werkzeug.test import TestResponse
 from factories import PNG, SECRET, Gateway, make_settings
 from gateway.delivery.choose import Deliveries
 from gateway.delivery.etag import SALT, EntityTags
-from gateway.delivery.places import Places
 from gateway.delivery.stream import SMALL_CHUNK, Streams
+from gateway.limits.stream_slots import Places
 from gateway.links.signed import KeyRing
 from gateway.services import build_services
 from gateway.storage.memory import MemoryLedger

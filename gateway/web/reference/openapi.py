@@ -15,7 +15,7 @@ from gateway.web.schemas import PLACE, ContractRefusal, Problem, Refusal, refere
 
 Json = dict[str, Any]
 JSON = "application/json"
-# Told in every answer to a key that has a limit (gateway.keys.allowance), so in every one that comes after the key.
+# Told in every answer to a key that has a limit (gateway.limits.api_rate), so in every one that comes after the key.
 LIMITS = {
     "RateLimit-Limit": "How many calls the key may make, in the minute or in the day, whichever ends sooner.",
     "RateLimit-Remaining": "How many of them are left.",

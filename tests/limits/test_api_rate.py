@@ -7,9 +7,9 @@ import pytest
 
 from factories import Clock
 from gateway.errors import KeyRateLimited, QuotaExhausted
-from gateway.keys.allowance import Allowance, Allowances
 from gateway.keys.key import Key
 from gateway.keys.quotas import DAY_S, Quotas
+from gateway.limits.api_rate import Allowance, Allowances
 from gateway.storage.database import Database
 
 

@@ -5,13 +5,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from limits import RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
 
 from gateway.errors import KeyRateLimited, QuotaExhausted
 from gateway.keys.key import Key
 from gateway.keys.quotas import Quotas
+from limits import RateLimitItemPerMinute
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ import pytest
 from factories import Clock, make_link
 from gateway.delivery.ask import Ask
 from gateway.errors import RateLimited
-from gateway.limits import GRANT_LIFE_S, DownloadLimit
+from gateway.limits.download_rate import GRANT_LIFE_S, DownloadLimit
 from gateway.links.link import Link
 
 CAT, DOG = make_link(url="https://origin.example/v/cat.png"), make_link(url="https://origin.example/v/dog.png")
@@ -143,7 +143,7 @@ def test_a_grant_is_one_visitors(clock: Clock) -> None:
 
 
 def test_of_visitors_without_end_only_the_latest_are_remembered(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.limits.MOST_VISITORS", 100)
+    monkeypatch.setattr("gateway.limits.download_rate.MOST_VISITORS", 100)
     limit = DownloadLimit(1, clock=clock)
     begin(limit, "first", 1)
 

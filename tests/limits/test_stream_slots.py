@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from factories import make_link
-from gateway.delivery.places import PARTS, Places
 from gateway.errors import GatewayBusy, GatewayError, TooManyStreams
+from gateway.limits.stream_slots import PARTS, Places
 from gateway.links.link import Link
 
 

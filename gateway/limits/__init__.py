@@ -1,0 +1,1 @@
+"""How much a visitor or an API key may use."""
