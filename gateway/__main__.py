@@ -6,7 +6,7 @@ import sys
 from gateway.demo.run import run_demo
 from gateway.environment import load_settings, read_dotenv
 from gateway.errors import ConfigError
-from gateway.processes import Service, run_until_stopped
+from gateway.server.launcher import Service, run_until_stopped
 
 SECRETS, PROVIDER_KEY = "GATEWAY_SECRET_KEYS", "GATEWAY_UPSTREAM_API_KEY"
 

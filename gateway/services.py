@@ -6,8 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from gateway.background import Background, Task
-from gateway.capacity import stream_slots
 from gateway.delivery import etag
 from gateway.delivery.choose import Deliveries
 from gateway.delivery.etag import EntityTags
@@ -37,6 +35,8 @@ from gateway.resolving.provider import Provider
 from gateway.resolving.resolver import Converter, Resolver
 from gateway.resolving.store import KNOWN_FOR_S
 from gateway.resolving.upstream import UpstreamResolver
+from gateway.server.capacity import stream_slots
+from gateway.server.scheduler import Background, Task
 from gateway.settings import Settings
 from gateway.storage.chores import Chores
 from gateway.storage.database import Database

@@ -78,11 +78,11 @@ RESERVED: dict[tuple[str, ...], set[str]] = {
     ("prometheus_client",): {"prometheus"},
 }
 EXCEPTIONS: dict[tuple[str, str], str] = {
-    ("gateway.worker.visitor", "socket"): "sets options on visitors' own sockets, and opens none",
-    ("gateway.worker.connections", "socket"): "ends visitors' connections, and opens none",
+    ("gateway.server.client_socket", "socket"): "sets options on visitors' own sockets, and opens none",
+    ("gateway.server.connections", "socket"): "ends visitors' connections, and opens none",
     ("gateway.web.sockets", "socket"): "sets options on the visitor's own socket, and opens none",
-    ("gateway.processes", "http.client"): "asks the processes it started, on loopback, whether they answer",
-    ("gateway.processes", "socket"): "looks whether its ports are free, on loopback",
+    ("gateway.server.launcher", "http.client"): "asks the processes it started, on loopback, whether they answer",
+    ("gateway.server.launcher", "socket"): "looks whether its ports are free, on loopback",
     ("gateway.storage.s3", "urllib3"): "knows the errors that boto3 lets through, and opens nothing",
     ("gateway.demo.run", "socket"): "looks for free ports on loopback",
 }

@@ -7,7 +7,7 @@ from dotenv import dotenv_values
 from gateway.demo.catalogue import SAMPLES, sample_of
 from gateway.demo.roles import FOLDER, ORIGIN_URL
 from gateway.links import LinkSigner
-from gateway.processes import is_free
+from gateway.server.launcher import is_free
 
 START = "start it with: make run (in another terminal, in this folder)"
 

@@ -5,7 +5,7 @@ import socket
 
 from gateway.demo.roles import FOLDER, Addresses, environments
 from gateway.errors import ConfigError
-from gateway.processes import Service, run_until_stopped
+from gateway.server.launcher import Service, run_until_stopped
 
 LOG_FILE = FOLDER / "demo.log"
 FIRST_PORT = 8000

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from factories import PNG
-from gateway.capacity import raise_file_limit, stream_slots
+from gateway.server.capacity import raise_file_limit, stream_slots
 from live import LiveGateway, live_gateway
 from servers import Request, ScriptedServer, envelope
 

@@ -2,7 +2,7 @@
 
 from contextlib import ExitStack
 
-from gateway.worker.connections import Connections
+from gateway.server.connections import Connections
 
 
 class Connection:

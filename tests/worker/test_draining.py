@@ -7,7 +7,7 @@ from typing import Any
 from gevent.pool import Pool
 from gevent.server import StreamServer
 
-from gateway.worker.draining import DrainingWorker
+from gateway.server.worker import DrainingWorker
 
 
 def test_who_has_connected_when_the_listener_closes_is_served() -> None:

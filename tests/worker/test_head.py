@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.worker.head import MOST_HEAD_BYTES, HeadBuffer
+from gateway.server.request_head import MOST_HEAD_BYTES, HeadBuffer
 
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: x\r\nAccept: text/html\r\n\r\n"
 

@@ -9,8 +9,8 @@ import gevent
 import gevent.socket
 import pytest
 
-from gateway.worker.connections import Connections
-from gateway.worker.visitor import VisitorSocket
+from gateway.server.client_socket import VisitorSocket
+from gateway.server.connections import Connections
 
 MUCH = 64 * 2**20
 PIECE = 8192

@@ -8,8 +8,8 @@ from contextlib import closing
 import gevent.socket
 import pytest
 
-from gateway.worker.connections import Connections
-from gateway.worker.visitor import VisitorSocket, VisitorTimedOut
+from gateway.server.client_socket import VisitorSocket, VisitorTimedOut
+from gateway.server.connections import Connections
 
 PATIENCE_S = 0.3
 MUCH = 400_000

@@ -18,8 +18,8 @@ import gevent.socket
 from gevent.monkey import get_original
 from gunicorn.http.errors import LimitRequestHeaders
 
-from gateway.worker.connections import Connections
-from gateway.worker.head import MOST_HEAD_BYTES, HeadBuffer
+from gateway.server.connections import Connections
+from gateway.server.request_head import MOST_HEAD_BYTES, HeadBuffer
 
 LEAST_RATE = 4096  # of a body, in bytes a second
 UNSENT_BYTES = 16 * 1024  # a kernel asks for more when half of it is sent

@@ -11,7 +11,7 @@ from gevent.server import StreamServer
 from gevent.socket import SHUT_RD
 from gunicorn.sock import ssl_context
 
-from gateway.worker.bounded import BoundedWorker
+from gateway.server.request_reader import BoundedWorker
 
 TICK_S = 1.0
 DRAIN_TICK_S = 0.1

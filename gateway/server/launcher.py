@@ -13,7 +13,7 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import IO
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 Process = subprocess.Popen[bytes]
 STARTS_WITHIN_S = 30.0
 STOPS_WITHIN_S = 30.0

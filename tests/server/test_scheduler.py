@@ -5,10 +5,10 @@ import threading
 from pathlib import Path
 
 from factories import PNG, store_gateway
-from gateway.background import Background, Task
 from gateway.errors import DatabaseDown
 from gateway.keys.key import Key
 from gateway.records.record import Record
+from gateway.server.scheduler import Background, Task
 from live import happens
 from real_logs import lines, real_logs
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gateway.worker.visitor import VisitorSocket
+    from gateway.server.client_socket import VisitorSocket
 
 _RESERVE = 0.05
 _HELD = 0.25

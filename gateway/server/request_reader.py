@@ -13,10 +13,10 @@ from gunicorn.http.errors import ParseException
 from gunicorn.workers.base_async import AsyncWorker
 from gunicorn.workers.ggevent import GeventWorker
 
-from gateway.worker.connections import Connections
-from gateway.worker.head import MOST_HEAD_BYTES
-from gateway.worker.refusal import EXTENSION, RefusedRequest, check_host, describe
-from gateway.worker.visitor import VisitorSocket
+from gateway.server.client_socket import VisitorSocket
+from gateway.server.connections import Connections
+from gateway.server.error_response import EXTENSION, RefusedRequest, check_host, describe
+from gateway.server.request_head import MOST_HEAD_BYTES
 
 _PIECE, _LARGE_PIECE = 8192, 2**16
 _LINGER_S = 1.0

@@ -1,0 +1,1 @@
+"""The gunicorn worker, its sockets and its processes."""
