@@ -3,7 +3,7 @@
 from gateway.app import create_app
 from gateway.environment import load_settings
 from gateway.errors import ConfigError
-from gateway.logs import set_up_logs
+from gateway.observability.logging_setup import set_up_logs
 
 set_up_logs()
 try:

@@ -17,11 +17,11 @@ from bench.table import microseconds
 from gateway.app import create_app
 from gateway.delivery.ask import Progress
 from gateway.delivery.redirect import redirect
-from gateway.logs import set_up_logs
-from gateway.metrics import Metrics
+from gateway.observability.logging_setup import set_up_logs
+from gateway.observability.metrics import Metrics
+from gateway.observability.request_log import Account
 from gateway.services import Services, build_services
 from gateway.settings import Settings
-from gateway.web.account import Account
 from gateway.web.visitor import asked
 
 HOST, TASK, LINK_ID = (
@@ -74,7 +74,7 @@ def _parts(gateway: Services, environ: dict[str, Any]) -> Iterator[Step]:
     yield "resolve: a direct URL that is known", lambda: gateway.resolver.resolve(link.task_id, link.url)
     yield "choose, and make the headers", lambda: gateway.deliveries.deliver(link, source, ask)
     yield "of this, the headers", lambda: redirect(link.url)
-    yield "count", lambda: gateway.metrics.answered("redirect", "redirected", 0, 0)
+    yield "count", lambda: gateway.observability.metrics.answered("redirect", "redirected", 0, 0)
     yield "the line in the log", account
 
 

@@ -25,7 +25,7 @@ from gateway.limits.stream_slots import Places
 from gateway.links.admission import Links
 from gateway.links.ledger import Ledger
 from gateway.links.signed import KeyRing, LinkSigner
-from gateway.metrics import Metrics
+from gateway.observability.metrics import Metrics
 from gateway.own_store import OwnStore, build_own_store
 from gateway.records.sweep import Sweep
 from gateway.resolving.breaker import Breaker
@@ -151,7 +151,7 @@ def build_services(
 def _metrics(settings: Settings) -> Metrics:
     if not settings.metrics_token:
         return Metrics()
-    from gateway.prometheus import PrometheusMetrics  # noqa: PLC0415 (its library is for those who read it)
+    from gateway.observability.prometheus import PrometheusMetrics  # noqa: PLC0415 (its library is for those who read it)
 
     return PrometheusMetrics()
 

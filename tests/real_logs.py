@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from typing import Any
 
-from gateway.logs import set_up_logs
+from gateway.observability.logging_setup import set_up_logs
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from gateway.app import create_app
 from gateway.demo.catalogue import SAMPLES
 from gateway.demo.roles import ORIGIN_URL
 from gateway.environment import load_settings
-from gateway.logs import set_up_logs
+from gateway.observability.logging_setup import set_up_logs
 from gateway.records.record import Record
 from gateway.services import build_services
 from gateway.settings import Settings

@@ -10,7 +10,7 @@ from gateway.demo.catalogue import SAMPLES, Sample
 from gateway.demo.roles import ORIGIN_URL
 from gateway.environment import load_settings
 from gateway.links import Link, LinkSigner
-from gateway.logs import set_up_logs
+from gateway.observability.logging_setup import set_up_logs
 from gateway.services import build_services
 from gateway.settings import Settings
 from gateway.web.pages import PAGE_POLICY, page

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from gateway.errors import ProviderBusy, ProviderPaused
-from gateway.metrics import Metrics
+from gateway.observability.metrics import Metrics
 
 FAILURES_IN_A_ROW = 5
 PAUSE_S = 15.0

@@ -27,7 +27,7 @@ from gateway.errors import (
     ResultEmpty,
     ResultMissing,
 )
-from gateway.metrics import Metrics
+from gateway.observability.metrics import Metrics
 from gateway.resolving.breaker import Breaker, Failure
 from gateway.resolving.remote import seconds_of
 

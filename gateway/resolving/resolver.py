@@ -11,7 +11,7 @@ from typing import Protocol
 import structlog
 
 from gateway.errors import GatewayError, Hasty
-from gateway.metrics import Metrics
+from gateway.observability.metrics import Metrics
 from gateway.resolving.flight import Flights
 from gateway.resolving.source import Source
 from gateway.storage.memory import MemoryCache

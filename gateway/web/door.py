@@ -8,8 +8,8 @@ from typing import Any
 
 from gateway.delivery.ask import Delivered
 from gateway.links.link import Link
+from gateway.observability.request_log import Account
 from gateway.services import Services
-from gateway.web.account import Account
 from gateway.web.previews import is_previewer
 from gateway.web.proxies import Environ, Wsgi
 from gateway.web.sockets import begin_stream, reset_when_broken

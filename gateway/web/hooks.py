@@ -2,7 +2,7 @@
 
 from flask import Flask, Response, request
 
-from gateway.web.account import Account
+from gateway.observability.request_log import Account
 from gateway.web.state import services
 
 _QUIET = {"/healthz", "/readyz", "/metrics"}

@@ -10,7 +10,7 @@ from functools import cache
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from gateway.metrics import Metrics
+from gateway.observability.metrics import Metrics
 
 _pid = cache(os.getpid)
 os.register_at_fork(after_in_child=_pid.cache_clear)

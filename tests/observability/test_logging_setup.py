@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.logs import redact_secrets
+from gateway.observability.logging_setup import redact_secrets
 
 SECRET = "5ec7e75ec7e7"
 TOKEN = "Xk3v9QmT0aZ1-bZ0yq6Yk1x0mE2c4s9vJt7uW8nR5pL"

@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 
 from gateway.delivery.ask import Progress
-from gateway.metrics import Metrics
+from gateway.observability.metrics import Metrics
 
 _KEY = "gateway.account"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")

@@ -1,4 +1,4 @@
-"""What is counted while the gateway works. This recorder counts nothing; ``gateway.prometheus`` has one that does."""
+"""What is counted while the gateway works. This recorder counts nothing; ``gateway.observability.prometheus`` has one that does."""
 
 
 class Metrics:
