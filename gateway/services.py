@@ -13,7 +13,6 @@ from gateway.delivery.stream import Streams
 from gateway.egress.client import Client
 from gateway.egress.guard import Guard
 from gateway.egress.names import Lookup
-from gateway.egress.provider import ProviderSession
 from gateway.errors import GatewayError
 from gateway.keys.admission import Keys
 from gateway.keys.configured import ConfiguredKeys
@@ -27,11 +26,12 @@ from gateway.links.ledger import Ledger
 from gateway.links.signed import KeyRing, LinkSigner
 from gateway.observability.metrics import Metrics
 from gateway.own_store import OwnStore, build_own_store
+from gateway.provider.circuit_breaker import Breaker
+from gateway.provider.client import Provider
+from gateway.provider.record_info import RecordInfos
+from gateway.provider.transport import ProviderSession
 from gateway.records.sweep import Sweep
-from gateway.resolving.breaker import Breaker
-from gateway.resolving.infos import RecordInfos
 from gateway.resolving.origin import OriginResolver
-from gateway.resolving.provider import Provider
 from gateway.resolving.resolver import Converter, Resolver
 from gateway.resolving.store import KNOWN_FOR_S
 from gateway.resolving.upstream import UpstreamResolver

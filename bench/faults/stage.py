@@ -21,8 +21,8 @@ SHORT = {
     "gateway.egress.pools.CONNECT_TIMEOUT_S": 1.0,
     "gateway.egress.incoming.HEADER_DEADLINE_S": 1.5,
     "gateway.egress.incoming.STALL_TIMEOUT_S": 1.0,
-    "gateway.resolving.provider.ATTEMPT_TIMEOUT_S": 1.0,
-    "gateway.resolving.provider.DEADLINE_S": 3.0,
+    "gateway.provider.client.ATTEMPT_TIMEOUT_S": 1.0,
+    "gateway.provider.client.DEADLINE_S": 3.0,
     "gateway.resolving.pace.RATE_WINDOW_S": 1.5,
     "gateway.resolving.remote.OPEN_DEADLINE_S": 2.5,
 }

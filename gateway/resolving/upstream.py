@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 from gateway.egress.client import Client
 from gateway.egress.guard import Guard
 from gateway.errors import DirectUrlRefused, OriginUnsafe, ProviderGarbled
-from gateway.resolving.provider import Provider
+from gateway.provider.client import Provider
 from gateway.resolving.remote import RemoteSource
 
 DIRECT_URL_LIFE_S = 1200

@@ -7,7 +7,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.errors import InvalidBody, RecordNotFound
 from gateway.links.link import TASK_ID, FieldFault, Link
-from gateway.resolving.provider import DOWNLOAD_URL, RECORD_INFO
+from gateway.provider.client import DOWNLOAD_URL, RECORD_INFO
 from gateway.resolving.upstream import DIRECT_URL_LIFE_S
 from gateway.web.api import told
 from gateway.web.auth import admitted

@@ -9,7 +9,7 @@ from flask import request
 from gateway.delivery.ask import Ask
 from gateway.errors import LoopDetected, PrefetchRefused
 from gateway.limits.download_rate import LONGEST_ADDRESS, visitor_of
-from gateway.resolving.provider import DOWNLOAD_URL, RECORD_INFO
+from gateway.provider.client import DOWNLOAD_URL, RECORD_INFO
 from gateway.web.sockets import line_of
 
 Form = Literal["contract", "envelope", "page", "problem", "text"]

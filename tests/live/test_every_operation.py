@@ -20,8 +20,8 @@ from schemathesis.specs.openapi.checks import (
 from databases import ENGINES, emptied
 from factories import API_KEY, PNG
 from gateway.links.link import FieldFault
+from gateway.provider.client import DOWNLOAD_URL
 from gateway.records.callback import PATH as CALLBACK
-from gateway.resolving.provider import DOWNLOAD_URL
 from gateway.storage.database import Database
 from gateway.web.reference.table import described
 from gateway.web.schemas import TASK_EXAMPLE, URL_EXAMPLE

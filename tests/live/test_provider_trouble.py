@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from factories import PNG, PROVIDER_KEY, SECRET
-from gateway.resolving.breaker import FAILURES_IN_A_ROW
-from gateway.resolving.provider import DOWNLOAD_URL
+from gateway.provider.circuit_breaker import FAILURES_IN_A_ROW
+from gateway.provider.client import DOWNLOAD_URL
 from live import LiveGateway, free_port, happens, live_gateway
 from servers import Request, Route, ScriptedServer, answer, envelope
 

@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from factories import API_KEY, PNG, Gateway, make_settings
-from gateway.resolving.breaker import FAILURES_IN_A_ROW
-from gateway.resolving.provider import DOWNLOAD_URL
+from gateway.provider.circuit_breaker import FAILURES_IN_A_ROW
+from gateway.provider.client import DOWNLOAD_URL
 from servers import ScriptedServer, answer, envelope
 
 TOKEN = "a-metrics-token-for-tests-of-32-bytes-or-more"

@@ -12,11 +12,11 @@ from gateway import errors
 from gateway.egress.client import Client
 from gateway.egress.guard import Guard
 from gateway.egress.names import Lookup
-from gateway.egress.provider import Call, ProviderSession, Reply
 from gateway.origins.allowlist import HostPattern
-from gateway.resolving.breaker import FAILURES_IN_A_ROW, Breaker
-from gateway.resolving.infos import RecordInfos
-from gateway.resolving.provider import DEADLINE_S, DOWNLOAD_URL, RECORD_INFO, Provider
+from gateway.provider.circuit_breaker import FAILURES_IN_A_ROW, Breaker
+from gateway.provider.client import DEADLINE_S, DOWNLOAD_URL, RECORD_INFO, Provider
+from gateway.provider.record_info import RecordInfos
+from gateway.provider.transport import Call, ProviderSession, Reply
 from gateway.resolving.upstream import DIRECT_URL_LIFE_S, UpstreamResolver, expiry_of
 from servers import ScriptedServer, answer, envelope
 

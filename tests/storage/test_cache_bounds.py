@@ -6,7 +6,7 @@ import weakref
 from typing import Any, cast
 
 from factories import Clock, make_settings
-from gateway.resolving.infos import RecordInfos
+from gateway.provider.record_info import RecordInfos
 from gateway.resolving.remote import RemoteSource
 from gateway.resolving.resolver import Resolver
 from gateway.services import build_services

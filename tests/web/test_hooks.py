@@ -11,7 +11,7 @@ from gevent import GreenletExit
 from werkzeug.test import TestResponse
 
 from factories import API_KEY, PNG, PROVIDER_KEY, SECRET, Gateway, make_settings
-from gateway.resolving.breaker import FAILURES_IN_A_ROW
+from gateway.provider.circuit_breaker import FAILURES_IN_A_ROW
 from gateway.settings import RELATIVE_LINKS
 from real_logs import lines, real_logs
 from servers import ScriptedServer, answer, envelope

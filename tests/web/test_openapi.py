@@ -15,8 +15,8 @@ from documented import Documented, Json
 from factories import API_KEY, PNG, PROVIDER_KEY, SECRET, Gateway, make_settings, store_gateway
 from gateway import errors
 from gateway.keys.key import SCOPES, Key, Scope, new_token
+from gateway.provider.client import DOWNLOAD_URL as CONTRACT, RECORD_INFO
 from gateway.records.callback import PATH as CALLBACK
-from gateway.resolving.provider import DOWNLOAD_URL as CONTRACT, RECORD_INFO
 from gateway.web.reference.parts import family
 from gateway.web.reference.proofs import CALLBACK as CALLBACK_PROOFS
 from gateway.web.reference.table import OPERATIONS

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from factories import PNG, Gateway, make_settings
-from gateway.resolving.provider import DOWNLOAD_URL
+from gateway.provider.client import DOWNLOAD_URL
 from servers import ScriptedServer, envelope
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from factories import Clock, Gateway
 from gateway.errors import GatewayError
-from gateway.resolving.provider import DOWNLOAD_URL
+from gateway.provider.client import DOWNLOAD_URL
 from gateway.web.pages import PAGE_POLICY
 from gateway.web.waiting import LONGEST_WAIT_S, MOST_TRIES
 from servers import ScriptedServer, answer, envelope
@@ -29,7 +29,7 @@ LASTING = {
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses between the tries of one call cost no time."""
-    monkeypatch.setattr("gateway.resolving.provider.FIRST_BACKOFF_S", 0)
+    monkeypatch.setattr("gateway.provider.client.FIRST_BACKOFF_S", 0)
 
 
 @pytest.mark.parametrize(("said", "status", "after_s"), PASSING.values(), ids=PASSING)

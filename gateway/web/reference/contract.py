@@ -2,7 +2,7 @@
 
 from gateway.errors import InvalidBody, Maintenance, MethodNotAllowed, ProviderError, StillPreparing
 from gateway.links.link import TASK_ID
-from gateway.resolving.provider import DOWNLOAD_URL, RECORD_INFO
+from gateway.provider.client import DOWNLOAD_URL, RECORD_INFO
 from gateway.web.contract import DownloadUrlOrder
 from gateway.web.reference.openapi import JSON, Answer, Content, Operation, Parameter
 from gateway.web.reference.parts import BODY_ERRORS, KEY_ERRORS, RECORD_EXAMPLE, RESOLVING_ERRORS, family, success

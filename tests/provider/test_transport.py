@@ -15,8 +15,8 @@ import pytest
 
 from factories import PROVIDER_KEY
 from gateway.egress.names import Lookup
-from gateway.egress.provider import MOST_BYTES, Call, ProviderSession, Reply
 from gateway.errors import ProviderError, ProviderGarbled, ProviderTimeout, ProviderUnreachable
+from gateway.provider.transport import MOST_BYTES, Call, ProviderSession, Reply
 from live import ROOT, free_port
 from servers import Request, ScriptedServer, answer, envelope
 
@@ -283,7 +283,7 @@ monkey.patch_all()
 import sys, time
 import gevent
 from gateway.egress.names import Lookup
-from gateway.egress.provider import Call, ProviderSession
+from gateway.provider.transport import Call, ProviderSession
 
 def call(case):
     begun = time.monotonic()

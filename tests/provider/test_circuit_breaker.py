@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from gateway.errors import ProviderPaused
-from gateway.resolving.breaker import FAILURES_IN_A_ROW, PAUSE_S, Breaker
+from gateway.provider.circuit_breaker import FAILURES_IN_A_ROW, PAUSE_S, Breaker
 
 
 class Seconds:

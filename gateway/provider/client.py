@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.egress.provider import Call, ProviderSession, Reply
 from gateway.errors import (
     ImageNotFound,
     ImageRejected,
@@ -28,7 +27,8 @@ from gateway.errors import (
     ResultMissing,
 )
 from gateway.observability.metrics import Metrics
-from gateway.resolving.breaker import Breaker, Failure
+from gateway.provider.circuit_breaker import Breaker, Failure
+from gateway.provider.transport import Call, ProviderSession, Reply
 from gateway.resolving.remote import seconds_of
 
 DOWNLOAD_URL = "/api/v1/gpt4o-image/download-url"
