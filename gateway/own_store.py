@@ -16,9 +16,9 @@ from gateway.records.published_urls import PublishedUrls
 from gateway.records.shelf import Shelf
 from gateway.records.stored import SqlRecords
 from gateway.records.sweep import Sweep
-from gateway.resolving.doors import BucketDoor, Door, OwnDoor
 from gateway.resolving.store import StoreResolver
 from gateway.settings import Bucket, Settings
+from gateway.sources.public_urls import BucketDoor, Door, OwnDoor
 from gateway.storage.database import Database
 from gateway.storage.deletions import ObjectDeletions
 from gateway.storage.folder import FolderObjects

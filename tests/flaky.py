@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from factories import Gateway, make_link
 from gateway.delivery.ask import Ask, Delivered
-from gateway.resolving.source import Source
+from gateway.sources.base import Source
 from servers import Request, file_answer
 
 BIG = b"\x89PNG\r\n\x1a\n" + random.Random(4).randbytes(6 * 2**20)  # noqa: S311 (bytes, not a secret)

@@ -264,7 +264,7 @@ def test_an_exception_that_nobody_needs_is_taken_out(name: str, package: str) ->
         (imports_upwards, "gateway.links.made_up", "from gateway.web.pages import page"),
         (imports_upwards, "gateway.links.made_up", "import gateway.delivery.stream"),
         (imports_upwards, "gateway.egress.made_up", "from gateway import services"),
-        (imports_upwards, "gateway.egress.made_up", "def f():\n    from gateway.resolving.source import Source"),
+        (imports_upwards, "gateway.egress.made_up", "def f():\n    from gateway.sources.base import Source"),
         (imports_upwards, "gateway.web.made_up", "from gateway.egress.client import Client"),
         (imports_upwards, "gateway.errors", "from gateway.settings import Settings"),
         (imports_upwards, "gateway.app", "from gateway.demo import catalogue"),

@@ -23,8 +23,8 @@ SHORT = {
     "gateway.egress.incoming.STALL_TIMEOUT_S": 1.0,
     "gateway.provider.client.ATTEMPT_TIMEOUT_S": 1.0,
     "gateway.provider.client.DEADLINE_S": 3.0,
-    "gateway.resolving.pace.RATE_WINDOW_S": 1.5,
-    "gateway.resolving.remote.OPEN_DEADLINE_S": 2.5,
+    "gateway.sources.throughput.RATE_WINDOW_S": 1.5,
+    "gateway.sources.remote.OPEN_DEADLINE_S": 2.5,
 }
 
 

@@ -11,7 +11,7 @@ from gateway.delivery.stream import Stream, Streams
 from gateway.errors import FileTooLarge, GatewayBusy, TooManyStreams
 from gateway.links.ledger import Ledger
 from gateway.links.link import Link, Mode
-from gateway.resolving.source import Source
+from gateway.sources.base import Source
 
 
 class Deliveries:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from gateway.files.file_info import Facts
 from gateway.links.link import Link
 from gateway.links.signed import KeyRing
-from gateway.resolving.validators import is_strong
+from gateway.sources.validators import is_strong
 
 SALT = b"gateway.etag.v1"
 MOST_KNOWN = 1024

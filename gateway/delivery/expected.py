@@ -6,7 +6,7 @@ from gateway.errors import OriginEmpty, OriginNotImage
 from gateway.files.file_info import Facts
 from gateway.files.media_types import IMAGE_EXTENSIONS, is_markup
 from gateway.links.link import Link
-from gateway.resolving.source import Source
+from gateway.sources.base import Source
 
 
 def image_is_expected(link: Link, facts: Facts) -> bool:

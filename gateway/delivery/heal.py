@@ -20,9 +20,9 @@ from gateway.errors import (
 )
 from gateway.files.byte_range import Span
 from gateway.files.file_info import Facts
-from gateway.resolving.pace import LEAST_RATE, Paced
-from gateway.resolving.source import Opened, Source
-from gateway.resolving.validators import is_strong
+from gateway.sources.base import Opened, Source
+from gateway.sources.throughput import LEAST_RATE, Paced
+from gateway.sources.validators import is_strong
 
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 8.0

@@ -23,7 +23,7 @@ from gateway.files.byte_range import Span
 from gateway.files.file_info import Facts
 from gateway.limits.stream_slots import Places
 from gateway.links.link import Link
-from gateway.resolving.source import Source
+from gateway.sources.base import Source
 
 SMALL_CHUNK = 16 * 1024  # where there is room at all, the visitor's kernel takes so much at once
 MEDIUM_CHUNK = 96 * 1024

@@ -29,7 +29,7 @@ from gateway.errors import (
 from gateway.observability.metrics import Metrics
 from gateway.provider.circuit_breaker import Breaker, Failure
 from gateway.provider.transport import Call, ProviderSession, Reply
-from gateway.resolving.remote import seconds_of
+from gateway.sources.remote import seconds_of
 
 DOWNLOAD_URL = "/api/v1/gpt4o-image/download-url"
 RECORD_INFO = "/api/v1/gpt4o-image/record-info"

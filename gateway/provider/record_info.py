@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.errors import ProviderBusy, RecordNotFound
 from gateway.provider.client import Provider
-from gateway.resolving.flight import Flights
+from gateway.singleflight import Flights
 from gateway.storage.memory import MemoryCache
 
 KNOWN_FOR_S = 1.0  # the provider takes three queries a second for one task

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from gateway.egress.client import Client
 from gateway.egress.guard import Guard
-from gateway.resolving.remote import RemoteSource
+from gateway.sources.remote import RemoteSource
 
 REMEMBERED_S = 300  # beyond the shortest life in which a source is reused
 

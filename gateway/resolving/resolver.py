@@ -12,8 +12,8 @@ import structlog
 
 from gateway.errors import GatewayError, Hasty
 from gateway.observability.metrics import Metrics
-from gateway.resolving.flight import Flights
-from gateway.resolving.source import Source
+from gateway.singleflight import Flights
+from gateway.sources.base import Source
 from gateway.storage.memory import MemoryCache
 
 MOST_SOURCES = 20_000

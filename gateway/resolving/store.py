@@ -11,10 +11,10 @@ from gateway.errors import ImageUnavailable, OriginError, OriginNotAllowed, Stor
 from gateway.origins.upload_urls import is_own
 from gateway.records.record import check_result
 from gateway.records.shelf import Shelf
-from gateway.resolving.doors import Door
-from gateway.resolving.kept import KeptSource
-from gateway.resolving.pace import Paced
-from gateway.resolving.remote import RemoteSource
+from gateway.sources.public_urls import Door
+from gateway.sources.remote import RemoteSource
+from gateway.sources.stored import KeptSource
+from gateway.sources.throughput import Paced
 from gateway.storage.objects import Stored
 
 LIFE_S = 1200

@@ -10,7 +10,7 @@ from gateway.egress.client import Client
 from gateway.egress.guard import Guard
 from gateway.errors import DirectUrlRefused, OriginUnsafe, ProviderGarbled
 from gateway.provider.client import Provider
-from gateway.resolving.remote import RemoteSource
+from gateway.sources.remote import RemoteSource
 
 DIRECT_URL_LIFE_S = 1200
 _AMZ_DATE = re.compile(r"\d{8}T\d{6}Z", re.ASCII)

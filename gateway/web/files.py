@@ -11,8 +11,8 @@ from gateway.links.damage import without_punctuation
 from gateway.links.link import FieldFault, Link
 from gateway.links.query import parse_query
 from gateway.own_store import OwnStore
-from gateway.resolving.kept import KeptSource
 from gateway.services import Services
+from gateway.sources.stored import KeptSource
 from gateway.web.door import tell_refusal
 from gateway.web.pages import preview_page
 from gateway.web.previews import is_previewer

@@ -48,10 +48,10 @@ from gateway.errors import (
 )
 from gateway.limits.stream_slots import Places
 from gateway.links.signed import KeyRing
-from gateway.resolving.doors import OwnDoor
-from gateway.resolving.kept import KeptSource
 from gateway.resolving.resolver import MOST_RENEWALS
 from gateway.settings import Bucket
+from gateway.sources.public_urls import OwnDoor
+from gateway.sources.stored import KeptSource
 from gateway.storage.folder import FileSpan, FolderObjects
 from gateway.storage.objects import Objects, Stored
 from gateway.storage.s3 import S3Objects

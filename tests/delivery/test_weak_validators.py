@@ -8,7 +8,7 @@ import pytest
 from factories import PNG, Gateway
 from flaky import DATE, Flaky, Spoil, chunked, closed, deliver, taken
 from gateway.delivery.ask import Ask
-from gateway.resolving.validators import if_range_of, is_strong, validator_of
+from gateway.sources.validators import if_range_of, is_strong, validator_of
 from servers import Request, ScriptedServer, envelope
 
 OTHER = bytes(reversed(PNG))  # as long

@@ -6,7 +6,7 @@ import pytest
 
 from factories import Clock
 from gateway.errors import OriginTimeout
-from gateway.resolving.pace import LEAST_RATE, RATE_WINDOW_S, Paced
+from gateway.sources.throughput import LEAST_RATE, RATE_WINDOW_S, Paced
 
 
 def origin(clock: Clock, size: int, takes_s: float) -> Callable[[int], bytes]:

@@ -33,9 +33,9 @@ from gateway.errors import (
     RecordTooOld,
     StillPreparing,
 )
-from gateway.resolving.remote import RemoteSource
 from gateway.resolving.resolver import LONGEST_FAILURE_LIFE_S, MOST_RENEWALS, SHORTEST_LIFE_S, Resolver
-from gateway.resolving.source import Source
+from gateway.sources.base import Source
+from gateway.sources.remote import RemoteSource
 from real_logs import lines, real_logs
 
 TASK, URL = "task12345", "https://cdn.example/v/cat.png"

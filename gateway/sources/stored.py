@@ -5,8 +5,8 @@ import time
 from gateway.errors import OriginNotFound
 from gateway.files.byte_range import Span
 from gateway.files.file_info import Facts
-from gateway.resolving.doors import Door
-from gateway.resolving.source import Opened
+from gateway.sources.base import Opened
+from gateway.sources.public_urls import Door
 from gateway.storage.objects import Objects, Stored
 
 

@@ -27,8 +27,8 @@ from gateway.errors import (
 from gateway.files.byte_range import Span
 from gateway.files.file_info import HEAD_BYTES
 from gateway.origins.allowlist import HostPattern
-from gateway.resolving.remote import RemoteSource, seconds_of
-from gateway.resolving.source import Opened
+from gateway.sources.base import Opened
+from gateway.sources.remote import RemoteSource, seconds_of
 from live import free_port
 from servers import Request, ScriptedServer, answer, file_answer
 

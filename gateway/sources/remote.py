@@ -21,8 +21,8 @@ from gateway.errors import (
 )
 from gateway.files.byte_range import Span
 from gateway.files.file_info import HEAD_BYTES, Facts
-from gateway.resolving.source import Opened
-from gateway.resolving.validators import if_range_of, is_strong, validator_of
+from gateway.sources.base import Opened
+from gateway.sources.validators import if_range_of, is_strong, validator_of
 
 OPEN_DEADLINE_S = 12.0
 _SOURCE_BYTES = 1536  # of memory, with what it learns of the file

@@ -11,7 +11,7 @@ from gateway.egress.guard import Guard
 from gateway.egress.names import Lookup
 from gateway.errors import StorageDown
 from gateway.origins.allowlist import HostPattern
-from gateway.resolving.doors import BucketDoor, OwnDoor
+from gateway.sources.public_urls import BucketDoor, OwnDoor
 from gateway.storage.objects import Stored
 from servers import Request, ScriptedServer, answer
 

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from gateway.errors import ImageNotFound, InternalError, ProviderBusy, StillPreparing
-from gateway.resolving.flight import Flights
+from gateway.singleflight import Flights
 
 MANY = 200
 KEY = ("task12345", "https://cdn.example/v/cat.png")
