@@ -13,7 +13,7 @@ import h11
 import httptools
 
 from bench.table import microseconds
-from gateway.egress.incoming import Incoming
+from gateway.egress.buffered_reader import BufferedSocketReader
 from gateway.egress.response import read_response
 
 ROUNDS, CALLS = 15, 300
@@ -77,7 +77,7 @@ class _Recorded:
 
 def ours(data: bytes) -> int:
     """Read a response as the gateway does, and return the number of its body's bytes."""
-    incoming = Incoming(_Recorded(data))  # type: ignore[arg-type]  # all that is used of a socket
+    incoming = BufferedSocketReader(_Recorded(data))  # type: ignore[arg-type]  # all that is used of a socket
     _, response = read_response(incoming, lambda _reusable: None)
     count = 0
     while part := response.read(RECV_BYTES):

@@ -11,8 +11,8 @@ from gateway.delivery.choose import Deliveries
 from gateway.delivery.etag import EntityTags
 from gateway.delivery.stream import Streams
 from gateway.egress.client import Client
+from gateway.egress.dns_lookup import Lookup
 from gateway.egress.guard import Guard
-from gateway.egress.names import Lookup
 from gateway.errors import GatewayError
 from gateway.keys.admission import Keys
 from gateway.keys.configured import ConfiguredKeys

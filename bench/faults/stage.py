@@ -18,9 +18,9 @@ from weakref import WeakKeyDictionary
 HURRIED = Path(__file__).with_name("hurried.conf.py")
 PUBLIC = "93.184.216.34"
 SHORT = {
-    "gateway.egress.pools.CONNECT_TIMEOUT_S": 1.0,
-    "gateway.egress.incoming.HEADER_DEADLINE_S": 1.5,
-    "gateway.egress.incoming.STALL_TIMEOUT_S": 1.0,
+    "gateway.egress.connection_pool.CONNECT_TIMEOUT_S": 1.0,
+    "gateway.egress.buffered_reader.HEADER_DEADLINE_S": 1.5,
+    "gateway.egress.buffered_reader.STALL_TIMEOUT_S": 1.0,
     "gateway.provider.client.ATTEMPT_TIMEOUT_S": 1.0,
     "gateway.provider.client.DEADLINE_S": 3.0,
     "gateway.sources.throughput.RATE_WINDOW_S": 1.5,
@@ -64,7 +64,7 @@ class Stage:
                 raise AttributeError(name)
             setattr(import_module(module), constant, value)
         if self.name_server:
-            names: Any = import_module("gateway.egress.names")
+            names: Any = import_module("gateway.egress.dns_lookup")
             where = {"nameservers": ("127.0.0.1",), "nameserver_port": self.name_server}
             names.UdpResolver = partial(names.UdpResolver, **where)
         if self.public:

@@ -12,10 +12,10 @@ from typing import NamedTuple
 import certifi
 from ssrfguard import SSRFGuardError, resolve
 
+from gateway.egress.connection_pool import POOLS, ConnectionPool
+from gateway.egress.dns_lookup import Lookup
 from gateway.egress.guard import Guard, Zone
-from gateway.egress.names import Lookup
-from gateway.egress.pools import POOLS, ConnectionPool
-from gateway.egress.response import Head, Response
+from gateway.egress.response import HttpResponse, ResponseHead
 from gateway.egress.urls import request_target, resolve_reference, uri_of
 from gateway.errors import OriginError, OriginFailed, OriginTimeout, OriginUnreachable, OriginUnsafe
 from gateway.origins.allowlist import DEFAULT_PORTS, origin_of
@@ -29,7 +29,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _NOT_ASCII = re.compile(r"[\x80-\xff]")
 
 
-class Answer:
+class OriginResponse:
     """An open response: the headers are in, the body is still to be read.
 
     Attributes:
@@ -40,7 +40,7 @@ class Answer:
 
     __slots__ = ("_fields", "_response", "length", "status", "url")
 
-    def __init__(self, head: Head, response: Response) -> None:
+    def __init__(self, head: ResponseHead, response: HttpResponse) -> None:
         self.status, self.length = head.status, response.length
         self._fields = head.fields
         self._response = response
@@ -87,7 +87,7 @@ class Answer:
         try:
             return self._response.read(amount)
         except (http.client.HTTPException, OSError) as raised:
-            raise _meaning(raised) from raised
+            raise _map_exception(raised) from raised
 
     def close(self) -> None:
         """Give the connection back when the body was read to its end, else close it."""
@@ -120,7 +120,7 @@ class Client:
         with origin_errors(), suppress(socket.gaierror):
             resolve(policy.check_url(uri_of(url)), policy=policy, resolver=self._lookup)
 
-    def get(self, url: str, *, span: str = "", if_range: str = "", listed_only: bool = False) -> Answer:
+    def get(self, url: str, *, span: str = "", if_range: str = "", listed_only: bool = False) -> OriginResponse:
         """Open ``url`` and follow at most five redirects, each checked anew.
 
         Args:
@@ -148,7 +148,7 @@ class Client:
             came_from, url = url, _next_url(url, location)
         raise OriginFailed("too many redirects")
 
-    def _open(self, zone: Zone, url: str, headers: str) -> Answer:
+    def _open(self, zone: Zone, url: str, headers: str) -> OriginResponse:
         try:
             return self._ask(zone, url, headers)
         except OriginFailed as failed:
@@ -157,17 +157,17 @@ class Client:
                 raise
         return self._ask(zone, url, headers)
 
-    def _ask(self, zone: Zone, url: str, headers: str) -> Answer:
+    def _ask(self, zone: Zone, url: str, headers: str) -> OriginResponse:
         with origin_errors():
-            way = _way(url)
+            way = _split_target(url)
             request = f"GET {way.target} HTTP/1.1\r\nHost: {way.authority}\r\n{headers}\r\n"
-            return Answer(*self._pool(zone, way.scheme, way.host, way.port).get(request.encode("latin-1")))
+            return OriginResponse(*self._pool(zone, way.scheme, way.host, way.port).get(request.encode("latin-1")))
 
     def _new_pool(self, zone: Zone, scheme: str, host: str, port: int) -> ConnectionPool:
         return ConnectionPool(self._guard.policy(zone), self._lookup, (scheme, host, port), tls_roots())
 
 
-class _Way(NamedTuple):
+class _Target(NamedTuple):
     """What a URL says of how to ask for it."""
 
     scheme: str
@@ -178,11 +178,11 @@ class _Way(NamedTuple):
 
 
 @lru_cache(maxsize=REMEMBERED)
-def _way(url: str) -> _Way:
+def _split_target(url: str) -> _Target:
     origin, target = origin_of(url), request_target(uri_of(url))
     host = f"[{origin.host}]" if ":" in origin.host else origin.host
     authority = host if origin.port == DEFAULT_PORTS[origin.scheme] else f"{host}:{origin.port}"
-    return _Way(origin.scheme, origin.host, origin.port, authority, target)
+    return _Target(origin.scheme, origin.host, origin.port, authority, target)
 
 
 def _next_url(url: str, location: str) -> str:
@@ -219,10 +219,10 @@ class origin_errors:  # noqa: N801 (reads like a word of the language)
             OriginUnsafe, OriginUnreachable, OriginTimeout, OriginFailed: what it means.
         """
         if isinstance(raised, _OF_THE_LIBRARY):
-            raise _meaning(raised) from raised
+            raise _map_exception(raised) from raised
 
 
-def _meaning(raised: Exception) -> OriginError:
+def _map_exception(raised: Exception) -> OriginError:
     """Which of ours it is."""
     ours = next(ours for kinds, ours in _MEANINGS if isinstance(raised, kinds))
     return ours(type(raised).__name__)

@@ -6,7 +6,7 @@ import gevent
 from gevent import monkey
 
 
-class within:  # noqa: N801 (reads like a word of the language)
+class deadline:  # noqa: N801 (reads like a word of the language)
     """Raise :class:`TimeoutError` in the block when it takes longer than so many seconds.
 
     This needs gevent's sockets, as gunicorn's worker has them. Without them (on the command line) the sockets' own

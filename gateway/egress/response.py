@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import httptools
 
-from gateway.egress.incoming import FIRST_READ, Incoming, IncomingRecords
+from gateway.egress.buffered_reader import FIRST_READ, BufferedSocketReader, BufferedTlsReader
 
 MOST_INTERIM_RESPONSES = 8
 MOST_FIELDS = 100
@@ -21,7 +21,7 @@ _BODILESS = {_SWITCHING_PROTOCOLS, 204, 304}
 OnEnd = Callable[[bool], None]
 
 
-class Head(NamedTuple):
+class ResponseHead(NamedTuple):
     """The status line and the headers of a response.
 
     Attributes:
@@ -35,9 +35,9 @@ class Head(NamedTuple):
     fields: dict[str, str]
 
 
-def incoming_of(sock: socket.socket) -> Incoming:
+def reader_of(sock: socket.socket) -> BufferedSocketReader:
     """The reader of a connection, plain or TLS."""
-    return IncomingRecords(sock) if isinstance(sock, ssl.SSLSocket) else Incoming(sock)
+    return BufferedTlsReader(sock) if isinstance(sock, ssl.SSLSocket) else BufferedSocketReader(sock)
 
 
 class Events:
@@ -51,7 +51,7 @@ class Events:
     def __init__(self) -> None:
         self._parser: Any = httptools.HttpResponseParser(self)
         self._parser.set_dangerous_leniencies(lenient_chunked_length=True)  # both stated: the connection is not reused
-        self.head: Head | None = None
+        self.head: ResponseHead | None = None
         self.fields: dict[str, str] = {}
         self.parts: list[bytes] = []
         self.complete = self.surplus = False
@@ -86,7 +86,7 @@ class Events:
                 raise HTTPException("too many interim responses")
             self.fields, self.lines = {}, 0
         elif not self.complete:
-            self.head = Head(int(self._parser.get_http_version()[-1]), status, self.fields)
+            self.head = ResponseHead(int(self._parser.get_http_version()[-1]), status, self.fields)
 
     def on_body(self, part: bytes) -> None:
         """A part of the body, without its framing."""
@@ -119,7 +119,7 @@ class Events:
         self._parser = None
 
 
-def read_response(incoming: Incoming, on_end: OnEnd) -> tuple[Head, "Response"]:
+def read_response(incoming: BufferedSocketReader, on_end: OnEnd) -> tuple[ResponseHead, "HttpResponse"]:
     """Read the head of the final response.
 
     Args:
@@ -133,7 +133,7 @@ def read_response(incoming: Incoming, on_end: OnEnd) -> tuple[Head, "Response"]:
     """
     events, received = Events(), 0
     while events.head is None:
-        data = incoming.take(FIRST_READ)
+        data = incoming.read_available(FIRST_READ)
         if not data:
             raise HTTPException("cut amid the headers") if received else RemoteDisconnected("closed without a word")
         received += len(data)
@@ -143,10 +143,10 @@ def read_response(incoming: Incoming, on_end: OnEnd) -> tuple[Head, "Response"]:
             events.feed(data)
         if events.error is not None and events.head is None:
             raise events.error
-    return events.head, Response(incoming, events, events.head, on_end)
+    return events.head, HttpResponse(incoming, events, events.head, on_end)
 
 
-class Response:
+class HttpResponse:
     """A response whose head is read, and whose body is still to be read.
 
     Attributes:
@@ -158,7 +158,7 @@ class Response:
 
     __slots__ = ("_begun", "_events", "_incoming", "_left", "_on_end", "_reusable", "length")
 
-    def __init__(self, incoming: Incoming, events: Events, head: Head, on_end: OnEnd) -> None:
+    def __init__(self, incoming: BufferedSocketReader, events: Events, head: ResponseHead, on_end: OnEnd) -> None:
         self._on_end: OnEnd | None = None
         self._left: int | None = None
         self._events: Events | None = None
@@ -215,7 +215,7 @@ class Response:
 
     def _read_plain(self, amount: int) -> bytes:
         left = self._left
-        part = self._incoming.take(amount if left is None else min(amount, left)) if left != 0 else b""
+        part = self._incoming.read_available(amount if left is None else min(amount, left)) if left != 0 else b""
         if part:
             return part
         if left or (left is None and self._incoming.is_truncated):  # RFC 9112 sections 6.3 and 9.8
@@ -228,7 +228,7 @@ class Response:
         while not (events.parts or events.complete):
             if events.error is not None:
                 raise events.error
-            data = self._incoming.take(amount)
+            data = self._incoming.read_available(amount)
             if not data or received > MOST_FRAMING_BYTES:
                 raise IncompleteRead(b"")
             received += len(data)
@@ -262,7 +262,7 @@ def _length(value: str) -> int:
     return int(value)
 
 
-def _is_persistent(head: Head) -> bool:
+def _is_persistent(head: ResponseHead) -> bool:
     """Whether the connection stays open after the response (RFC 9112 section 9.3)."""
     options = {option.strip(" \t") for option in head.fields.get("connection", "").lower().split(",")}
     is_switched = head.status == _SWITCHING_PROTOCOLS

@@ -15,10 +15,10 @@ from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import DecodeError, HTTPError, ReadTimeoutError
 
 from gateway.egress.client import USER_AGENT, tls_roots
-from gateway.egress.deadline import within
+from gateway.egress.connection_pool import CONNECT_TIMEOUT_S
+from gateway.egress.deadline import deadline
+from gateway.egress.dns_lookup import Lookup
 from gateway.egress.guard import Network, one_host_policy
-from gateway.egress.names import Lookup
-from gateway.egress.pools import CONNECT_TIMEOUT_S
 from gateway.errors import ProviderGarbled, ProviderTimeout, ProviderUnreachable
 
 MOST_BYTES = 64 * 1024
@@ -85,7 +85,7 @@ class ProviderSession:
         """
         until = time.monotonic() + timeout_s
         try:
-            with within(timeout_s):
+            with deadline(timeout_s):
                 answer = self._session.request(
                     call.method,
                     self._base_url + call.path,

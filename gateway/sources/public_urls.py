@@ -10,7 +10,7 @@ from typing import Protocol
 from urllib.parse import unquote
 
 from gateway.egress.client import Client, origin_errors
-from gateway.egress.deadline import within
+from gateway.egress.deadline import deadline
 from gateway.egress.guard import Guard
 from gateway.errors import OriginError, OriginUnsafe
 from gateway.files.media_types import UNKNOWN
@@ -101,7 +101,7 @@ class BucketDoor:
     def _try(self, stored: Stored) -> str:
         url = self._presign(stored, _TRIED_NAME, UNKNOWN.content_type)
         try:
-            with origin_errors(), within(_TRY_DEADLINE_S), closing(self._client.get(url, span="bytes=0-0")) as answer:
+            with origin_errors(), deadline(_TRY_DEADLINE_S), closing(self._client.get(url, span="bytes=0-0")) as answer:
                 status, name = answer.status, answer.header("Content-Disposition")
         except OriginUnsafe:
             return "private-endpoint"

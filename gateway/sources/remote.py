@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from sys import getsizeof
 
-from gateway.egress.beside import beside
-from gateway.egress.client import Answer, Client, origin_errors
+from gateway.egress.client import Client, OriginResponse, origin_errors
 from gateway.egress.coding import codings_of, decoded
-from gateway.egress.deadline import within
+from gateway.egress.deadline import deadline
+from gateway.egress.fresh_stack import run_on_fresh_stack
 from gateway.egress.urls import uri_of
 from gateway.errors import (
     OriginBusy,
@@ -125,17 +125,17 @@ class RemoteSource:
             OriginError: the origin does not give the file.
             RangeNotSatisfiable: the file is shorter than the span's first position.
         """
-        return beside(self._open, span, if_range_of(known.validator) if known else "")
+        return run_on_fresh_stack(self._open, span, if_range_of(known.validator) if known else "")
 
     def _open(self, span: Span | None, if_range: str = "") -> Opened:
         """Until the first bytes are in, everything has one deadline."""
-        with origin_errors(), within(OPEN_DEADLINE_S):
+        with origin_errors(), deadline(OPEN_DEADLINE_S):
             answer = self._client.get(
                 self._url, span=str(span) if span else "", if_range=if_range, listed_only=self._listed_only
             )
             return self._first_bytes(answer, span)
 
-    def _first_bytes(self, answer: Answer, span: Span | None) -> Opened:
+    def _first_bytes(self, answer: OriginResponse, span: Span | None) -> Opened:
         try:
             opened = self._understood(answer, span)
         except BaseException:
@@ -144,7 +144,7 @@ class RemoteSource:
         answer.drop_headers()
         return opened
 
-    def _understood(self, answer: Answer, span: Span | None) -> Opened:
+    def _understood(self, answer: OriginResponse, span: Span | None) -> Opened:
         if answer.status == 206:
             return self._whole_as_part(answer) if span is None else self._part(answer, span)
         if span is not None and answer.status == 416:
@@ -152,7 +152,7 @@ class RemoteSource:
         _refuse(answer)
         return self._whole(answer, answer.length, ranges="bytes" in answer.header("Accept-Ranges").lower())
 
-    def _whole(self, answer: Answer, length: int | None, *, ranges: bool) -> Opened:
+    def _whole(self, answer: OriginResponse, length: int | None, *, ranges: bool) -> Opened:
         codings = _codings(answer)
         body = decoded(answer, codings)
         try:
@@ -167,14 +167,14 @@ class RemoteSource:
         self.facts = _facts(answer, length, begun[:HEAD_BYTES], ranges=ranges, codings=codings)
         return Opened(self.facts, None, body, begun)
 
-    def _whole_as_part(self, answer: Answer) -> Opened:
+    def _whole_as_part(self, answer: OriginResponse) -> Opened:
         """A 206 although no part was asked for: it is the file where it spans all of it."""
         span, length = _content_range(answer)
         if (span.first, span.last) != (0, length - 1):
             raise OriginFailed("a part that was not asked for")
         return self._whole(answer, length, ranges=True)
 
-    def _part(self, answer: Answer, asked: Span) -> Opened:
+    def _part(self, answer: OriginResponse, asked: Span) -> Opened:
         if _codings(answer):
             raise _CodedPart("a part of a coded file")
         span, length = _content_range(answer)
@@ -190,7 +190,7 @@ class RemoteSource:
             self.facts = facts
         return Opened(facts, span, answer, begun)
 
-    def _nothing(self, answer: Answer, asked: Span) -> Opened:
+    def _nothing(self, answer: OriginResponse, asked: Span) -> Opened:
         """A 416: the file is empty, or shorter than thought."""
         match = _UNSATISFIED_RANGE.fullmatch(answer.header("Content-Range"))
         if asked.first > 0 or not match or int(match[1]) != 0:
@@ -208,12 +208,14 @@ def _peek(read: Callable[[int], bytes], least: int) -> bytes:
     return begun
 
 
-def _codings(answer: Answer) -> tuple[str, ...]:
+def _codings(answer: OriginResponse) -> tuple[str, ...]:
     """The codings of a body; none of an empty one, whatever is said of it."""
     return codings_of(answer.header("Content-Encoding")) if answer.length != 0 else ()
 
 
-def _facts(answer: Answer, length: int | None, head: bytes, *, ranges: bool, codings: tuple[str, ...] = ()) -> Facts:
+def _facts(
+    answer: OriginResponse, length: int | None, head: bytes, *, ranges: bool, codings: tuple[str, ...] = ()
+) -> Facts:
     validator = validator_of(answer.header, answer.url)
     # Parts under one weak validator may be of two files. A malformed tag is as weak, and no missing one.
     declared = answer.header_type("Content-Type")
@@ -230,7 +232,7 @@ def _facts(answer: Answer, length: int | None, head: bytes, *, ranges: bool, cod
     )
 
 
-def _content_range(answer: Answer) -> tuple[Span, int]:
+def _content_range(answer: OriginResponse) -> tuple[Span, int]:
     match = _CONTENT_RANGE.fullmatch(answer.header("Content-Range"))
     if not match or int(match[1]) > int(match[2]):
         raise OriginFailed("206 without a usable Content-Range")
@@ -240,7 +242,7 @@ def _content_range(answer: Answer) -> tuple[Span, int]:
     return span, int(match[3])
 
 
-def _refuse(answer: Answer) -> None:
+def _refuse(answer: OriginResponse) -> None:
     """Raise for every status but 200."""
     status = answer.status
     if status == 200:

@@ -67,7 +67,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(heal, "FIRST_PAUSE_S", 0.001)
     monkeypatch.setattr(heal, "FIRST_PAUSES_S", (0.001, 0.002))
     monkeypatch.setattr(heal, "LONGEST_SILENCE_S", 5.0)
-    monkeypatch.setattr("gateway.egress.incoming.STALL_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("gateway.egress.buffered_reader.STALL_TIMEOUT_S", 0.3)
 
 
 # --- it goes on

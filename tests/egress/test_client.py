@@ -23,10 +23,10 @@ import pytest
 
 from certificates import make_certificate, server_context
 from factories import PNG
-from gateway.egress import ahead, incoming
-from gateway.egress.client import Answer, Client, tls_roots
+from gateway.egress import buffered_reader, recv_buffer
+from gateway.egress.client import Client, OriginResponse, tls_roots
+from gateway.egress.dns_lookup import Lookup
 from gateway.egress.guard import Guard
-from gateway.egress.names import Lookup
 from gateway.errors import OriginError, OriginFailed, OriginTimeout, OriginUnreachable, OriginUnsafe
 from gateway.origins.allowlist import HostPattern
 from live import ROOT, free_port
@@ -65,7 +65,7 @@ class Wire:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
-    def take(self, connection: socket.socket) -> None:
+    def read_available(self, connection: socket.socket) -> None:
         """Read one request and keep it."""
         request = read_request(connection)
         if request is None:
@@ -99,7 +99,7 @@ def saying(*parts: bytes, pause_s: float = 0.0) -> Wire:
     """A server that takes one request on each connection, says these bytes and closes."""
 
     def script(connection: socket.socket) -> None:
-        wire.take(connection)
+        wire.read_available(connection)
         for part in parts:
             connection.sendall(part)
             time.sleep(pause_s)
@@ -113,7 +113,7 @@ def keeping(*answers: bytes) -> Wire:
 
     def script(connection: socket.socket) -> None:
         for number in count():
-            wire.take(connection)
+            wire.read_available(connection)
             connection.sendall(answers[min(number, len(answers) - 1)])
 
     wire = Wire(script)
@@ -124,7 +124,7 @@ def flooding(beginning: bytes, part: bytes) -> Wire:
     """A server that says something and then the same for ever."""
 
     def script(connection: socket.socket) -> None:
-        wire.take(connection)
+        wire.read_available(connection)
         connection.sendall(beginning)
         wire.flood(connection, part)
 
@@ -136,7 +136,7 @@ def silent_after(*parts: bytes) -> Wire:
     """A server that says something and then nothing, without closing."""
 
     def script(connection: socket.socket) -> None:
-        wire.take(connection)
+        wire.read_available(connection)
         for part in parts:
             connection.sendall(part)
         connection.recv(1)
@@ -152,7 +152,7 @@ def client_for(*servers: Wire | ScriptedServer, listed: str = "", lookup: Lookup
     return Client(guard, lookup or Lookup(), via="gateway-tests")
 
 
-def everything(opened: Answer) -> bytes:
+def everything(opened: OriginResponse) -> bytes:
     """The body to its end."""
     body = b""
     try:
@@ -170,13 +170,13 @@ def fetch(wire: Wire) -> bytes:
 @pytest.fixture
 def short_headers(monkeypatch: pytest.MonkeyPatch) -> None:
     """A deadline of a fraction of a second for the headers."""
-    monkeypatch.setattr("gateway.egress.incoming.HEADER_DEADLINE_S", 0.3)
+    monkeypatch.setattr("gateway.egress.buffered_reader.HEADER_DEADLINE_S", 0.3)
 
 
 @pytest.fixture
 def short_stall(monkeypatch: pytest.MonkeyPatch) -> None:
     """A stall timeout of a fraction of a second."""
-    monkeypatch.setattr("gateway.egress.incoming.STALL_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("gateway.egress.buffered_reader.STALL_TIMEOUT_S", 0.3)
 
 
 # --- what is sent
@@ -441,7 +441,7 @@ def test_a_folded_header_is_refused_at_once() -> None:
 )
 def test_slow_headers_end_at_the_deadline(drop: bytes) -> None:
     def script(connection: socket.socket) -> None:
-        wire.take(connection)
+        wire.read_available(connection)
         connection.sendall(b"HTTP/1.1 200 OK\r\n" if drop.startswith(b"X") else b"")
         while True:
             time.sleep(0.02)
@@ -471,12 +471,12 @@ def test_slow_interim_responses_end_at_the_deadline() -> None:
 
 def test_an_early_hint_is_no_answer_and_spoils_nothing() -> None:
     def hint(connection: socket.socket) -> None:
-        wire.take(connection)
+        wire.read_available(connection)
         connection.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + OK)
-        wire.take(connection)
+        wire.read_available(connection)
 
     def answer_plainly(connection: socket.socket) -> None:
-        wire.take(connection)
+        wire.read_available(connection)
         connection.sendall(OK)
 
     with Wire(hint, answer_plainly) as wire:
@@ -587,12 +587,12 @@ def test_a_stalled_body_ends_at_the_stall_timeout(head: bytes) -> None:
 
 def test_a_flood_that_is_never_waited_for_lets_others_run(monkeypatch: pytest.MonkeyPatch) -> None:
     turns: list[float] = []
-    monkeypatch.setattr("gateway.egress.incoming.LONGEST_TURN_S", 0.0)
+    monkeypatch.setattr("gateway.egress.buffered_reader.LONGEST_TURN_S", 0.0)
     with saying(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100_000) as wire:
         opened = client_for(wire).get(wire.url)
         assert wire.ended.wait(AT_ONCE_S)
 
-        monkeypatch.setattr("gateway.egress.incoming.time.sleep", turns.append)
+        monkeypatch.setattr("gateway.egress.buffered_reader.time.sleep", turns.append)
         parts = list(iter(lambda: opened.read(10_000), b""))
         monkeypatch.undo()
         opened.close()
@@ -605,9 +605,9 @@ def test_a_flood_that_is_never_waited_for_lets_others_run(monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("at_once", "most"),
     [
-        (incoming.FIRST_READ, ahead.MOST),
-        (incoming.VERY_MUCH // 2, ahead.MOST),
-        (incoming.VERY_MUCH, ahead.MOST_FOR_THE_FAST),
+        (buffered_reader.FIRST_READ, recv_buffer.MOST),
+        (buffered_reader.VERY_MUCH // 2, recv_buffer.MOST),
+        (buffered_reader.VERY_MUCH, recv_buffer.FAST_READER_BYTES),
     ],
     ids=["very little at a time", "little at a time", "much at a time"],
 )
@@ -616,7 +616,7 @@ def test_an_origin_far_away_is_not_taken_more_from_than_so_much_ahead(at_once: i
     far, over = FarAway(), threading.Event()
 
     def script(connection: socket.socket) -> None:
-        wire.take(connection)
+        wire.read_available(connection)
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 999999999\r\n\r\n")
         far.flood(connection, over)
 
@@ -755,7 +755,7 @@ def test_no_more_comes_out_than_the_length_says(*, is_separate: bool) -> None:
     head, body, head_was_read = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", b"hello, and more", threading.Event()
 
     def script(connection: socket.socket) -> None:
-        wire.take(connection)
+        wire.read_available(connection)
         connection.sendall(head if is_separate else head + body)
         if is_separate and head_was_read.wait(AT_ONCE_S):
             connection.sendall(body)
@@ -884,13 +884,13 @@ def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next(delay_s: floa
     forged = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged"
 
     def script(connection: socket.socket) -> None:
-        wire.take(connection)
+        wire.read_available(connection)
         connection.sendall(OK if delay_s else OK + forged)
         if delay_s:
             time.sleep(delay_s)
             connection.sendall(forged)
         sent.set()
-        wire.take(connection)
+        wire.read_available(connection)
         connection.sendall(OK)
 
     sent = threading.Event()
@@ -912,10 +912,12 @@ def test_a_connection_on_which_more_is_said_than_was_asked_for_is_closed() -> No
     assert wire.connections == 2
 
 
-@pytest.mark.parametrize(("at_a_time", "connections"), [(incoming.VERY_MUCH // 2, 1), (incoming.VERY_MUCH, 2)])
+@pytest.mark.parametrize(
+    ("at_a_time", "connections"), [(buffered_reader.VERY_MUCH // 2, 1), (buffered_reader.VERY_MUCH, 2)]
+)
 def test_a_connection_that_took_very_much_at_a_time_is_not_used_again(at_a_time: int, connections: int) -> None:
     """An origin may send so far ahead over it that a visitor who comes after and reads slowly would hold it all."""
-    length = 3 * incoming.VERY_MUCH
+    length = 3 * buffered_reader.VERY_MUCH
     with keeping(f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n".encode() + bytes(length), OK) as wire:
         client = client_for(wire)
         opened = client.get(wire.url)
@@ -949,12 +951,12 @@ def test_closing_an_unread_answer_lets_the_origin_go() -> None:
 
 def test_a_kept_connection_that_the_origin_just_closed_is_replaced() -> None:
     def first(connection: socket.socket) -> None:
-        wire.take(connection)
+        wire.read_available(connection)
         connection.sendall(OK)
-        wire.take(connection)  # and goes, as if its time had been over when the request was under way
+        wire.read_available(connection)  # and goes, as if its time had been over when the request was under way
 
     def second(connection: socket.socket) -> None:
-        wire.take(connection)
+        wire.read_available(connection)
         connection.sendall(OK)
 
     with Wire(first, second) as wire:
@@ -1061,7 +1063,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def over_tls(certificate: Path, *parts: bytes) -> Wire:
     def script(connection: socket.socket) -> None:
-        wire.take(connection)
+        wire.read_available(connection)
         for part in parts:
             connection.sendall(part)
 
@@ -1114,7 +1116,7 @@ def test_what_has_come_over_tls_is_read_at_once_however_many_records_it_is(trust
 
 def test_a_broken_tls_record_takes_nothing_from_those_before_it(trusted: Path) -> None:
     def script(connection: socket.socket) -> None:
-        wire.take(connection)
+        wire.read_available(connection)
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2000\r\n\r\n")
         connection.sendall(b"x" * 1000)
         os.write(connection.fileno(), b"\x17\x03\x03\x00\x20" + bytes(32))
@@ -1134,9 +1136,9 @@ def test_what_a_tls_record_says_beyond_the_end_is_not_taken_for_the_next_answer(
     forged = b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged"
 
     def script(connection: socket.socket) -> None:
-        wire.take(connection)
+        wire.read_available(connection)
         connection.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body + forged)
-        wire.take(connection)
+        wire.read_available(connection)
 
     with Wire(script, tls=server_context(trusted)) as wire:
         client = client_for(wire)
@@ -1179,7 +1181,7 @@ def test_a_redirect_from_https_to_http_is_refused(trusted: Path, origin: Scripte
 @pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\nX: "], ids=["nothing", "half-a-header"])
 def test_slow_headers_over_tls_end_at_the_deadline(trusted: Path, said: bytes) -> None:
     def script(connection: socket.socket) -> None:
-        wire.take(connection)
+        wire.read_available(connection)
         connection.sendall(said)
         wire.ended.wait(5)
 
@@ -1193,7 +1195,7 @@ def test_slow_headers_over_tls_end_at_the_deadline(trusted: Path, said: bytes) -
 
 
 def test_a_handshake_that_does_not_begin_ends_at_the_connect_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.egress.pools.CONNECT_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("gateway.egress.connection_pool.CONNECT_TIMEOUT_S", 0.3)
     begun = time.monotonic()
 
     def script(_connection: socket.socket) -> None:
@@ -1216,7 +1218,7 @@ from ipaddress import ip_network
 import gevent
 from gateway.egress import client, incoming, pools
 from gateway.egress.guard import Guard
-from gateway.egress.names import Lookup
+from gateway.egress.dns_lookup import Lookup
 from gateway.origins.allowlist import HostPattern
 from gateway.resolving import remote
 
@@ -1248,8 +1250,8 @@ def dripping_over_tls(certificate: Path, dripping: str) -> Wire:
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 1100\r\n\r\n"
 
     def script(connection: socket.socket) -> None:
-        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        tls = server_context(certificate).wrap_bio(incoming, outgoing, server_side=True)
+        buffered_reader, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = server_context(certificate).wrap_bio(buffered_reader, outgoing, server_side=True)
 
         def flush(pause_s: float) -> None:
             raw = outgoing.read()
@@ -1264,7 +1266,7 @@ def dripping_over_tls(certificate: Path, dripping: str) -> Wire:
                     break
                 except ssl.SSLWantReadError:
                     flush(pause_s)
-                    incoming.write(connection.recv(65536))
+                    buffered_reader.write(connection.recv(65536))
             flush(pause_s)
 
         pump(tls.do_handshake, 0.1 if dripping == "handshake" else 0)

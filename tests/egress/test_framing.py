@@ -11,8 +11,8 @@ from bench.faults.line import Line, RawServer
 from certificates import make_certificate, server_context
 from factories import API_KEY, PNG, Gateway, store_gateway
 from gateway.egress.client import Client, tls_roots
+from gateway.egress.dns_lookup import Lookup
 from gateway.egress.guard import Guard
-from gateway.egress.names import Lookup
 from gateway.errors import OriginFailed
 from gateway.origins.allowlist import HostPattern
 from servers import ScriptedServer

@@ -18,7 +18,7 @@ import pytest
 
 from bench.faults.addresses import DANGEROUS, ODD, link_by_hand, plainly, spellings
 from factories import PNG, SECRET, Clock, Gateway, make_settings
-from gateway.egress.names import Lookup
+from gateway.egress.dns_lookup import Lookup
 from gateway.errors import OriginNotAllowed, OriginUnsafe
 from gateway.services import build_services
 from servers import Request, ScriptedServer, answer, envelope

@@ -11,7 +11,7 @@ from typing import Any, cast
 import pytest
 
 from certificates import make_certificate, server_context
-from gateway.egress.incoming import IncomingRecords
+from gateway.egress.buffered_reader import BufferedTlsReader
 
 DATA = bytes(range(256)) * 400  # some records of TLS
 
@@ -52,9 +52,9 @@ def test_tls_records_arrive_whole_with_and_without_the_object_below_the_socket(
         sending = threading.Thread(target=server.sendall, args=(DATA,))
         sending.start()
         sock = client if is_there else cast("ssl.SSLSocket", WithoutPrivateNames(client))
-        reader, received = IncomingRecords(sock), b""
+        reader, received = BufferedTlsReader(sock), b""
         while len(received) < len(DATA):
-            received += reader.take(2**16)
+            received += reader.read_available(2**16)
         sending.join()
 
     assert received == DATA

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from factories import PROVIDER_KEY
-from gateway.egress.names import Lookup
+from gateway.egress.dns_lookup import Lookup
 from gateway.errors import ProviderError, ProviderGarbled, ProviderTimeout, ProviderUnreachable
 from gateway.provider.transport import MOST_BYTES, Call, ProviderSession, Reply
 from live import ROOT, free_port
@@ -282,7 +282,7 @@ from gevent import monkey
 monkey.patch_all()
 import sys, time
 import gevent
-from gateway.egress.names import Lookup
+from gateway.egress.dns_lookup import Lookup
 from gateway.provider.transport import Call, ProviderSession
 
 def call(case):

@@ -13,8 +13,8 @@ import pytest
 
 from factories import Clock
 from gateway.egress.client import Client
+from gateway.egress.dns_lookup import Lookup
 from gateway.egress.guard import Guard
-from gateway.egress.names import Lookup
 from gateway.errors import (
     DatabaseDown,
     DirectUrlRefused,

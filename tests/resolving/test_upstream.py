@@ -10,8 +10,8 @@ import pytest
 from factories import PNG, PROVIDER_KEY, Clock, Gateway
 from gateway import errors
 from gateway.egress.client import Client
+from gateway.egress.dns_lookup import Lookup
 from gateway.egress.guard import Guard
-from gateway.egress.names import Lookup
 from gateway.origins.allowlist import HostPattern
 from gateway.provider.circuit_breaker import FAILURES_IN_A_ROW, Breaker
 from gateway.provider.client import DEADLINE_S, DOWNLOAD_URL, RECORD_INFO, Provider

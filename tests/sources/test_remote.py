@@ -11,8 +11,8 @@ import pytest
 
 from factories import PNG
 from gateway.egress.client import Client
+from gateway.egress.dns_lookup import Lookup
 from gateway.egress.guard import Guard
-from gateway.egress.names import Lookup
 from gateway.errors import (
     OriginBusy,
     OriginError,

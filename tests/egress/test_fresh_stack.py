@@ -6,27 +6,27 @@ import gevent
 import pytest
 from greenlet import getcurrent
 
-from gateway.egress.beside import beside
+from gateway.egress.fresh_stack import run_on_fresh_stack
 
 
 def test_what_is_called_beside_gives_what_it_gives_and_raises_what_it_raises() -> None:
-    assert beside(int, "12") == 12
+    assert run_on_fresh_stack(int, "12") == 12
     with pytest.raises(ValueError, match="invalid literal"):
-        beside(int, "twelve")
+        run_on_fresh_stack(int, "twelve")
 
 
 def test_what_is_called_beside_may_wait_while_others_run() -> None:
     ran: list[str] = []
     other = gevent.spawn(ran.append, "other")
 
-    beside(gevent.sleep, 0)
-    beside(other.join)
+    run_on_fresh_stack(gevent.sleep, 0)
+    run_on_fresh_stack(other.join)
 
     assert ran == ["other"]
 
 
 def test_its_stack_goes_when_it_is_over() -> None:
-    stack = beside(lambda: weakref.ref(getcurrent()))
+    stack = run_on_fresh_stack(lambda: weakref.ref(getcurrent()))
 
     assert stack() is None
 
@@ -40,7 +40,7 @@ def test_who_is_killed_meanwhile_leaves_nobody_behind() -> None:
         finally:
             ended.append("ended")
 
-    waiting = gevent.spawn(beside, wait)
+    waiting = gevent.spawn(run_on_fresh_stack, wait)
     gevent.sleep(0)
     waiting.kill()
 

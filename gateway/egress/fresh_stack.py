@@ -8,7 +8,7 @@ from greenlet import greenlet
 Result = TypeVar("Result")
 
 
-def beside(call: Callable[..., Result], *arguments: Any) -> Result:  # noqa: ANN401 (the call's own)
+def run_on_fresh_stack(call: Callable[..., Result], *arguments: Any) -> Result:  # noqa: ANN401 (the call's own)
     """Call on a stack that goes when the call is over, and give what it returns or raises.
 
     A greenlet's stack keeps the memory of the deepest that it was. Opening an origin goes deep, and the greenlet that

@@ -10,9 +10,9 @@ from weakref import finalize
 from gevent.monkey import get_original
 from ssrfguard import Policy, connect, resolve
 
-from gateway.egress import ahead
-from gateway.egress.names import Lookup
-from gateway.egress.response import Head, Response, incoming_of, read_response
+from gateway.egress import recv_buffer
+from gateway.egress.dns_lookup import Lookup
+from gateway.egress.response import HttpResponse, ResponseHead, read_response, reader_of
 from gateway.errors import OriginTimeout, OriginUnreachable
 
 CONNECT_TIMEOUT_S = 3.0
@@ -40,7 +40,7 @@ class ConnectionPool:
         self._idle: list[socket] = []
         finalize(self, _close_all, self._idle)
 
-    def get(self, request: bytes) -> tuple[Head, Response]:
+    def get(self, request: bytes) -> tuple[ResponseHead, HttpResponse]:
         """Send a request over an idle connection, or a new one, and read the head of the response.
 
         Raises:
@@ -53,7 +53,7 @@ class ConnectionPool:
             sock.settimeout(SEND_TIMEOUT_S)
             with suppress(BrokenPipeError, ConnectionResetError):  # the response may have come before
                 sock.sendall(request)
-            return read_response(incoming_of(sock), partial(self._give_back, sock))
+            return read_response(reader_of(sock), partial(self._give_back, sock))
         except BaseException:
             sock.close()
             raise
@@ -86,7 +86,7 @@ class ConnectionPool:
             sock.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
             if self._scheme == "https":
                 sock = self._handshake(sock)
-            ahead.hold(sock)
+            recv_buffer.lock_size(sock)
         except BaseException:
             sock.close()
             raise

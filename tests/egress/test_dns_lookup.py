@@ -16,7 +16,7 @@ import pytest
 from ssrfguard.resolvers import UdpResolver
 
 from bench.faults.names import HEADER, NameServer, name_in
-from gateway.egress.names import Lookup
+from gateway.egress.dns_lookup import Lookup
 from live import ROOT
 
 TIMEOUT_S = 0.5
@@ -45,7 +45,7 @@ def hosts_file(tmp_path: Path) -> Path:
 @pytest.fixture
 def lookup(name_server: NameServer, hosts_file: Path, monkeypatch: pytest.MonkeyPatch) -> Lookup:
     ours = partial(UdpResolver, nameservers=("127.0.0.1",), nameserver_port=name_server.port)
-    monkeypatch.setattr("gateway.egress.names.UdpResolver", ours)
+    monkeypatch.setattr("gateway.egress.dns_lookup.UdpResolver", ours)
     return Lookup(TIMEOUT_S, hosts_file)
 
 
@@ -201,7 +201,7 @@ def test_a_forged_answer_is_not_believed(hosts_file: Path, monkeypatch: pytest.M
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as forger:
         forger.bind(("127.0.0.1", 0))
         ours = partial(UdpResolver, nameservers=("127.0.0.1",), nameserver_port=forger.getsockname()[1])
-        monkeypatch.setattr("gateway.egress.names.UdpResolver", ours)
+        monkeypatch.setattr("gateway.egress.dns_lookup.UdpResolver", ours)
         thread = threading.Thread(target=answer_with_another_id, args=(forger,))
         thread.start()
 
@@ -296,7 +296,7 @@ def test_where_name_servers_are_kept_elsewhere_the_platform_is_asked(
     def nowhere(**_options: object) -> UdpResolver:
         raise ValueError("names no usable nameserver")
 
-    monkeypatch.setattr("gateway.egress.names.UdpResolver", nowhere)
+    monkeypatch.setattr("gateway.egress.dns_lookup.UdpResolver", nowhere)
 
     assert addresses(Lookup(TIMEOUT_S, hosts_file), "cdn.example") == ["127.0.0.1"]
     assert platform == ["cdn.example"]
@@ -315,7 +315,7 @@ class CountedPath(type(Path())):  # type: ignore[misc]  # a class that the platf
 def test_a_hosts_file_is_parsed_anew_when_it_has_changed_and_only_then(
     tmp_path: Path, platform: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.egress.names._LOOK_EVERY_S", -1)
+    monkeypatch.setattr("gateway.egress.dns_lookup._LOOK_EVERY_S", -1)
     hosts = CountedPath(tmp_path / "hosts")
     hosts.write_text("127.0.0.1 here.example\n", encoding="utf-8")
     lookup = Lookup(hosts_file=hosts)

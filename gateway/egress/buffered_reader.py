@@ -7,8 +7,8 @@ import time
 from sys import maxsize
 from typing import TYPE_CHECKING, Any
 
-from gateway.egress import ahead
-from gateway.egress.deadline import within
+from gateway.egress import recv_buffer
+from gateway.egress.deadline import deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ _TOGETHER = 2**20  # so much stays in the processor's cache until it is sent on
 _NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
-class Incoming:
+class BufferedSocketReader:
     """The receiving side of a connection. A deadline holds for the headers, from the beginning on.
 
     Args:
@@ -57,14 +57,14 @@ class Incoming:
         """Whether the connection is as it was before: its origin cannot send more ahead."""
         return self._widened < maxsize
 
-    def take(self, amount: int) -> bytes:
+    def read_available(self, amount: int) -> bytes:
         """Read what is there, at most ``amount`` bytes; wait only when nothing is. Empty at the end.
 
         Raises:
             OSError: the connection broke, or was silent for too long.
         """
         if time.monotonic() - self._yielded_at > LONGEST_TURN_S:
-            self._give_way()
+            self._yield_to_hub()
         if amount > self._widened:
             self._widen(amount)
         return self._receive(amount)
@@ -72,12 +72,12 @@ class Incoming:
     def _widen(self, amount: int) -> None:
         if amount < VERY_MUCH:
             self._widened = VERY_MUCH - 1
-            ahead.widen(self._sock)
+            recv_buffer.widen(self._sock)
         else:
             self._widened = maxsize
-            ahead.widen_for_the_fast(self._sock)
+            recv_buffer.widen_for_fast_readers(self._sock)
 
-    def _give_way(self) -> None:
+    def _yield_to_hub(self) -> None:
         """Let others run: gevent's sockets do so only when they wait, and a flood never makes them wait."""
         time.sleep(0)
         self._yielded_at = time.monotonic()
@@ -104,7 +104,7 @@ class Incoming:
             self._sock.settimeout(0)
 
 
-class IncomingRecords(Incoming):
+class BufferedTlsReader(BufferedSocketReader):
     """The same over TLS, of which a record of 16 KB is read at a time: they are taken up together."""
 
     __slots__ = ("_records",)
@@ -129,7 +129,7 @@ class IncomingRecords(Incoming):
 
     def _wait_and_receive(self, amount: int) -> bytes:
         """Wait for a record, of which every byte would begin the wait of the socket itself anew."""
-        with within(max(0, self.until - time.monotonic()) if self.until else STALL_TIMEOUT_S):
+        with deadline(max(0, self.until - time.monotonic()) if self.until else STALL_TIMEOUT_S):
             first = super()._wait_and_receive(min(amount, _RECORD))
         if not first or len(first) == amount:
             return first
