@@ -18,7 +18,7 @@ from gateway.records.stored import SqlRecords
 from gateway.records.sweep import Sweep
 from gateway.resolving.store import StoreResolver
 from gateway.settings import Bucket, Settings
-from gateway.sources.public_urls import BucketDoor, Door, OwnDoor
+from gateway.sources.public_urls import PresignedUrl, PublicUrl, SignedFileUrl
 from gateway.storage.database import Database
 from gateway.storage.deletions import ObjectDeletions
 from gateway.storage.folder import FolderObjects
@@ -34,7 +34,7 @@ class OwnStore:
     records: SqlRecords
     index: ObjectIndex
     objects: Objects
-    door: Door
+    public_url: PublicUrl
     holdings: Holdings
     callbacks: Callbacks
     files: FileLinks
@@ -55,7 +55,7 @@ def build_own_store(
         objects.delete(digest)
 
     deletions = ObjectDeletions(database, drop, clock)
-    objects, door = _objects(settings, deletions, OwnDoor(file_links.mint), client, guard, clock)
+    objects, public_url = _objects(settings, deletions, SignedFileUrl(file_links.mint), client, guard, clock)
     intake = Intake(objects, deletions, settings.max_bytes)
     shelf = Shelf(records, index, objects, intake, deletions, settings.record_days, clock)
     holdings = Holdings(shelf)
@@ -71,24 +71,24 @@ def build_own_store(
         records=records,
         index=index,
         objects=objects,
-        door=door,
+        public_url=public_url,
         holdings=holdings,
         callbacks=callbacks,
         files=file_links,
         published=PublishedUrls(index, file_links, settings.public_url, settings.record_days, clock),
         sweep=Sweep(shelf),
-        resolver=StoreResolver(shelf, door, client, guard, holdings.let_go_if_gone),
+        resolver=StoreResolver(shelf, public_url, client, guard, holdings.let_go_if_gone),
     )
 
 
 def _objects(
     settings: Settings,
     deletions: ObjectDeletions,
-    own_door: OwnDoor,
+    own_door: SignedFileUrl,
     client: Client,
     guard: Guard,
     clock: Callable[[], float],
-) -> tuple[Objects, Door]:
+) -> tuple[Objects, PublicUrl]:
     """Where the objects are, and how others get at them."""
     if not isinstance(settings.store, Bucket):
         evict = partial(deletions.delete, evict=True)
@@ -97,4 +97,4 @@ def _objects(
     from gateway.storage.s3 import S3Objects  # noqa: PLC0415 (boto3 takes a moment, and few need it)
 
     bucket = S3Objects(settings.store, settings.s3_endpoint_url)
-    return bucket, BucketDoor(bucket.presign, own_door, client, guard)
+    return bucket, PresignedUrl(bucket.presign, own_door, client, guard)

@@ -58,7 +58,7 @@ class Ask:
         return (self.if_range or self.if_match or "") if self.method == "GET" and self.range else ""
 
     @property
-    def is_plain(self) -> bool:
+    def is_unconditional(self) -> bool:
         """Whether it asks for the whole file without any condition."""
         conditional = self.range or self.if_range or self.if_none_match or self.if_match is not None
         return self.method == "GET" and not conditional

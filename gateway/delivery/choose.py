@@ -56,7 +56,7 @@ class Deliveries:
 
     def direct_url(self, link: Link, source: Source) -> str:
         """The direct URL of a source, for a caller of the API."""
-        return source.direct_url(*disposition_and_type(link, source.facts))
+        return source.direct_url(*disposition_and_type(link, source.info))
 
     def _choose(self, link: Link, source: Source, ask: Ask) -> Delivered:
         if reason := self._must_stream(link, source, ask):
@@ -67,9 +67,9 @@ class Deliveries:
 
     def _must_stream(self, link: Link, source: Source, ask: Ask) -> str:
         """Why a redirect is out of the question before the source was looked at; empty when it is not."""
-        named = link.filename is not None and not source.names_itself
+        named = link.filename is not None and not source.sets_filename
         filename = "filename" if named and self._mode(link) == "auto" else ""
-        return self._never_redirects(link, ask) or source.held_back or filename
+        return self._never_redirects(link, ask) or source.redirect_blocker or filename
 
     def _never_redirects(self, link: Link, ask: Ask) -> str:
         """Why a redirect is out of the question, whatever the source; empty when it is not."""
@@ -86,12 +86,12 @@ class Deliveries:
         return link.mode or self._default_mode
 
     def _look_and_choose(self, link: Link, source: Source, ask: Ask) -> Delivered:
-        begun = self._begin(link, source, ask) if source.facts is None and ask.is_plain else None
-        facts = source.facts or source.look()
-        if facts.attachment:
+        begun = self._begin(link, source, ask) if source.info is None and ask.is_unconditional else None
+        info = source.info or source.look()
+        if info.attachment:
             if begun is not None:
                 begun.close()
-            self._streams.refuse_missing_image(link, source, facts)
+            self._streams.refuse_missing_image(link, source, info)
             return self._redirect(link, source, ask, "attachment")
         delivered = self._streams.deliver(link, source, ask, self._counter(link, ask), begun)
         return _told(delivered, "stream", "no-attachment")

@@ -4,7 +4,7 @@ import hmac
 import re
 from functools import lru_cache
 
-from gateway.files.file_info import Facts
+from gateway.files.file_info import FileInfo
 from gateway.links.link import Link
 from gateway.links.signed import KeyRing
 from gateway.sources.validators import is_strong
@@ -31,15 +31,15 @@ class EntityTags:
         self._ring = ring
         self._known = lru_cache(MOST_KNOWN)(self._of_each_key)  # of a few files, most downloads are
 
-    def of(self, link: Link, facts: Facts) -> str:
+    def of(self, link: Link, info: FileInfo) -> str:
         """The strong entity tag of a file, quoted; empty without a strong validator or ranges (RFC 9110 8.8.1)."""
-        if not facts.ranges or not is_strong(facts.validator):
+        if not info.ranges or not is_strong(info.validator):
             return ""
-        return self._known(link.task_id, link.url, facts.length, facts.validator)[-1]
+        return self._known(link.task_id, link.url, info.length, info.validator)[-1]
 
-    def matches(self, tag: str, link: Link, facts: Facts) -> bool:
+    def matches(self, tag: str, link: Link, info: FileInfo) -> bool:
         """Tell whether ``tag`` is this file's, by strong comparison (RFC 9110 section 8.8.3.2)."""
-        return bool(self.of(link, facts)) and tag in self._known(link.task_id, link.url, facts.length, facts.validator)
+        return bool(self.of(link, info)) and tag in self._known(link.task_id, link.url, info.length, info.validator)
 
     def is_ours(self, tag: str, link: Link) -> bool:
         """Tell whether ``tag`` was given to this link's file, now or when the file was another. Asks nobody."""
@@ -48,18 +48,18 @@ class EntityTags:
             hmac.compare_digest(mark, shaped[1]) for mark in self._marks(link.task_id, link.url)
         )
 
-    def any_matches(self, if_none_match: str, link: Link, facts: Facts) -> bool:
+    def any_matches(self, if_none_match: str, link: Link, info: FileInfo) -> bool:
         """Tell whether an ``If-None-Match`` list names this file, by weak comparison (section 13.1.2)."""
         if if_none_match.strip() == "*":
-            return bool(self.of(link, facts))
+            return bool(self.of(link, info))
         tags = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
-        return any(self.matches(tag, link, facts) for tag in tags[:MOST_TAGS])
+        return any(self.matches(tag, link, info) for tag in tags[:MOST_TAGS])
 
-    def precondition_holds(self, if_match: str, link: Link, facts: Facts) -> bool:
+    def precondition_holds(self, if_match: str, link: Link, info: FileInfo) -> bool:
         """Tell whether an ``If-Match`` list names this file, strongly compared (section 13.1.1); ``*`` always does."""
         if if_match.strip() == "*":
             return True
-        return any(self.matches(tag.strip(), link, facts) for tag in if_match.split(",")[:MOST_TAGS])
+        return any(self.matches(tag.strip(), link, info) for tag in if_match.split(",")[:MOST_TAGS])
 
     def _of_each_key(self, task_id: str, url: str, length: int | None, validator: str) -> list[str]:
         message = "\n".join((task_id, url, str(length), validator)).encode()

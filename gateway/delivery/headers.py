@@ -2,9 +2,9 @@
 
 from gateway.delivery.ask import Ask
 from gateway.delivery.filename import content_disposition, file_name
-from gateway.files.byte_range import Span
-from gateway.files.file_info import Facts
-from gateway.files.media_types import UNKNOWN, media_of
+from gateway.files.byte_range import ByteRange
+from gateway.files.file_info import FileInfo
+from gateway.files.media_types import UNKNOWN, detect_media_type
 from gateway.links.link import Link
 
 # A script of an allowed origin may read these.
@@ -25,9 +25,9 @@ HARMLESS = (
 Headers = list[tuple[str, str]]
 
 
-def stream_headers(link: Link, facts: Facts, span: Span | None, etag: str, ask: Ask) -> Headers:
+def stream_headers(link: Link, info: FileInfo, byte_range: ByteRange | None, etag: str, ask: Ask) -> Headers:
     """Headers of a streamed 200 or 206, or of the HEAD that stands for one."""
-    disposition, content_type = disposition_and_type(link, facts)
+    disposition, content_type = disposition_and_type(link, info)
     headers: Headers = [
         ("Content-Disposition", disposition),
         ("Content-Type", content_type),
@@ -35,21 +35,21 @@ def stream_headers(link: Link, facts: Facts, span: Span | None, etag: str, ask: 
         *HARMLESS,
         *cors_headers(ask.cors_origin),
     ]
-    length = len(span) if span else facts.length
+    length = len(byte_range) if byte_range else info.length
     if length is not None:
         headers.append(("Content-Length", str(length)))
-    if span:
-        headers.append(("Content-Range", f"bytes {span.first}-{span.last}/{facts.length}"))
-    if facts.ranges:
+    if byte_range:
+        headers.append(("Content-Range", f"bytes {byte_range.first}-{byte_range.last}/{info.length}"))
+    if info.ranges:
         headers.append(("Accept-Ranges", "bytes"))
     if etag:
         headers.append(("ETag", etag))
     return headers
 
 
-def disposition_and_type(link: Link, facts: Facts | None) -> tuple[str, str]:
+def disposition_and_type(link: Link, info: FileInfo | None) -> tuple[str, str]:
     """The two headers that make a download of a file, by what is known of it."""
-    media = UNKNOWN if facts is None else media_of(facts.head)
+    media = UNKNOWN if info is None else detect_media_type(info.head)
     name = file_name(link.filename, link.url, link.task_id, media)
     return content_disposition(name), media.content_type
 

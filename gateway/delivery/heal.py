@@ -18,9 +18,9 @@ from gateway.errors import (
     OriginUnreachable,
     RangeNotSatisfiable,
 )
-from gateway.files.byte_range import Span
-from gateway.files.file_info import Facts
-from gateway.sources.base import Opened, Source
+from gateway.files.byte_range import ByteRange
+from gateway.files.file_info import FileInfo
+from gateway.sources.base import OpenFile, Source
 from gateway.sources.throughput import LEAST_RATE, Paced
 from gateway.sources.validators import is_strong
 
@@ -80,20 +80,20 @@ class Healing:
         "_resumes",
         "_skipped",
         "_source",
-        "facts",
+        "info",
         "progress",
-        "span",
+        "byte_range",
     )
 
-    def __init__(self, opened: Opened, source: Source, renew: Renew) -> None:
-        self.facts, self.span = facts, span = opened.facts, opened.span
+    def __init__(self, opened: OpenFile, source: Source, renew: Renew) -> None:
+        self.info, self.byte_range = info, byte_range = opened.info, opened.byte_range
         self.progress = Progress()
         self._source = source
         self._renew = renew
-        self._opened: Opened | None = opened
+        self._opened: OpenFile | None = opened
         self._paced = Paced(opened.read)
-        self._begin = self._at = self._failed_at = span.first if span else 0
-        self._end = span.last + 1 if span else facts.length
+        self._begin = self._at = self._failed_at = byte_range.first if byte_range else 0
+        self._end = byte_range.last + 1 if byte_range else info.length
         self._failures = self._resumes = self._skipped = 0
         self._patience_s, self._give_up_at = LONGEST_SILENCE_S, 0.0
 
@@ -156,7 +156,7 @@ class Healing:
         too_often = self._resumes >= allowed
         too_late = time.monotonic() + pause_s >= self._give_up_at
         refused = self._failures >= MOST_REFUSALS and not isinstance(failure, _PASSING_IN_MID_STREAM)
-        if too_often or too_late or refused or not _can_go_on(self.facts):
+        if too_often or too_late or refused or not _can_go_on(self.info):
             raise failure
         self._resumes += 1
         time.sleep(pause_s)
@@ -171,14 +171,14 @@ class Healing:
         """Open the rest."""
         opened = self._opened = self._open_rest()
         self._paced = Paced(opened.read)
-        if not _goes_on(self.facts, opened.facts):
+        if not _goes_on(self.info, opened.info):
             raise _AnotherFile("the file changed on the way")
-        if opened.span is None:
+        if opened.byte_range is None:
             self._skip()
-        self._end = self._end if self._end is not None else opened.facts.length
+        self._end = self._end if self._end is not None else opened.info.length
         self.progress.heals += 1
 
-    def _open_rest(self) -> Opened:
+    def _open_rest(self) -> OpenFile:
         if time.time() >= self._source.expires_at:
             with suppress(GatewayError):  # then the origin has the last word: our clock may be wrong
                 self._replace(OriginGone("expired"))
@@ -188,10 +188,10 @@ class Healing:
             self._replace(dead)
         return self._open_at_byte_reached()
 
-    def _open_at_byte_reached(self) -> Opened:
-        rest = Span(self._at, _LAST if self._end is None else self._end - 1)
+    def _open_at_byte_reached(self) -> OpenFile:
+        rest = ByteRange(self._at, _LAST if self._end is None else self._end - 1)
         try:
-            return self._source.open(rest, self.facts)
+            return self._source.open(rest, self.info)
         except RangeNotSatisfiable as shorter:
             raise _AnotherFile("the file became shorter on the way") from shorter
 
@@ -230,7 +230,7 @@ def begin_patiently(begin: Callable[[Source], Result], source: Source, renew: Re
         try:
             return begin(source)
         except _DEAD as dead:
-            never_lived = source.facts is None and time.monotonic() - source.made_at < FRESH_S
+            never_lived = source.info is None and time.monotonic() - source.made_at < FRESH_S
             if renewed or never_lived:
                 raise
             source, renewed = renew(source, dead, until - time.monotonic()), True
@@ -241,11 +241,11 @@ def begin_patiently(begin: Callable[[Source], Result], source: Source, renew: Re
             time.sleep(pause_s * random.uniform(0.5, 1))  # noqa: S311 (jitter, not a secret)
 
 
-def _can_go_on(facts: Facts) -> bool:
+def _can_go_on(info: FileInfo) -> bool:
     """Whether anything vouches that the rest of the file belongs to its beginning; in a coded form nothing does."""
-    return is_strong(facts.validator) and not facts.encoding
+    return is_strong(info.validator) and not info.encoding
 
 
-def _goes_on(known: Facts, found: Facts) -> bool:
+def _goes_on(known: FileInfo, found: FileInfo) -> bool:
     same_length = known.length in (None, found.length)
     return same_length and (known.validator, known.encoding) == (found.validator, found.encoding)

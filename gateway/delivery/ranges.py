@@ -3,13 +3,13 @@
 import re
 
 from gateway.errors import RangeNotSatisfiable
-from gateway.files.byte_range import Span
+from gateway.files.byte_range import ByteRange
 
 _ONE_RANGE = re.compile(r"bytes=[ \t]*(\d{0,20})-(\d{0,20})[ \t]*", re.ASCII | re.IGNORECASE)
 LONGEST = 64
 
 
-def span_of(value: str, length: int) -> Span | None:
+def parse_range(value: str, length: int) -> ByteRange | None:
     """Read a ``Range`` header for a file of ``length`` bytes.
 
     Returns:
@@ -29,10 +29,10 @@ def span_of(value: str, length: int) -> Span | None:
         return None
     if first >= length:
         raise RangeNotSatisfiable(length)
-    return Span(first, min(last, length - 1))
+    return ByteRange(first, min(last, length - 1))
 
 
-def _last(count: int, length: int) -> Span:
+def _last(count: int, length: int) -> ByteRange:
     if count == 0:
         raise RangeNotSatisfiable(length)
-    return Span(max(0, length - count), length - 1)
+    return ByteRange(max(0, length - count), length - 1)

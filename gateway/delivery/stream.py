@@ -10,7 +10,7 @@ from gateway.delivery.etag import EntityTags
 from gateway.delivery.expected import refuse_missing_image
 from gateway.delivery.headers import Headers, not_modified_headers, stream_headers
 from gateway.delivery.heal import Healing, RenewAny
-from gateway.delivery.ranges import span_of
+from gateway.delivery.ranges import parse_range
 from gateway.errors import (
     FileTooLarge,
     GatewayError,
@@ -19,8 +19,8 @@ from gateway.errors import (
     PreconditionFailed,
     RangeNotSatisfiable,
 )
-from gateway.files.byte_range import Span
-from gateway.files.file_info import Facts
+from gateway.files.byte_range import ByteRange
+from gateway.files.file_info import FileInfo
 from gateway.limits.stream_slots import Places
 from gateway.links.link import Link
 from gateway.sources.base import Source
@@ -70,7 +70,7 @@ class Streams:
         """
         self._places.take(ask.visitor, link)()
 
-    def begin(self, link: Link, source: Source, ask: Ask, span: Span | None = None) -> "Stream":
+    def begin(self, link: Link, source: Source, ask: Ask, byte_range: ByteRange | None = None) -> "Stream":
         """Take a place and open the source, so that what is wrong is known before anything is sent.
 
         Raises:
@@ -79,15 +79,15 @@ class Streams:
         """
         release = self._places.take(ask.visitor, link)
         try:
-            opened = source.open(span)
+            opened = source.open(byte_range)
         except BaseException:
             release()
             raise
         file = Healing(opened, source, partial(self._renew, link.task_id, link.url))
         stream = Stream(file, ask.line, release, self._max_bytes)
         try:
-            self.refuse_missing_image(link, source, opened.facts)
-            self._refuse_too_large(opened.facts)
+            self.refuse_missing_image(link, source, opened.info)
+            self._refuse_too_large(opened.info)
         except BaseException:
             stream.close()
             raise
@@ -107,21 +107,21 @@ class Streams:
             RangeNotSatisfiable: 416.
             OriginError, GatewayBusy, TooManyStreams: the file cannot be had.
         """
-        if begun is not None or ask.is_plain:
+        if begun is not None or ask.is_unconditional:
             return self._run(link, ask, begun or self.begin(link, source, ask), completed)
-        facts = source.look()
-        if link.over and not self._tags.matches(ask.resumes, link, facts):
+        info = source.look()
+        if link.over and not self._tags.matches(ask.resumes, link, info):
             raise LinkExpired("that download is of another file")
-        self.refuse_missing_image(link, source, facts)
-        if ask.if_match is not None and not self._tags.precondition_holds(ask.if_match, link, facts):
+        self.refuse_missing_image(link, source, info)
+        if ask.if_match is not None and not self._tags.precondition_holds(ask.if_match, link, info):
             raise PreconditionFailed("If-Match names no tag of this file")
-        if ask.if_none_match and self._tags.any_matches(ask.if_none_match, link, facts):
+        if ask.if_none_match and self._tags.any_matches(ask.if_none_match, link, info):
             return Delivered(
-                304, not_modified_headers(self._tags.of(link, facts), ask), Nothing(), Progress("not_modified")
+                304, not_modified_headers(self._tags.of(link, info), ask), Nothing(), Progress("not_modified")
             )
         if ask.method == "HEAD":
-            self._refuse_too_large(facts)
-            headers = self._file_headers(link, ask, facts, None)
+            self._refuse_too_large(info)
+            headers = self._file_headers(link, ask, info, None)
             return Delivered(200, headers, Nothing(), Progress("looked"))
         return self._run(link, ask, self._begin_part(link, source, ask), completed)
 
@@ -131,42 +131,42 @@ class Streams:
         Where it is another every time, the whole file is the answer, as for a server without ranges.
         """
         for _ in range(2):
-            facts = source.look()
-            span = self._span(link, facts, ask)
-            if span is None:
+            info = source.look()
+            byte_range = self._span(link, info, ask)
+            if byte_range is None:
                 break
             try:
-                stream = self.begin(link, source, ask, span)
+                stream = self.begin(link, source, ask, byte_range)
             except RangeNotSatisfiable:  # the file is shorter than it was
-                source.forget(facts)
+                source.forget(info)
                 continue
-            if stream.span is None:
+            if stream.byte_range is None:
                 return stream
-            if _same_file(facts, stream.facts):
-                stream.facts = facts
+            if _same_file(info, stream.info):
+                stream.info = info
                 return stream
             stream.close()
-            source.forget(facts)
+            source.forget(info)
         return self.begin(link, source, ask)
 
-    def refuse_missing_image(self, link: Link, source: Source, facts: Facts) -> None:
+    def refuse_missing_image(self, link: Link, source: Source, info: FileInfo) -> None:
         """Refuse what cannot be the image that is expected.
 
         Raises:
             OriginEmpty, OriginNotImage: it is empty, or markup that is not allowed.
         """
-        refuse_missing_image(link, source, facts, allow_markup=self._allow_markup)
+        refuse_missing_image(link, source, info, allow_markup=self._allow_markup)
 
-    def _refuse_too_large(self, facts: Facts) -> None:
-        if (facts.length or 0) > self._max_bytes:
-            raise FileTooLarge(f"{facts.length} bytes")
+    def _refuse_too_large(self, info: FileInfo) -> None:
+        if (info.length or 0) > self._max_bytes:
+            raise FileTooLarge(f"{info.length} bytes")
 
-    def _span(self, link: Link, facts: Facts, ask: Ask) -> Span | None:
-        if not facts.ranges or facts.length is None:
+    def _span(self, link: Link, info: FileInfo, ask: Ask) -> ByteRange | None:
+        if not info.ranges or info.length is None:
             return None
-        if ask.if_range and not self._tags.matches(ask.if_range, link, facts):
+        if ask.if_range and not self._tags.matches(ask.if_range, link, info):
             return None
-        return span_of(ask.range, facts.length)
+        return parse_range(ask.range, info.length)
 
     def _run(self, link: Link, ask: Ask, stream: "Stream", completed: Callable[[], None]) -> Delivered:
         stream.on_completed(completed)
@@ -175,18 +175,18 @@ class Streams:
         except BaseException:
             stream.close()
             raise
-        return Delivered(206 if stream.span else 200, headers, stream, stream.progress)
+        return Delivered(206 if stream.byte_range else 200, headers, stream, stream.progress)
 
     def _headers(self, link: Link, ask: Ask, stream: "Stream") -> Headers:
-        if link.over and stream.span is None:
+        if link.over and stream.byte_range is None:
             raise LinkExpired("of this file there is only the whole")
-        return self._file_headers(link, ask, stream.facts, stream.span)
+        return self._file_headers(link, ask, stream.info, stream.byte_range)
 
-    def _file_headers(self, link: Link, ask: Ask, facts: Facts, span: Span | None) -> Headers:
-        return [*stream_headers(link, facts, span, self._tags.of(link, facts), ask), self._resource_policy]
+    def _file_headers(self, link: Link, ask: Ask, info: FileInfo, byte_range: ByteRange | None) -> Headers:
+        return [*stream_headers(link, info, byte_range, self._tags.of(link, info), ask), self._resource_policy]
 
 
-def _same_file(known: Facts, found: Facts) -> bool:
+def _same_file(known: FileInfo, found: FileInfo) -> bool:
     return (known.validator, known.length) == (found.validator, found.length)
 
 
@@ -199,13 +199,13 @@ class Stream:
         "_line",
         "_max_bytes",
         "_release",
-        "facts",
+        "info",
         "progress",
-        "span",
+        "byte_range",
     )
 
     def __init__(self, file: Healing, line: Line, release: Callable[[], None], max_bytes: int) -> None:
-        self.facts, self.span, self.progress = file.facts, file.span, file.progress
+        self.info, self.byte_range, self.progress = file.info, file.byte_range, file.progress
         self._file = file
         self._line = line
         self._release: Callable[[], None] | None = release
@@ -228,7 +228,7 @@ class Stream:
             raise ConnectionResetError(errno.ECONNRESET, "the file is shorter than it was")
         self.progress.sent += count
         time.sleep(0)  # a fast disk and a fast visitor would keep everybody else waiting
-        if self.progress.sent == (len(self.span) if self.span else self.facts.length):
+        if self.progress.sent == (len(self.byte_range) if self.byte_range else self.info.length):
             self._finish()
 
     def on_completed(self, call: Callable[[], None]) -> None:
@@ -293,6 +293,6 @@ class Stream:
 
     def _finish(self) -> None:
         self.progress.outcome = "completed"
-        reached_end = self.span is None or self.span.last + 1 == self.facts.length
+        reached_end = self.byte_range is None or self.byte_range.last + 1 == self.info.length
         if reached_end and self._completed is not None:
             self._completed()

@@ -120,7 +120,7 @@ class Client:
         with origin_errors(), suppress(socket.gaierror):
             resolve(policy.check_url(uri_of(url)), policy=policy, resolver=self._lookup)
 
-    def get(self, url: str, *, span: str = "", if_range: str = "", listed_only: bool = False) -> OriginResponse:
+    def get(self, url: str, *, byte_range: str = "", if_range: str = "", listed_only: bool = False) -> OriginResponse:
         """Open ``url`` and follow at most five redirects, each checked anew.
 
         Args:
@@ -135,7 +135,7 @@ class Client:
         """
         came_from = None
         headers = self._headers
-        for name, value in (("Range", span), ("If-Range", if_range)):
+        for name, value in (("Range", byte_range), ("If-Range", if_range)):
             headers += f"{name}: {value}\r\n" if value else ""
         for _ in range(MOST_REDIRECTS + 1):
             zone = self._place(url, came_from=came_from, listed_only=listed_only)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class ByteRange:
     """A byte range, first and last position inclusive (RFC 9110 section 14.1.2)."""
 
     first: int

@@ -6,7 +6,7 @@ HEAD_BYTES = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class FileInfo:
     """What an origin said of a file, and the file's first bytes.
 
     Attributes:

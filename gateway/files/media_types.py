@@ -61,7 +61,7 @@ _BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"
 _BITMAP_HEADERS = frozenset({12, 40, 52, 56, 64, 108, 124})  # lengths of the header that follows the first 14 bytes
 
 
-def media_of(head: bytes) -> Media:
+def detect_media_type(head: bytes) -> Media:
     """Tell the type by the first bytes. What is declared is not asked: an origin may say anything.
 
     Args:

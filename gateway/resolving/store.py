@@ -11,9 +11,9 @@ from gateway.errors import ImageUnavailable, OriginError, OriginNotAllowed, Stor
 from gateway.origins.upload_urls import is_own
 from gateway.records.record import check_result
 from gateway.records.shelf import Shelf
-from gateway.sources.public_urls import Door
+from gateway.sources.public_urls import PublicUrl
 from gateway.sources.remote import RemoteSource
-from gateway.sources.stored import KeptSource
+from gateway.sources.stored import StoredSource
 from gateway.sources.throughput import Paced
 from gateway.storage.objects import Stored
 
@@ -32,15 +32,17 @@ class StoreResolver:
         kept: is told, with its task, of every image that was fetched.
     """
 
-    def __init__(self, shelf: Shelf, door: Door, client: Client, guard: Guard, kept: Callable[[str], None]) -> None:
+    def __init__(
+        self, shelf: Shelf, public_url: PublicUrl, client: Client, guard: Guard, kept: Callable[[str], None]
+    ) -> None:
         self._shelf = shelf
-        self._door = door
+        self._door = public_url
         self._client = client
         self._guard = guard
         self._kept = kept
         self._places = threading.BoundedSemaphore(MOST_AT_ONCE)
 
-    def resolve(self, task_id: str, url: str) -> KeptSource:
+    def resolve(self, task_id: str, url: str) -> StoredSource:
         """Give the object of an image, and fetch the image when there is none yet.
 
         Raises:
@@ -52,7 +54,7 @@ class StoreResolver:
         if stored is None or not self._shelf.objects.has(stored):
             stored = self._fetch(task_id, url)
             self._kept(task_id)
-        return KeptSource(self._shelf.objects, stored, self._door, self._shelf.clock() + LIFE_S)
+        return StoredSource(self._shelf.objects, stored, self._door, self._shelf.clock() + LIFE_S)
 
     def probe(self) -> str:
         """Keep, read and drop an object of sixteen bytes.
@@ -70,7 +72,7 @@ class StoreResolver:
         try:
             with closing(objects.open(stored, 0, stored.length - 1)) as reading:
                 whole = reading.read(stored.length) == stored.head
-            reason = self._door.held_back(stored)
+            reason = self._door.redirect_blocker(stored)
         finally:
             objects.delete(stored.digest)
         if not whole or objects.has(stored):
@@ -86,7 +88,7 @@ class StoreResolver:
             with self._places, closing(source.open()) as opened:
                 return self._shelf.intake.take(
                     Paced(opened.read).read,
-                    opened.facts.length,
+                    opened.info.length,
                     lambda stored: (None, self._shelf.index.put(task_id, url, stored)),
                 )[0]
         except (OriginError, OriginNotAllowed) as error:

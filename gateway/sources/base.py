@@ -3,8 +3,8 @@
 from typing import Protocol
 
 from gateway.errors import OriginFailed
-from gateway.files.byte_range import Span
-from gateway.files.file_info import Facts
+from gateway.files.byte_range import ByteRange
+from gateway.files.file_info import FileInfo
 
 
 class Body(Protocol):
@@ -17,17 +17,19 @@ class Body(Protocol):
         """Let it go."""
 
 
-class Opened:
+class OpenFile:
     """A file, or one span of it, open for reading. Close it always."""
 
-    __slots__ = ("_begun", "_body", "_left", "facts", "span")
+    __slots__ = ("_begun", "_body", "_left", "info", "byte_range")
 
-    def __init__(self, facts: Facts, span: Span | None, body: Body, begun: bytes = b"") -> None:
-        self.facts = facts
-        self.span = span
+    def __init__(self, info: FileInfo, byte_range: ByteRange | None, body: Body, begun: bytes = b"") -> None:
+        self.info = info
+        self.byte_range = byte_range
         self._body = body
         self._begun = begun
-        self._left = len(span) if span else 0 if facts.length == 0 else None  # a 416 has a text, which is no file
+        self._left = (
+            len(byte_range) if byte_range else 0 if info.length == 0 else None
+        )  # a 416 has a text, which is no file
 
     @property
     def descriptor(self) -> int | None:
@@ -72,24 +74,24 @@ class Source(Protocol):
 
     made_at: float
     expires_at: float
-    facts: Facts | None
-    names_itself: bool
+    info: FileInfo | None
+    sets_filename: bool
 
     @property
-    def held_back(self) -> str:
+    def redirect_blocker(self) -> str:
         """Why a browser cannot be sent there, in one word; empty when it can."""
 
-    def look(self) -> Facts:
+    def look(self) -> FileInfo:
         """Learn what the file is without fetching it, and remember.
 
         Raises:
             GatewayError: whoever holds it does not give it.
         """
 
-    def open(self, span: Span | None = None, known: Facts | None = None) -> Opened:
+    def open(self, byte_range: ByteRange | None = None, known: FileInfo | None = None) -> OpenFile:
         """Open the whole file, or one span of it; of a ``known`` file, where whoever holds it can be told so.
 
-        The answer to a span is that span, or the whole file where ranges are ignored: see ``Opened.span``. Look before
+        The answer to a span is that span, or the whole file where ranges are ignored: see ``OpenFile.byte_range``. Look before
         asking for a span, as the type of a file is told by its beginning.
 
         Raises:
@@ -97,7 +99,7 @@ class Source(Protocol):
             RangeNotSatisfiable: the file is shorter than the span's first position.
         """
 
-    def forget(self, seen: Facts | None) -> None:
+    def forget(self, seen: FileInfo | None) -> None:
         """Look anew the next time, unless somebody else has since ``seen`` was learned."""
 
     def direct_url(self, disposition: str, content_type: str) -> str:

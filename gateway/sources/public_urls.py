@@ -22,10 +22,10 @@ _FAILED = "endpoint-failed"
 _TRIED_NAME = "attachment; filename=\"a cat.png\"; filename*=UTF-8''%D1%8F.png"
 
 
-class Door(Protocol):
+class PublicUrl(Protocol):
     """A way to an object, for a browser that is sent there, or for a caller of the API."""
 
-    def held_back(self, stored: Stored) -> str:
+    def redirect_blocker(self, stored: Stored) -> str:
         """Why no browser is sent through here, in one word; empty when it can be."""
 
     def url(self, stored: Stored, disposition: str, content_type: str) -> str:
@@ -36,7 +36,7 @@ class Door(Protocol):
         """
 
 
-class OwnDoor:
+class SignedFileUrl:
     """Our own signed URLs. No visitor of ours is sent from one of our URLs to another.
 
     Args:
@@ -46,7 +46,7 @@ class OwnDoor:
     def __init__(self, sign: Callable[[str, str], str]) -> None:
         self._sign = sign
 
-    def held_back(self, stored: Stored) -> str:  # noqa: ARG002 (the same for every object)
+    def redirect_blocker(self, stored: Stored) -> str:  # noqa: ARG002 (the same for every object)
         """Always."""
         return "own-bytes"
 
@@ -55,7 +55,7 @@ class OwnDoor:
         return self._sign(stored.digest, unquote(disposition.rpartition("''")[2]))
 
 
-class BucketDoor:
+class PresignedUrl:
     """URLs presigned for the bucket's server, once it was seen to be public and to say the name that it is given.
 
     Some servers ignore the name, and there the browser would show the image. So one URL is tried, when the first object
@@ -70,7 +70,7 @@ class BucketDoor:
     def __init__(
         self,
         presign: Callable[[Stored, str, str], str],
-        own: Door,
+        own: PublicUrl,
         client: Client,
         guard: Guard,
         clock: Callable[[], float] = time.monotonic,
@@ -84,7 +84,7 @@ class BucketDoor:
         self._reason = ""
         self._try_at = -math.inf
 
-    def held_back(self, stored: Stored) -> str:
+    def redirect_blocker(self, stored: Stored) -> str:
         """What was found when it was tried; a server that failed is tried again after a minute."""
         with self._lock:
             if self._clock() >= self._try_at:
@@ -94,14 +94,18 @@ class BucketDoor:
 
     def url(self, stored: Stored, disposition: str, content_type: str) -> str:
         """A presigned URL, or our own where no browser can be sent there."""
-        if self.held_back(stored):
+        if self.redirect_blocker(stored):
             return self._own.url(stored, disposition, content_type)
         return self._presign(stored, disposition, content_type)
 
     def _try(self, stored: Stored) -> str:
         url = self._presign(stored, _TRIED_NAME, UNKNOWN.content_type)
         try:
-            with origin_errors(), deadline(_TRY_DEADLINE_S), closing(self._client.get(url, span="bytes=0-0")) as answer:
+            with (
+                origin_errors(),
+                deadline(_TRY_DEADLINE_S),
+                closing(self._client.get(url, byte_range="bytes=0-0")) as answer,
+            ):
                 status, name = answer.status, answer.header("Content-Disposition")
         except OriginUnsafe:
             return "private-endpoint"

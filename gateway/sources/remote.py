@@ -19,9 +19,9 @@ from gateway.errors import (
     OriginRefused,
     RangeNotSatisfiable,
 )
-from gateway.files.byte_range import Span
-from gateway.files.file_info import HEAD_BYTES, Facts
-from gateway.sources.base import Opened
+from gateway.files.byte_range import ByteRange
+from gateway.files.file_info import HEAD_BYTES, FileInfo
+from gateway.sources.base import OpenFile
 from gateway.sources.validators import if_range_of, is_strong, validator_of
 
 OPEN_DEADLINE_S = 12.0
@@ -54,9 +54,9 @@ class RemoteSource:
         self._listed_only = listed_only
         self.expires_at = expires_at
         self.made_at = time.monotonic()
-        self.held_back = "" if sendable else "insecure-target"
-        self.names_itself = False  # nothing may be added to somebody else's presigned URL
-        self.facts: Facts | None = None
+        self.redirect_blocker = "" if sendable else "insecure-target"
+        self.sets_filename = False  # nothing may be added to somebody else's presigned URL
+        self.info: FileInfo | None = None
         self._probed = self._checked = False
 
     def __sizeof__(self) -> int:
@@ -69,43 +69,43 @@ class RemoteSource:
         Raises:
             OriginUnsafe: its name leads to an address that nobody is sent to.
         """
-        if not self._checked and self.facts is None:
+        if not self._checked and self.info is None:
             self._client.check(self._url)
         self._checked = True
         return uri_of(self._url)
 
-    def look(self) -> Facts:
+    def look(self) -> FileInfo:
         """Learn what the file is without fetching it; asks the origin once and remembers.
 
         Raises:
             OriginError: the origin does not give the file.
         """
-        facts = self.facts
-        if facts is None or not (facts.ranges or self._probed):
-            facts = self._probe()
-        return facts
+        info = self.info
+        if info is None or not (info.ranges or self._probed):
+            info = self._probe()
+        return info
 
-    def forget(self, seen: Facts | None) -> None:
+    def forget(self, seen: FileInfo | None) -> None:
         """Look anew the next time, unless somebody else has meanwhile."""
-        if self.facts is seen:
-            self.facts, self._probed = None, False
+        if self.info is seen:
+            self.info, self._probed = None, False
 
-    def _probe(self) -> Facts:
+    def _probe(self) -> FileInfo:
         try:
             opened = self._beginning() or self._beginning()
         except _CodedPart:
             opened = None
         if opened is None:  # some servers cannot take a range, and say so in their own ways
             opened = self._open(None)
-            self.facts = opened.facts = replace(opened.facts, ranges=False)
+            self.info = opened.info = replace(opened.info, ranges=False)
         opened.close()
         self._probed = True
-        return opened.facts
+        return opened.info
 
-    def _beginning(self) -> Opened | None:
+    def _beginning(self) -> OpenFile | None:
         """Open the first bytes; None when the answer makes no sense, once or for good."""
         try:
-            return self._open(Span(0, HEAD_BYTES - 1))
+            return self._open(ByteRange(0, HEAD_BYTES - 1))
         except OriginFailed as failed:
             # A connection that broke says nothing of ranges.
             if failed.__cause__ is not None or isinstance(failed, _CodedPart):
@@ -114,45 +114,48 @@ class RemoteSource:
             pass
         return None
 
-    def open(self, span: Span | None = None, known: Facts | None = None) -> Opened:
+    def open(self, byte_range: ByteRange | None = None, known: FileInfo | None = None) -> OpenFile:
         """Open the whole file, or one span of it.
 
         The answer to a span is that span, or the whole file: when the origin ignores ranges, and when it has another
         file than the ``known`` one, whose strong entity tag it is told (``If-Range``, RFC 9110 section 13.1.5). See
-        ``Opened.span``. Look before asking for a span, as the type of a file is told by its beginning.
+        ``OpenFile.byte_range``. Look before asking for a span, as the type of a file is told by its beginning.
 
         Raises:
             OriginError: the origin does not give the file.
             RangeNotSatisfiable: the file is shorter than the span's first position.
         """
-        return run_on_fresh_stack(self._open, span, if_range_of(known.validator) if known else "")
+        return run_on_fresh_stack(self._open, byte_range, if_range_of(known.validator) if known else "")
 
-    def _open(self, span: Span | None, if_range: str = "") -> Opened:
+    def _open(self, byte_range: ByteRange | None, if_range: str = "") -> OpenFile:
         """Until the first bytes are in, everything has one deadline."""
         with origin_errors(), deadline(OPEN_DEADLINE_S):
             answer = self._client.get(
-                self._url, span=str(span) if span else "", if_range=if_range, listed_only=self._listed_only
+                self._url,
+                byte_range=str(byte_range) if byte_range else "",
+                if_range=if_range,
+                listed_only=self._listed_only,
             )
-            return self._first_bytes(answer, span)
+            return self._first_bytes(answer, byte_range)
 
-    def _first_bytes(self, answer: OriginResponse, span: Span | None) -> Opened:
+    def _first_bytes(self, answer: OriginResponse, byte_range: ByteRange | None) -> OpenFile:
         try:
-            opened = self._understood(answer, span)
+            opened = self._understood(answer, byte_range)
         except BaseException:
             answer.close()
             raise
         answer.drop_headers()
         return opened
 
-    def _understood(self, answer: OriginResponse, span: Span | None) -> Opened:
+    def _understood(self, answer: OriginResponse, byte_range: ByteRange | None) -> OpenFile:
         if answer.status == 206:
-            return self._whole_as_part(answer) if span is None else self._part(answer, span)
-        if span is not None and answer.status == 416:
-            return self._nothing(answer, span)
+            return self._whole_as_part(answer) if byte_range is None else self._part(answer, byte_range)
+        if byte_range is not None and answer.status == 416:
+            return self._nothing(answer, byte_range)
         _refuse(answer)
         return self._whole(answer, answer.length, ranges="bytes" in answer.header("Accept-Ranges").lower())
 
-    def _whole(self, answer: OriginResponse, length: int | None, *, ranges: bool) -> Opened:
+    def _whole(self, answer: OriginResponse, length: int | None, *, ranges: bool) -> OpenFile:
         codings = _codings(answer)
         body = decoded(answer, codings)
         try:
@@ -160,44 +163,44 @@ class RemoteSource:
         except BaseException:
             body.close()
             raise
-        if self.facts is not None and self.facts.ranges:
+        if self.info is not None and self.info.ranges:
             ranges = True  # a part was had before, although the origin does not say so
         if codings:  # positions and lengths would count coded bytes
             length, ranges = None, False
-        self.facts = _facts(answer, length, begun[:HEAD_BYTES], ranges=ranges, codings=codings)
-        return Opened(self.facts, None, body, begun)
+        self.info = _file_info(answer, length, begun[:HEAD_BYTES], ranges=ranges, codings=codings)
+        return OpenFile(self.info, None, body, begun)
 
-    def _whole_as_part(self, answer: OriginResponse) -> Opened:
+    def _whole_as_part(self, answer: OriginResponse) -> OpenFile:
         """A 206 although no part was asked for: it is the file where it spans all of it."""
-        span, length = _content_range(answer)
-        if (span.first, span.last) != (0, length - 1):
+        byte_range, length = _content_range(answer)
+        if (byte_range.first, byte_range.last) != (0, length - 1):
             raise OriginFailed("a part that was not asked for")
         return self._whole(answer, length, ranges=True)
 
-    def _part(self, answer: OriginResponse, asked: Span) -> Opened:
+    def _part(self, answer: OriginResponse, asked: ByteRange) -> OpenFile:
         if _codings(answer):
             raise _CodedPart("a part of a coded file")
-        span, length = _content_range(answer)
-        if span.first != asked.first or span.last > asked.last or span.last >= length:
+        byte_range, length = _content_range(answer)
+        if byte_range.first != asked.first or byte_range.last > asked.last or byte_range.last >= length:
             raise OriginFailed("another range than the one asked for")
         # Only the file's beginning tells its type; of a later part any byte is progress.
         begun = _peek(answer.read, HEAD_BYTES if asked.first == 0 else 1)
-        known = self.facts
+        known = self.info
         begins = asked.first == 0 and len(begun) >= min(HEAD_BYTES, length)
         head = begun[:HEAD_BYTES] if begins else known.head if known else b""
-        facts = _facts(answer, length, head, ranges=True)
+        info = _file_info(answer, length, head, ranges=True)
         if begins and (known is None or not known.ranges):
-            self.facts = facts
-        return Opened(facts, span, answer, begun)
+            self.info = info
+        return OpenFile(info, byte_range, answer, begun)
 
-    def _nothing(self, answer: OriginResponse, asked: Span) -> Opened:
+    def _nothing(self, answer: OriginResponse, asked: ByteRange) -> OpenFile:
         """A 416: the file is empty, or shorter than thought."""
         match = _UNSATISFIED_RANGE.fullmatch(answer.header("Content-Range"))
         if asked.first > 0 or not match or int(match[1]) != 0:
-            self.forget(self.facts)
+            self.forget(self.info)
             raise RangeNotSatisfiable(int(match[1])) if match else OriginFailed("416 without a length")
-        self.facts = _facts(answer, 0, b"", ranges=True)
-        return Opened(self.facts, None, answer, b"")
+        self.info = _file_info(answer, 0, b"", ranges=True)
+        return OpenFile(self.info, None, answer, b"")
 
 
 def _peek(read: Callable[[int], bytes], least: int) -> bytes:
@@ -213,14 +216,14 @@ def _codings(answer: OriginResponse) -> tuple[str, ...]:
     return codings_of(answer.header("Content-Encoding")) if answer.length != 0 else ()
 
 
-def _facts(
+def _file_info(
     answer: OriginResponse, length: int | None, head: bytes, *, ranges: bool, codings: tuple[str, ...] = ()
-) -> Facts:
+) -> FileInfo:
     validator = validator_of(answer.header, answer.url)
     # Parts under one weak validator may be of two files. A malformed tag is as weak, and no missing one.
     declared = answer.header_type("Content-Type")
     is_weak = bool(validator or answer.header("ETag")) and not is_strong(validator)
-    return Facts(
+    return FileInfo(
         length=length,
         head=head,
         validator=validator,
@@ -232,14 +235,14 @@ def _facts(
     )
 
 
-def _content_range(answer: OriginResponse) -> tuple[Span, int]:
+def _content_range(answer: OriginResponse) -> tuple[ByteRange, int]:
     match = _CONTENT_RANGE.fullmatch(answer.header("Content-Range"))
     if not match or int(match[1]) > int(match[2]):
         raise OriginFailed("206 without a usable Content-Range")
-    span = Span(int(match[1]), int(match[2]))
-    if answer.length not in (None, len(span)):
+    byte_range = ByteRange(int(match[1]), int(match[2]))
+    if answer.length not in (None, len(byte_range)):
         raise OriginFailed("206 whose length contradicts its range")
-    return span, int(match[3])
+    return byte_range, int(match[3])
 
 
 def _refuse(answer: OriginResponse) -> None:

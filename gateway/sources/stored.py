@@ -3,14 +3,14 @@
 import time
 
 from gateway.errors import OriginNotFound
-from gateway.files.byte_range import Span
-from gateway.files.file_info import Facts
-from gateway.sources.base import Opened
-from gateway.sources.public_urls import Door
+from gateway.files.byte_range import ByteRange
+from gateway.files.file_info import FileInfo
+from gateway.sources.base import OpenFile
+from gateway.sources.public_urls import PublicUrl
 from gateway.storage.objects import Objects, Stored
 
 
-class KeptSource:
+class StoredSource:
     """One object. Everything is known of it, so that looking asks nobody.
 
     Args:
@@ -20,14 +20,14 @@ class KeptSource:
         expires_at: Unix seconds until which it is handed out without asking again whether it is still there.
     """
 
-    def __init__(self, objects: Objects, stored: Stored, door: Door, expires_at: float) -> None:
+    def __init__(self, objects: Objects, stored: Stored, public_url: PublicUrl, expires_at: float) -> None:
         self._objects = objects
-        self._door = door
+        self._door = public_url
         self.stored = stored
         self.made_at = time.monotonic()
         self.expires_at = expires_at
-        self.names_itself = True
-        self.facts: Facts | None = Facts(
+        self.sets_filename = True
+        self.info: FileInfo | None = FileInfo(
             length=stored.length,
             head=stored.head,
             validator=f'"{stored.digest}"',
@@ -36,31 +36,31 @@ class KeptSource:
         )
 
     @property
-    def held_back(self) -> str:
+    def redirect_blocker(self) -> str:
         """Why a browser is not sent to it."""
-        return self._door.held_back(self.stored)
+        return self._door.redirect_blocker(self.stored)
 
-    def look(self) -> Facts:
+    def look(self) -> FileInfo:
         """Say what is known."""
-        if self.facts is None:
+        if self.info is None:
             raise AssertionError("an object never changes")
-        return self.facts
+        return self.info
 
-    def open(self, span: Span | None = None, known: Facts | None = None) -> Opened:  # noqa: ARG002 (it never changes)
+    def open(self, byte_range: ByteRange | None = None, known: FileInfo | None = None) -> OpenFile:  # noqa: ARG002 (it never changes)
         """Open the object, or one span of it.
 
         Raises:
             OriginNotFound: it was dropped meanwhile.
             StorageDown: the store does not answer.
         """
-        first, last = (span.first, span.last) if span else (0, self.stored.length - 1)
+        first, last = (byte_range.first, byte_range.last) if byte_range else (0, self.stored.length - 1)
         try:
             body = self._objects.open(self.stored, first, last)
         except FileNotFoundError:
             raise OriginNotFound("the object was dropped") from None
-        return Opened(self.look(), span, body)
+        return OpenFile(self.look(), byte_range, body)
 
-    def forget(self, seen: Facts | None) -> None:
+    def forget(self, seen: FileInfo | None) -> None:
         """Nothing to forget: an object never changes."""
 
     def direct_url(self, disposition: str, content_type: str) -> str:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TypeVar
 
 from gateway.errors import DatabaseDown, FileTooLarge, NotAnImage, StorageDown, UploadBroken
-from gateway.files.media_types import IMAGES, media_of
+from gateway.files.media_types import IMAGES, detect_media_type
 from gateway.storage.deletions import BeingDeletedError, ObjectDeletions
 from gateway.storage.disk import apart
 from gateway.storage.objects import Incoming, Objects, Stored
@@ -100,6 +100,6 @@ def _noted(
 
 
 def _checked(incoming: Incoming) -> bool:
-    if media_of(incoming.head) not in IMAGES:
+    if detect_media_type(incoming.head) not in IMAGES:
         raise NotAnImage("its first bytes are no image's" if incoming.length else "it is empty")
     return True

@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from urllib3.exceptions import HTTPError
 
 from gateway.errors import StorageDown
-from gateway.files.media_types import media_of
+from gateway.files.media_types import detect_media_type
 from gateway.settings import Bucket
 from gateway.storage.objects import DIGEST, Incoming, Reading, Stored, disk_errors
 
@@ -84,7 +84,7 @@ class S3Objects:
                 Bucket=self._bucket.name,
                 Key=self._key(stored.digest),
                 Body=upload,
-                ContentType=media_of(stored.head).content_type,
+                ContentType=detect_media_type(stored.head).content_type,
             )
         return stored
 

@@ -12,7 +12,7 @@ from gateway.links.link import FieldFault, Link
 from gateway.links.query import parse_query
 from gateway.own_store import OwnStore
 from gateway.services import Services
-from gateway.sources.stored import KeptSource
+from gateway.sources.stored import StoredSource
 from gateway.web.door import tell_refusal
 from gateway.web.pages import preview_page
 from gateway.web.previews import is_previewer
@@ -36,7 +36,7 @@ def file(gateway: Services, ask: Ask, query: bytes, digest: str, name: str) -> t
     stored = own.index.by_digest(digest)
     if stored is None:
         raise OriginGone("no image has this object any more")
-    source = KeptSource(own.objects, stored, own.door, math.inf)
+    source = StoredSource(own.objects, stored, own.public_url, math.inf)
     link = Link(digest, f"file:{digest}", filename=name, mode="stream")
     return link, gateway.deliveries.deliver(link, source, ask)
 

@@ -8,13 +8,13 @@ from hypothesis.strategies import text
 
 from factories import make_link
 from gateway.delivery.etag import SALT, EntityTags
-from gateway.files.file_info import Facts
+from gateway.files.file_info import FileInfo
 from gateway.links.signed import KeyRing
 
 OLD = "the-old-secret-for-tests-of-32-bytes-"
 NEW = "the-new-secret-for-tests-of-32-bytes-"
 LINK = make_link()
-FACTS = Facts(1000, b"\x89PNG\r\n\x1a\n", '"v1"', ranges=True, attachment=False)
+FACTS = FileInfo(1000, b"\x89PNG\r\n\x1a\n", '"v1"', ranges=True, attachment=False)
 
 
 def tags(*secrets: str) -> EntityTags:
@@ -40,14 +40,14 @@ def test_another_secret_gives_another_tag() -> None:
 
 
 @pytest.mark.parametrize(
-    "facts",
+    "info",
     [
         pytest.param(replace(FACTS, attachment=True), id="said-to-be-an-attachment"),
         pytest.param(replace(FACTS, head=b""), id="without-its-first-bytes"),
     ],
 )
-def test_the_same_file_at_a_fresh_direct_url_keeps_its_tag(facts: Facts) -> None:
-    assert tags().of(LINK, facts) == TAG
+def test_the_same_file_at_a_fresh_direct_url_keeps_its_tag(info: FileInfo) -> None:
+    assert tags().of(LINK, info) == TAG
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def test_another_link_to_the_same_file_keeps_its_tag(change: dict[str, object]) 
 
 
 @pytest.mark.parametrize(
-    ("link", "facts"),
+    ("link", "info"),
     [
         pytest.param(make_link(url="https://origin.example/v/dog.png"), FACTS, id="url"),
         pytest.param(make_link(task_id="task2"), FACTS, id="task"),
@@ -73,9 +73,9 @@ def test_another_link_to_the_same_file_keeps_its_tag(change: dict[str, object]) 
         pytest.param(LINK, replace(FACTS, validator='W/"v1"'), id="a-weak-validator-instead-of-a-strong-one"),
     ],
 )
-def test_another_file_has_another_tag(link: object, facts: Facts) -> None:
-    assert tags().of(link, facts) != TAG  # type: ignore[arg-type]  # a Link
-    assert not tags().matches(TAG, link, facts)  # type: ignore[arg-type]
+def test_another_file_has_another_tag(link: object, info: FileInfo) -> None:
+    assert tags().of(link, info) != TAG  # type: ignore[arg-type]  # a Link
+    assert not tags().matches(TAG, link, info)  # type: ignore[arg-type]
 
 
 @given(left=text(), right=text())
@@ -103,7 +103,7 @@ def test_a_tag_of_a_retired_secret_does_not_match() -> None:
 
 
 @pytest.mark.parametrize(
-    "facts",
+    "info",
     [
         pytest.param(replace(FACTS, validator=""), id="no-validator"),
         pytest.param(replace(FACTS, ranges=False), id="no-ranges"),
@@ -111,12 +111,12 @@ def test_a_tag_of_a_retired_secret_does_not_match() -> None:
         pytest.param(replace(FACTS, validator="Mon, 23 Nov 2026 10:00:00 GMT"), id="last-modified"),
     ],
 )
-def test_a_file_that_cannot_be_resumed_has_no_tag_and_matches_none(facts: Facts) -> None:
-    assert tags().of(LINK, facts) == ""
-    assert not tags().matches(TAG, LINK, facts)
-    assert not tags().matches("", LINK, facts)
-    assert not tags().any_matches(TAG, LINK, facts)
-    assert not tags().any_matches("", LINK, facts)
+def test_a_file_that_cannot_be_resumed_has_no_tag_and_matches_none(info: FileInfo) -> None:
+    assert tags().of(LINK, info) == ""
+    assert not tags().matches(TAG, LINK, info)
+    assert not tags().matches("", LINK, info)
+    assert not tags().any_matches(TAG, LINK, info)
+    assert not tags().any_matches("", LINK, info)
 
 
 @pytest.mark.parametrize(

@@ -50,8 +50,8 @@ from gateway.limits.stream_slots import Places
 from gateway.links.signed import KeyRing
 from gateway.resolving.resolver import MOST_RENEWALS
 from gateway.settings import Bucket
-from gateway.sources.public_urls import OwnDoor
-from gateway.sources.stored import KeptSource
+from gateway.sources.public_urls import SignedFileUrl
+from gateway.sources.stored import StoredSource
 from gateway.storage.folder import FileSpan, FolderObjects
 from gateway.storage.objects import Objects, Stored
 from gateway.storage.s3 import S3Objects
@@ -118,15 +118,15 @@ def test_broken_chunks_go_on_under_a_strong_tag(gateway: Gateway, origin: Script
         pytest.param(chunked(1000, b"zz\r\n"), id="broken-chunk"),
     ],
 )
-@pytest.mark.parametrize(("asked", "span"), [("bytes=5000-", PNG[5000:]), ("bytes=2000-7999", PNG[2000:8000])])
+@pytest.mark.parametrize(("asked", "byte_range"), [("bytes=5000-", PNG[5000:]), ("bytes=2000-7999", PNG[2000:8000])])
 def test_a_part_goes_on_too_and_ends_where_it_should(
-    gateway: Gateway, origin: ScriptedServer, spoil: Spoil, asked: str, span: bytes
+    gateway: Gateway, origin: ScriptedServer, spoil: Spoil, asked: str, byte_range: bytes
 ) -> None:
     file = Flaky(PNG, whole, spoil)
 
     delivered = deliver(gateway, origin.route("/v/cat.png", file), Ask(range=asked))
 
-    assert (delivered.status, taken(delivered)) == (206, (span, True))
+    assert (delivered.status, taken(delivered)) == (206, (byte_range, True))
     assert delivered.progress.heals == 1
 
 
@@ -474,9 +474,9 @@ class Shaky(FolderObjects):
         self.failures -= 1
         self.readings += 1
         self.most_readings = max(self.most_readings, self.readings)
-        span = ShakySpan(str(self._path(stored.digest)), first, last)
-        span.store, span.breaks = self, self.failures >= 0
-        return span
+        byte_range = ShakySpan(str(self._path(stored.digest)), first, last)
+        byte_range.store, byte_range.breaks = self, self.failures >= 0
+        return byte_range
 
 
 class ShakySpan(FileSpan):
@@ -495,11 +495,11 @@ class ShakySpan(FileSpan):
         super().close()
 
 
-def kept(objects: Objects, body: bytes = PNG) -> KeptSource:
+def kept(objects: Objects, body: bytes = PNG) -> StoredSource:
     """An object as it is served at its own URL."""
     with objects.receiving() as incoming:
         incoming.write(body)
-        return KeptSource(objects, objects.keep(incoming), OwnDoor(named), math.inf)
+        return StoredSource(objects, objects.keep(incoming), SignedFileUrl(named), math.inf)
 
 
 @pytest.mark.parametrize(("asked", "part"), [("", PNG), ("bytes=4000-", PNG[4000:]), ("bytes=10-5000", PNG[10:5001])])
@@ -541,8 +541,10 @@ def test_an_object_that_was_dropped_on_the_way_is_fetched_again(origin: Scripted
     source = gateway.services.resolver.resolve("task12345", url)
     shaky = Shaky(tmp_path / "store")
     shaky.failures = 1
-    delivered = deliver(gateway, url, None, KeptSource(shaky, stored_of(BIG), OwnDoor(named), source.expires_at))
-    assert isinstance(source, KeptSource)
+    delivered = deliver(
+        gateway, url, None, StoredSource(shaky, stored_of(BIG), SignedFileUrl(named), source.expires_at)
+    )
+    assert isinstance(source, StoredSource)
     shaky.delete(source.stored.digest)
 
     assert taken(delivered) == (BIG, True)
@@ -560,7 +562,9 @@ def test_a_bucket_that_breaks_off_is_asked_again(
     origin.route(f"/bucket/{stored.digest}", file)
     objects = S3Objects(Bucket("bucket", ""), origin.url(""))
 
-    delivered = deliver(gateway, "file:cat", Ask(range=asked), KeptSource(objects, stored, OwnDoor(named), math.inf))
+    delivered = deliver(
+        gateway, "file:cat", Ask(range=asked), StoredSource(objects, stored, SignedFileUrl(named), math.inf)
+    )
 
     assert taken(delivered) == (part, True)
     assert delivered.progress.heals == 2

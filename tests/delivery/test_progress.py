@@ -50,8 +50,8 @@ def test_a_file_of_50_mb_of_which_every_answer_is_cut_after_64_kb_arrives(
 
     def cut(request: Request) -> bytes:
         first = int(request.headers.get("range", "bytes=0-").removeprefix("bytes=").partition("-")[0])
-        span = {"Content-Range": f"bytes {first}-{len(body) - 1}/{len(body)}"} if first else {}
-        headers = STRONG | span | {"Content-Length": str(len(body) - first)}
+        byte_range = {"Content-Range": f"bytes {first}-{len(body) - 1}/{len(body)}"} if first else {}
+        headers = STRONG | byte_range | {"Content-Length": str(len(body) - first)}
         return answer(206 if first else 200, body[first : first + 64_000], headers)
 
     delivered = deliver(gateway, origin.route("/v/large.png", cut))

@@ -6,20 +6,20 @@ import pytest
 from hypothesis import example, given
 from hypothesis.strategies import builds, from_regex, integers, one_of, sampled_from, text
 
-from gateway.delivery.ranges import LONGEST, span_of
+from gateway.delivery.ranges import LONGEST, parse_range
 from gateway.errors import RangeNotSatisfiable
-from gateway.files.byte_range import Span
+from gateway.files.byte_range import ByteRange
 
 Case = dict[str, Any]
 
 
-def answer_to(value: str, length: int) -> tuple[int, Span | None]:
+def answer_to(value: str, length: int) -> tuple[int, ByteRange | None]:
     """The status that a Range leads to, and the part."""
     try:
-        span = span_of(value, length)
+        byte_range = parse_range(value, length)
     except RangeNotSatisfiable:
         return 416, None
-    return (206, span) if span else (200, None)
+    return (206, byte_range) if byte_range else (200, None)
 
 
 def is_single(case: Case) -> bool:
@@ -30,8 +30,10 @@ def is_single(case: Case) -> bool:
 
 
 def is_exact(case: Case) -> bool:
-    status, span = answer_to(case["range"], case["size"])
-    return bool(status == case["status"] and ([[span.first, span.last]] if span else []) == case["ranges"])
+    status, byte_range = answer_to(case["range"], case["size"])
+    return bool(
+        status == case["status"] and ([[byte_range.first, byte_range.last]] if byte_range else []) == case["ranges"]
+    )
 
 
 def test_every_single_range_of_the_corpus_is_read_exactly(corpora: dict[str, Any]) -> None:
@@ -73,7 +75,7 @@ def test_no_odd_range_of_the_corpus_is_taken_for_a_part_that_it_is_not(corpora: 
     ],
 )
 def test_a_range_inside_the_file_is_that_part(value: str, first: int, last: int) -> None:
-    assert span_of(value, 100) == Span(first, last)
+    assert parse_range(value, 100) == ByteRange(first, last)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +102,7 @@ def test_a_range_inside_the_file_is_that_part(value: str, first: int, last: int)
     ],
 )
 def test_a_malformed_range_is_ignored(value: str) -> None:
-    assert span_of(value, 100) is None
+    assert parse_range(value, 100) is None
 
 
 @pytest.mark.parametrize(
@@ -114,14 +116,14 @@ def test_a_malformed_range_is_ignored(value: str) -> None:
 )
 def test_a_range_beyond_the_file_is_refused_with_the_length(value: str, length: int) -> None:
     with pytest.raises(RangeNotSatisfiable) as refused:
-        span_of(value, length)
+        parse_range(value, length)
 
     assert refused.value.headers == {"Content-Range": f"bytes */{length}"}
 
 
 @pytest.mark.parametrize("value", ["bytes=0-", "bytes=0-0", "bytes=-5", "bytes=-0", "bytes=100-"])
 def test_a_range_of_an_empty_file_is_the_whole_file(value: str) -> None:
-    assert span_of(value, 0) is None
+    assert parse_range(value, 0) is None
 
 
 positions = one_of(integers(0, 300), integers(0, 2**70), sampled_from(["", "-1", "\u0663", "+1"]))
@@ -137,20 +139,20 @@ values = one_of(
 @given(value=values, length=integers(0, 200))
 @example(value="bytes=" + "9" * 20 + "-" + "9" * 20, length=1)
 def test_a_part_always_lies_inside_the_file(value: str, length: int) -> None:
-    _, span = answer_to(value, length)
+    _, byte_range = answer_to(value, length)
 
-    assert span is None or 0 <= span.first <= span.last < length
+    assert byte_range is None or 0 <= byte_range.first <= byte_range.last < length
 
 
 @given(first=integers(0, 99), last=integers(0, 10**6))
 def test_the_part_is_the_one_that_was_asked_for(first: int, last: int) -> None:
-    span = span_of(f"bytes={first}-{first + last}", 100)
+    byte_range = parse_range(f"bytes={first}-{first + last}", 100)
 
-    assert span == Span(first, min(first + last, 99))
+    assert byte_range == ByteRange(first, min(first + last, 99))
 
 
 @given(count=integers(1, 10**6))
 def test_a_suffix_ends_with_the_file(count: int) -> None:
-    span = span_of(f"bytes=-{count}", 100)
+    byte_range = parse_range(f"bytes=-{count}", 100)
 
-    assert span == Span(max(0, 100 - count), 99)
+    assert byte_range == ByteRange(max(0, 100 - count), 99)

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.delivery.ask import Progress, Roomy
 from gateway.delivery.stream import LARGE_AFTER, LARGE_CHUNK, MEDIUM_CHUNK, SMALL_CHUNK, Stream
-from gateway.files.file_info import Facts
+from gateway.files.file_info import FileInfo
 
 if TYPE_CHECKING:
     from gateway.delivery.heal import Healing
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class File:
     """A file of three pieces; it notes when each is read."""
 
-    facts, span = Facts(length=3, head=b"abc", validator="", ranges=False, attachment=False), None
+    info, byte_range = FileInfo(length=3, head=b"abc", validator="", ranges=False, attachment=False), None
 
     def __init__(self, happened: list[str], pieces: tuple[bytes, ...] = (b"a", b"b", b"c")) -> None:
         self.progress = Progress()

@@ -64,7 +64,7 @@ def test_a_tag_from_when_the_validator_was_strong_does_not_resume_under_a_weak_o
     tag = gateway.get(url).headers["ETag"]
     origin.serve("/v/cat.png", OTHER, ETag='W/"7"')
     source = gateway.services.resolver.resolve("task12345", url)
-    source.forget(source.facts)
+    source.forget(source.info)
 
     response = gateway.get(url, {"Range": "bytes=5000-", "If-Range": tag})
 

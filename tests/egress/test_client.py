@@ -182,10 +182,10 @@ def short_stall(monkeypatch: pytest.MonkeyPatch) -> None:
 # --- what is sent
 
 
-@pytest.mark.parametrize("span", ["", "bytes=0-63"], ids=["whole", "range"])
-def test_exactly_these_headers_are_sent(span: str) -> None:
+@pytest.mark.parametrize("byte_range", ["", "bytes=0-63"], ids=["whole", "range"])
+def test_exactly_these_headers_are_sent(byte_range: str) -> None:
     with saying(OK) as wire:
-        everything(client_for(wire).get(wire.url, span=span))
+        everything(client_for(wire).get(wire.url, byte_range=byte_range))
 
     expected = {
         "accept": "*/*",
@@ -195,7 +195,7 @@ def test_exactly_these_headers_are_sent(span: str) -> None:
         "via": "1.1 gateway-tests",
     }
     assert wire.requests[0].method == "GET"
-    assert wire.requests[0].headers == expected | ({"range": span} if span else {})
+    assert wire.requests[0].headers == expected | ({"range": byte_range} if byte_range else {})
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ def test_a_redirect_is_followed(origin: ScriptedServer, status: int, location: s
     origin.serve("/end", PNG)
     origin.route("/begin", answer(status, b"", {"Location": location.replace("HOST", origin.address)}))
 
-    opened = client_for(origin).get(origin.url("/begin"), span="bytes=0-9")
+    opened = client_for(origin).get(origin.url("/begin"), byte_range="bytes=0-9")
 
     assert opened.status == 206
     assert everything(opened) == PNG[:10]

@@ -11,7 +11,7 @@ from PIL import Image, features
 
 from factories import Gateway, make_settings
 from gateway.files.file_info import HEAD_BYTES
-from gateway.files.media_types import media_of
+from gateway.files.media_types import detect_media_type
 from servers import ScriptedServer
 
 OCTETS = "application/octet-stream"
@@ -104,24 +104,24 @@ OTHERS = {
 def test_a_file_of_the_safe_list_is_told_by_its_first_bytes(name: str) -> None:
     content_type, made = FILES[name]
 
-    assert media_of(made()[:HEAD_BYTES]).content_type == content_type
+    assert detect_media_type(made()[:HEAD_BYTES]).content_type == content_type
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_sixteen_bytes_are_enough(name: str) -> None:
     content_type, made = FILES[name]
 
-    assert media_of(made()[:16]).content_type == content_type
+    assert detect_media_type(made()[:16]).content_type == content_type
 
 
 @pytest.mark.parametrize("kind", ["ico", "eps", "tga"])
 def test_a_type_that_is_not_on_the_list_is_bytes_of_unknown_make(kind: str) -> None:
-    assert media_of(image(kind)[:HEAD_BYTES]).content_type == OCTETS
+    assert detect_media_type(image(kind)[:HEAD_BYTES]).content_type == OCTETS
 
 
 @pytest.mark.parametrize("head", OTHERS.values(), ids=OTHERS)
 def test_what_a_browser_could_run_is_bytes_of_unknown_make(head: bytes) -> None:
-    assert media_of(head).content_type == OCTETS
+    assert detect_media_type(head).content_type == OCTETS
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_what_a_browser_could_run_is_bytes_of_unknown_make(head: bytes) -> None:
 def test_the_compatible_brands_tell_what_a_general_major_brand_does_not(compatible: bytes, content_type: str) -> None:
     head = (16 + len(compatible)).to_bytes(4, "big") + b"ftypmif1\0\0\0\0" + compatible + b"\0\0\0\x08avif"
 
-    assert media_of(head).content_type == content_type
+    assert detect_media_type(head).content_type == content_type
 
 
 DECLARED = ["image/png", "text/html; charset=utf-8", "image/svg+xml", "application/pdf", "text/javascript", ""]

@@ -320,7 +320,7 @@ def test_a_direct_url_is_taken_byte_for_byte(bench: Bench, body: object) -> None
 
     source = bench.resolve()
 
-    assert not source.held_back
+    assert not source.redirect_blocker
     assert source.expires_at == 1744711807 + 1200
     assert source.direct_url("", "") == DIRECT
 

@@ -11,7 +11,7 @@ from gateway.egress.dns_lookup import Lookup
 from gateway.egress.guard import Guard
 from gateway.errors import StorageDown
 from gateway.origins.allowlist import HostPattern
-from gateway.sources.public_urls import BucketDoor, OwnDoor
+from gateway.sources.public_urls import PresignedUrl, SignedFileUrl
 from gateway.storage.objects import Stored
 from servers import Request, ScriptedServer, answer
 
@@ -44,10 +44,10 @@ class Bucket:
         query = urlencode({"say": disposition, "type": content_type, "key": stored.digest})
         return self.server.url(f"{PATH}?{query}")
 
-    def door(self, clock: Clock, *, listed: bool = True, allow_http: bool = True) -> BucketDoor:
+    def public_url(self, clock: Clock, *, listed: bool = True, allow_http: bool = True) -> PresignedUrl:
         hosts = [HostPattern.parse(self.server.address)] if listed else []
         guard = Guard(hosts, [ip_network("127.0.0.0/8")], allow_http=allow_http)
-        return BucketDoor(self.presign, OwnDoor("{}/{}".format), Client(guard, Lookup()), guard, clock)
+        return PresignedUrl(self.presign, SignedFileUrl("{}/{}".format), Client(guard, Lookup()), guard, clock)
 
 
 @pytest.fixture
@@ -56,26 +56,26 @@ def bucket(origin: ScriptedServer) -> Bucket:
 
 
 def test_our_own_door_gives_the_signed_name_and_sends_no_browser() -> None:
-    door = OwnDoor("{}/{}".format)
+    public_url = SignedFileUrl("{}/{}".format)
 
-    assert door.held_back(OBJECT) == "own-bytes"
-    url = door.url(OBJECT, "attachment; filename=\"_ b.png\"; filename*=UTF-8''%D1%8F%20b.png", "image/png")
+    assert public_url.redirect_blocker(OBJECT) == "own-bytes"
+    url = public_url.url(OBJECT, "attachment; filename=\"_ b.png\"; filename*=UTF-8''%D1%8F%20b.png", "image/png")
     assert url == f"{OBJECT.digest}/я b.png"
 
 
 def test_where_the_server_says_the_name_browsers_are_sent(bucket: Bucket, clock: Clock) -> None:
-    door = bucket.door(clock)
+    public_url = bucket.public_url(clock)
 
-    assert door.held_back(OBJECT) == ""
-    url = door.url(OBJECT, NAMED, "image/png")
+    assert public_url.redirect_blocker(OBJECT) == ""
+    url = public_url.url(OBJECT, NAMED, "image/png")
     assert parse_qs(urlsplit(url).query) == {"say": [NAMED], "type": ["image/png"], "key": [OBJECT.digest]}
 
 
 def test_the_server_is_tried_once_and_with_one_byte(bucket: Bucket, clock: Clock) -> None:
-    door = bucket.door(clock)
+    public_url = bucket.public_url(clock)
     for _ in range(3):
-        door.held_back(OBJECT)
-        door.url(OBJECT, NAMED, "image/png")
+        public_url.redirect_blocker(OBJECT)
+        public_url.url(OBJECT, NAMED, "image/png")
         clock.now += 86_400
 
     assert [request.headers["range"] for request in bucket.server.seen] == ["bytes=0-0"]
@@ -84,46 +84,46 @@ def test_the_server_is_tried_once_and_with_one_byte(bucket: Bucket, clock: Clock
 @pytest.mark.parametrize("said", ["", "attachment", "inline", "attachment; filename=key"])
 def test_where_the_server_ignores_the_name_no_browser_is_sent(bucket: Bucket, clock: Clock, said: str) -> None:
     bucket.server.route(PATH, part({"Content-Disposition": said} if said else {}))
-    door = bucket.door(clock)
+    public_url = bucket.public_url(clock)
 
-    assert door.held_back(OBJECT) == "name-ignored"
-    assert door.url(OBJECT, NAMED, "image/png") == OURS
+    assert public_url.redirect_blocker(OBJECT) == "name-ignored"
+    assert public_url.url(OBJECT, NAMED, "image/png") == OURS
     assert len(bucket.server.seen) == 1
 
 
 def test_to_a_private_server_no_browser_is_sent_and_it_is_not_even_asked(bucket: Bucket, clock: Clock) -> None:
-    door = bucket.door(clock, listed=False)
+    public_url = bucket.public_url(clock, listed=False)
 
-    assert door.held_back(OBJECT) == "private-endpoint"
-    assert door.url(OBJECT, NAMED, "image/png") == OURS
+    assert public_url.redirect_blocker(OBJECT) == "private-endpoint"
+    assert public_url.url(OBJECT, NAMED, "image/png") == OURS
     assert bucket.server.seen == []
 
 
 def test_to_plain_http_no_browser_is_sent_unless_it_is_allowed(bucket: Bucket, clock: Clock) -> None:
-    assert bucket.door(clock, allow_http=False).held_back(OBJECT) == "private-endpoint"
+    assert bucket.public_url(clock, allow_http=False).redirect_blocker(OBJECT) == "private-endpoint"
 
 
 @pytest.mark.parametrize("said", [answer(503), answer(403), answer(404), b""], ids=["503", "403", "404", "hang-up"])
 def test_a_server_that_fails_is_tried_again_after_a_minute(bucket: Bucket, clock: Clock, said: bytes) -> None:
     bucket.server.route(PATH, said)
-    door = bucket.door(clock)
-    assert door.held_back(OBJECT) == "endpoint-failed"
+    public_url = bucket.public_url(clock)
+    assert public_url.redirect_blocker(OBJECT) == "endpoint-failed"
     bucket.server.route(PATH, honest)
 
     clock.now += 59
-    assert door.held_back(OBJECT) == "endpoint-failed"
-    assert door.url(OBJECT, NAMED, "image/png") == OURS
+    assert public_url.redirect_blocker(OBJECT) == "endpoint-failed"
+    assert public_url.url(OBJECT, NAMED, "image/png") == OURS
 
     clock.now += 2
-    assert door.held_back(OBJECT) == ""
+    assert public_url.redirect_blocker(OBJECT) == ""
 
 
 def test_a_key_that_is_missing_is_told_and_settles_nothing(bucket: Bucket, clock: Clock) -> None:
-    door, bucket.has_key = bucket.door(clock), False
+    public_url, bucket.has_key = bucket.public_url(clock), False
     for _ in range(2):
         with pytest.raises(StorageDown):
-            door.held_back(OBJECT)
+            public_url.redirect_blocker(OBJECT)
 
     bucket.has_key = True
 
-    assert door.held_back(OBJECT) == ""
+    assert public_url.redirect_blocker(OBJECT) == ""

@@ -24,10 +24,10 @@ from gateway.errors import (
     OriginUnsafe,
     RangeNotSatisfiable,
 )
-from gateway.files.byte_range import Span
+from gateway.files.byte_range import ByteRange
 from gateway.files.file_info import HEAD_BYTES
 from gateway.origins.allowlist import HostPattern
-from gateway.sources.base import Opened
+from gateway.sources.base import OpenFile
 from gateway.sources.remote import RemoteSource, seconds_of
 from live import free_port
 from servers import Request, ScriptedServer, answer, file_answer
@@ -60,7 +60,7 @@ def source(client: Client, origin: ScriptedServer) -> RemoteSource:
     return RemoteSource(client, origin.url(PATH), 0, sendable=True)
 
 
-def everything(opened: Opened) -> bytes:
+def everything(opened: OpenFile) -> bytes:
     read = b""
     try:
         while part := opened.read(100):
@@ -98,16 +98,16 @@ def ranges_asked(origin: ScriptedServer) -> list[str]:
 def test_a_look_asks_for_the_first_bytes_and_remembers(source: RemoteSource, origin: ScriptedServer) -> None:
     origin.serve(PATH, PNG, ETag='"v1"', Content_Type="image/png")
 
-    facts = source.look()
+    info = source.look()
 
-    assert source.look() is facts
+    assert source.look() is info
     assert ranges_asked(origin) == ["bytes=0-63"]
-    assert facts.length == len(PNG)
-    assert facts.head == PNG[:HEAD_BYTES]
-    assert facts.validator == '"v1"'
-    assert facts.ranges
-    assert not facts.attachment
-    assert facts.encoding == ""
+    assert info.length == len(PNG)
+    assert info.head == PNG[:HEAD_BYTES]
+    assert info.validator == '"v1"'
+    assert info.ranges
+    assert not info.attachment
+    assert info.encoding == ""
 
 
 def test_opening_the_whole_file_tells_the_same_facts(
@@ -119,18 +119,18 @@ def test_opening_the_whole_file_tells_the_same_facts(
     opened = source.open()
 
     assert everything(opened) == PNG
-    assert opened.span is None
-    assert opened.facts == source.facts == other.look()
+    assert opened.byte_range is None
+    assert opened.info == source.info == other.look()
 
 
 def test_an_origin_without_ranges_is_asked_once_too(source: RemoteSource, origin: ScriptedServer) -> None:
     origin.serve(PATH, PNG, ranges=False, ETag='"v1"')
 
-    facts = [source.look(), source.look(), source.look()]
+    info = [source.look(), source.look(), source.look()]
 
     assert len(origin.seen) == 1
-    assert not facts[0].ranges
-    assert (facts[0].length, facts[0].head) == (len(PNG), PNG[:HEAD_BYTES])
+    assert not info[0].ranges
+    assert (info[0].length, info[0].head) == (len(PNG), PNG[:HEAD_BYTES])
 
 
 @pytest.mark.parametrize("size", [0, 1, 10, 63, 64, 65, 1000])
@@ -140,9 +140,9 @@ def test_a_file_of_any_size_is_looked_at_and_read(
 ) -> None:
     origin.serve(PATH, FILE[:size], ranges=ranges)
 
-    facts = source.look()
+    info = source.look()
 
-    assert (facts.length, facts.head) == (size, FILE[:size][:HEAD_BYTES])
+    assert (info.length, info.head) == (size, FILE[:size][:HEAD_BYTES])
     assert everything(source.open()) == FILE[:size]
 
 
@@ -227,7 +227,7 @@ def test_ranges_are_learned_from_a_part_and_not_forgotten(source: RemoteSource, 
 
     assert looked.ranges
     assert everything(opened) == FILE
-    assert opened.facts.ranges
+    assert opened.info.ranges
 
 
 def test_a_coded_file_is_read_decoded_and_takes_ranges_and_the_length_away(
@@ -235,10 +235,10 @@ def test_a_coded_file_is_read_decoded_and_takes_ranges_and_the_length_away(
 ) -> None:
     origin.serve(PATH, gzip.compress(FILE), Content_Encoding="gzip", ETag='"v1"')
 
-    facts = source.look()
+    info = source.look()
 
-    assert (facts.encoding, facts.ranges, facts.length) == ("gzip", False, None)
-    assert facts.head == FILE[:HEAD_BYTES]
+    assert (info.encoding, info.ranges, info.length) == ("gzip", False, None)
+    assert info.head == FILE[:HEAD_BYTES]
     assert ranges_asked(origin) == [f"bytes=0-{HEAD_BYTES - 1}", ""]
     assert everything(source.open()) == FILE
 
@@ -247,9 +247,9 @@ def test_a_coded_file_is_read_decoded_and_takes_ranges_and_the_length_away(
 def test_what_is_no_coding_changes_nothing(source: RemoteSource, origin: ScriptedServer, coding: str) -> None:
     origin.serve(PATH, FILE, Content_Encoding=coding)
 
-    facts = source.look()
+    info = source.look()
 
-    assert (facts.encoding, facts.ranges) == ("", True)
+    assert (info.encoding, info.ranges) == ("", True)
     assert everything(source.open()) == FILE
 
 
@@ -285,20 +285,20 @@ def test_a_part_is_exactly_that(source: RemoteSource, origin: ScriptedServer, fi
     origin.serve(PATH, FILE, ETag='"v1"')
     looked = source.look()
 
-    opened = source.open(Span(first, last))
+    opened = source.open(ByteRange(first, last))
 
     assert everything(opened) == FILE[first : last + 1]
-    assert opened.span == Span(first, last)
-    assert opened.facts == looked
+    assert opened.byte_range == ByteRange(first, last)
+    assert opened.info == looked
     assert ranges_asked(origin)[-1] == f"bytes={first}-{last}"
 
 
 def test_a_part_from_an_origin_without_ranges_is_the_whole_file(source: RemoteSource, origin: ScriptedServer) -> None:
     origin.serve(PATH, FILE, ranges=False)
 
-    opened = source.open(Span(10, 19))
+    opened = source.open(ByteRange(10, 19))
 
-    assert opened.span is None
+    assert opened.byte_range is None
     assert everything(opened) == FILE
 
 
@@ -333,7 +333,7 @@ def test_a_part_that_is_not_the_one_asked_for_is_refused(
     origin.route(PATH, route)
 
     with pytest.raises(OriginFailed):
-        source.open(Span(10, 19))
+        source.open(ByteRange(10, 19))
 
 
 @pytest.mark.parametrize("framing", ["chunked", "close-delimited"])
@@ -346,7 +346,7 @@ def test_a_part_that_breaks_off_is_not_taken_for_complete(
     origin.route(PATH, framed(framing, FILE[10 : 10 + sent]))
 
     with pytest.raises(OriginFailed):
-        everything(source.open(Span(10, 19)))
+        everything(source.open(ByteRange(10, 19)))
 
 
 @pytest.mark.parametrize("framing", ["chunked", "close-delimited"])
@@ -359,7 +359,7 @@ def test_no_more_than_the_part_comes_out_of_it(
         source.look()
     origin.route(PATH, framed(framing, FILE[10:500]))
 
-    assert everything(source.open(Span(10, 19))) == FILE[10:20]
+    assert everything(source.open(ByteRange(10, 19))) == FILE[10:20]
 
 
 def framed(framing: str, body: bytes) -> bytes:
@@ -375,9 +375,9 @@ def test_a_shorter_part_than_asked_for_is_told_as_what_it_is(source: RemoteSourc
     source.look()
     origin.route(PATH, part("bytes 10-14/1024", FILE[10:15]))
 
-    opened = source.open(Span(10, 19))
+    opened = source.open(ByteRange(10, 19))
 
-    assert opened.span == Span(10, 14)
+    assert opened.byte_range == ByteRange(10, 14)
     assert everything(opened) == FILE[10:15]
 
 
@@ -386,11 +386,11 @@ def test_a_part_of_another_file_tells_that_files_facts(source: RemoteSource, ori
     before = source.look()
     origin.serve(PATH, FILE + b"more", ETag='"v2"')
 
-    opened = source.open(Span(10, 19))
+    opened = source.open(ByteRange(10, 19))
     opened.close()
 
     assert (before.length, before.validator) == (1024, '"v1"')
-    assert (opened.facts.length, opened.facts.validator) == (1028, '"v2"')
+    assert (opened.info.length, opened.info.validator) == (1028, '"v2"')
 
 
 def test_what_was_forgotten_is_looked_at_anew(source: RemoteSource, origin: ScriptedServer) -> None:
@@ -398,7 +398,7 @@ def test_what_was_forgotten_is_looked_at_anew(source: RemoteSource, origin: Scri
     source.look()
     origin.serve(PATH, FILE, ETag='"v2"')
 
-    source.forget(source.facts)
+    source.forget(source.info)
 
     assert source.look().validator == '"v2"'
 
@@ -410,7 +410,7 @@ def test_a_range_beyond_the_end_tells_the_length(source: RemoteSource, origin: S
     origin.serve(PATH, FILE)
 
     with pytest.raises(RangeNotSatisfiable) as failure:
-        source.open(Span(2000, 2010))
+        source.open(ByteRange(2000, 2010))
 
     assert failure.value.length == 1024
 
@@ -422,15 +422,15 @@ def test_a_416_without_a_length_is_a_failed_origin(
     origin.route(PATH, only(416, Content_Range=content_range))
 
     with pytest.raises(OriginFailed):
-        source.open(Span(2000, 2010))
+        source.open(ByteRange(2000, 2010))
 
 
 def test_a_416_for_an_empty_file_is_an_empty_file(source: RemoteSource, origin: ScriptedServer) -> None:
     origin.route(PATH, only(416, Content_Range="bytes */0"))
 
-    facts = source.look()
+    info = source.look()
 
-    assert (facts.length, facts.head) == (0, b"")
+    assert (info.length, info.head) == (0, b"")
 
 
 def test_the_text_of_a_416_is_not_the_file(source: RemoteSource, origin: ScriptedServer) -> None:
@@ -438,9 +438,9 @@ def test_the_text_of_a_416_is_not_the_file(source: RemoteSource, origin: Scripte
     source.look()
     origin.route(PATH, only(416, Content_Range="bytes */0"))
 
-    opened = source.open(Span(0, 9))
+    opened = source.open(ByteRange(0, 9))
 
-    assert (opened.span, opened.facts.length) == (None, 0)
+    assert (opened.byte_range, opened.info.length) == (None, 0)
     assert everything(opened) == b""
 
 
@@ -455,9 +455,9 @@ def test_an_origin_that_refuses_every_range_is_looked_at_without(
 
     origin.route(PATH, route)
 
-    facts = source.look()
+    info = source.look()
 
-    assert (facts.length, facts.head) == (1024, FILE[:HEAD_BYTES])
+    assert (info.length, info.head) == (1024, FILE[:HEAD_BYTES])
 
 
 # --- statuses
@@ -529,7 +529,7 @@ def test_an_unasked_206_that_spans_the_whole_file_is_the_file(
 
     opened = source.open()
 
-    assert (opened.span, opened.facts.length, opened.facts.ranges) == (None, 1024, True)
+    assert (opened.byte_range, opened.info.length, opened.info.ranges) == (None, 1024, True)
     assert everything(opened) == FILE
 
 
@@ -626,7 +626,7 @@ def test_first_bytes_that_come_one_by_one_are_waited_for(source: RemoteSource, o
 
     opened = source.open()
 
-    assert opened.facts.head == FILE[:64]
+    assert opened.info.head == FILE[:64]
     assert everything(opened) == FILE[:70]
 
 
@@ -650,7 +650,7 @@ def test_a_refused_answer_lets_the_origin_go(
     origin.route(PATH, route)
 
     with pytest.raises(OriginError) as refused:
-        source.open(Span(0, 9))
+        source.open(ByteRange(0, 9))
 
     assert gone.wait(2), refused  # not after the five seconds, and not when nobody has the error any more
 
