@@ -15,14 +15,14 @@ from bench.live import SECRET
 from bench.results import circumstances, note
 from bench.table import microseconds
 from gateway.app import create_app
-from gateway.delivery.ask import Progress
+from gateway.delivery.exchange import TransferStats
 from gateway.delivery.redirect import redirect
 from gateway.observability.logging_setup import set_up_logs
 from gateway.observability.metrics import Metrics
 from gateway.observability.request_log import Account
 from gateway.services import Services, build_services
 from gateway.settings import Settings
-from gateway.web.visitor import asked
+from gateway.web.visitor import parse_request
 
 HOST, TASK, LINK_ID = (
     "93.184.216.34",
@@ -59,16 +59,16 @@ def steps() -> Iterator[Step]:
 
 def _parts(gateway: Services, environ: dict[str, Any]) -> Iterator[Step]:
     query = environ["QUERY_STRING"].encode()
-    ask = asked(environ, gateway.via, ())
+    ask = parse_request(environ, gateway.via, ())
     link = gateway.links.verify(TASK, query)
     source = gateway.resolver.resolve(link.task_id, link.url)
 
     def account() -> None:
         begun = Account(environ)
-        begun.answer(302, Metrics(), Progress("redirected", way="redirect", reason="mode"))
+        begun.answer(302, Metrics(), TransferStats("redirected", way="redirect", reason="mode"))
         begun.close()
 
-    yield "read what the visitor asks", lambda: asked(environ, gateway.via, ())
+    yield "read what the visitor asks", lambda: parse_request(environ, gateway.via, ())
     yield "verify: expiry and revocation of a link that is known", lambda: gateway.links.verify(TASK, query)
     yield "limit", lambda: gateway.limit.spend(ask, link)
     yield "resolve: a direct URL that is known", lambda: gateway.resolver.resolve(link.task_id, link.url)

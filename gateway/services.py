@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from gateway.delivery import etag
-from gateway.delivery.choose import Deliveries
+from gateway.delivery.deliver import Deliveries
 from gateway.delivery.etag import EntityTags
-from gateway.delivery.stream import Streams
+from gateway.delivery.stream import Streamer
 from gateway.egress.client import Client
 from gateway.egress.dns_lookup import Lookup
 from gateway.egress.guard import Guard
@@ -110,7 +110,7 @@ def build_services(
     resolver = Resolver(converter, settings.min_life_s, clock, known_for_s=known_for_s, metrics=metrics)
     keys = Keys(ConfiguredKeys(settings.named_api_keys), stored_keys, clock)
     places = Places(stream_slots(), settings.streams_per_visitor)
-    streams = Streams(
+    streams = Streamer(
         tags,
         places,
         settings.max_bytes,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from factories import Gateway, make_link
-from gateway.delivery.ask import Ask, Delivered
+from gateway.delivery.exchange import DownloadRequest, DownloadResponse
 from gateway.sources.base import Source
 from servers import Request, file_answer
 
@@ -88,14 +88,16 @@ class Flaky:
         return (self.spoils.pop(0) if self.spoils else whole)(request, sent)
 
 
-def deliver(gateway: Gateway, url: str, ask: Ask | None = None, source: Source | None = None) -> Delivered:
+def deliver(
+    gateway: Gateway, url: str, ask: DownloadRequest | None = None, source: Source | None = None
+) -> DownloadResponse:
     """Deliver a file to a visitor, without the framework."""
     link = make_link(url=url, mode="stream")
     source = source or gateway.services.resolver.resolve(link.task_id, url)
-    return gateway.services.deliveries.deliver(link, source, ask or Ask())
+    return gateway.services.deliveries.deliver(link, source, ask or DownloadRequest())
 
 
-def taken(delivered: Delivered) -> tuple[bytes, bool]:
+def taken(delivered: DownloadResponse) -> tuple[bytes, bool]:
     """What came, and whether the end came too."""
     got = bytearray()
     try:

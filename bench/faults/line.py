@@ -15,7 +15,7 @@ MOST_FLOOD = 256 * 2**20
 _SEND_BUFFER = 64 * 1024
 
 
-class Line:
+class ClientConnection:
     """One connection, after its request came.
 
     Args:
@@ -78,7 +78,7 @@ class Line:
         self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
-Act = Callable[[Line], None]
+Act = Callable[[ClientConnection], None]
 
 
 class RawServer:
@@ -134,7 +134,7 @@ class RawServer:
             with self._tls.wrap_socket(connection, server_side=True) if self._tls else connection as spoken:
                 head, body = _request(spoken)
                 if head:
-                    self._act(Line(spoken, self.address, head, body))
+                    self._act(ClientConnection(spoken, self.address, head, body))
         self._open.discard(connection)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 
-from bench.faults.line import Act, Line
+from bench.faults.line import Act, ClientConnection
 
 IMAGE = b"\x89PNG\r\n\x1a\n" + random.Random(7).randbytes(200_000)
 MOST_BYTES = 24 * 2**20  # the limit of the gateway that these are tried on; more than it may ever hold of a file
@@ -59,7 +59,7 @@ class Fault:
 ORIGINS: dict[str, Fault] = {}
 
 
-def serve(line: Line) -> None:
+def serve(line: ClientConnection) -> None:
     """Act as ``/<name>…`` says, or serve ``/small.png`` or, anywhere else, the image, as an origin should."""
     name = line.path.strip("/").partition("/")[0]
     if name == "small.png":
@@ -80,7 +80,7 @@ def chunks(*parts: bytes) -> bytes:
     return b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts)
 
 
-def _image(line: Line) -> None:
+def _image(line: ClientConnection) -> None:
     first, last = 0, len(IMAGE) - 1
     if span := line.headers.get("range", "").removeprefix("bytes="):
         asked = span.partition("-")
@@ -99,7 +99,7 @@ def _part(first: int, last: int, length: int = len(IMAGE)) -> bytes:
     )
 
 
-def _moved(line: Line, target: str, *more: str) -> bytes:
+def _moved(line: ClientConnection, target: str, *more: str) -> bytes:
     return head(f"Location: {target.replace('ADDRESS', line.address)}", *more, status="302 Found")
 
 
@@ -109,10 +109,10 @@ def _enter(entry: Fault) -> None:
 
 def fault(
     *expected: str, right: bytes = IMAGE, host: str = ""
-) -> Callable[[Callable[[Line], None]], Callable[[Line], None]]:
+) -> Callable[[Callable[[ClientConnection], None]], Callable[[ClientConnection], None]]:
     """Put a function into the table: its name with dashes is the fault's, its docstring tells what it does."""
 
-    def enter(act: Callable[[Line], None]) -> Callable[[Line], None]:
+    def enter(act: Callable[[ClientConnection], None]) -> Callable[[ClientConnection], None]:
         what = (act.__doc__ or "").strip().removesuffix(".")
         _enter(Fault(act.__name__.replace("_", "-"), what, act, frozenset(expected), right, host=host))
         return act
@@ -129,76 +129,76 @@ def _saying(name: str, what: str, said: bytes, *expected: str, right: bytes = IM
 
 
 @fault(TIMEOUT)
-def silence(line: Line) -> None:
+def silence(line: ClientConnection) -> None:
     """Takes the request and says nothing."""
     line.hold()
 
 
 @fault(TIMEOUT)
-def slow_headers(line: Line) -> None:
+def slow_headers(line: ClientConnection) -> None:
     """A header line now and then, and never the last."""
     line.say(b"HTTP/1.1 200 OK\r\n")
     line.repeat(b"X: y\r\n", 0.1)
 
 
 @fault(TIMEOUT)
-def dripping_headers(line: Line) -> None:
+def dripping_headers(line: ClientConnection) -> None:
     """The headers byte by byte."""
     line.drip(head(f"X: {'y' * 1000}"))
 
 
 @fault(TIMEOUT)
-def slow_interim_responses(line: Line) -> None:
+def slow_interim_responses(line: ClientConnection) -> None:
     """An interim response now and then."""
     line.repeat(b"HTTP/1.1 103 Early Hints\r\n\r\n", 0.4)
 
 
 @fault(FAILED)
-def endless_100(line: Line) -> None:
+def endless_100(line: ClientConnection) -> None:
     """100 Continue for ever."""
     line.flood(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
 
 
 @fault(FAILED)
-def endless_103(line: Line) -> None:
+def endless_103(line: ClientConnection) -> None:
     """103 Early Hints for ever."""
     line.flood(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * 1000)
 
 
 @fault(FAILED)
-def endless_headers(line: Line) -> None:
+def endless_headers(line: ClientConnection) -> None:
     """Header lines for ever."""
     line.say(b"HTTP/1.1 200 OK\r\n")
     line.flood(b"X: y\r\n" * 1000)
 
 
 @fault(FAILED)
-def endless_interim_headers(line: Line) -> None:
+def endless_interim_headers(line: ClientConnection) -> None:
     """Header lines of an interim response for ever."""
     line.say(b"HTTP/1.1 100 Continue\r\n")
     line.flood(b"X: y\r\n" * 1000)
 
 
 @fault(FAILED)
-def endless_header_line(line: Line) -> None:
+def endless_header_line(line: ClientConnection) -> None:
     """One header line for ever."""
     line.say(b"HTTP/1.1 200 OK\r\nX: ")
     line.flood(b"y" * 65536)
 
 
 @fault(FAILED)
-def endless_status_line(line: Line) -> None:
+def endless_status_line(line: ClientConnection) -> None:
     """A status line for ever."""
     line.flood(b"x" * 65536)
 
 
 @fault(FAILED)
-def hanging_up(line: Line) -> None:
+def hanging_up(line: ClientConnection) -> None:
     """Closes without a word."""
 
 
 @fault(FAILED)
-def resetting(line: Line) -> None:
+def resetting(line: ClientConnection) -> None:
     """Resets the connection without a word."""
     line.reset()
 
@@ -236,14 +236,14 @@ _saying(
 
 
 @fault(CUT, right=_ENDLESS)
-def endless_body(line: Line) -> None:
+def endless_body(line: ClientConnection) -> None:
     """No length, and bytes for ever."""
     line.say(head(), IMAGE)
     line.flood(_BLOCK)
 
 
 @fault(CUT, right=_ENDLESS)
-def endless_chunks(line: Line) -> None:
+def endless_chunks(line: ClientConnection) -> None:
     """Chunks for ever."""
     line.say(head("Transfer-Encoding: chunked"), chunks(IMAGE))
     line.flood(chunks(_BLOCK))
@@ -253,35 +253,35 @@ def endless_chunks(line: Line) -> None:
 
 
 @fault(CUT)
-def reset_amid_the_body(line: Line) -> None:
+def reset_amid_the_body(line: ClientConnection) -> None:
     """Resets the connection in the middle."""
     line.say(head(f"Content-Length: {len(IMAGE)}"), IMAGE[: len(IMAGE) // 2])
     line.reset()
 
 
 @fault(CUT)
-def stalling(line: Line) -> None:
+def stalling(line: ClientConnection) -> None:
     """Stops in the middle and keeps the connection."""
     line.say(head(f"Content-Length: {len(IMAGE)}"), IMAGE[: len(IMAGE) // 2])
     line.hold()
 
 
 @fault(CUT)
-def dripping_body(line: Line) -> None:
+def dripping_body(line: ClientConnection) -> None:
     """The second half byte by byte."""
     line.say(head(f"Content-Length: {len(IMAGE)}"), IMAGE[: len(IMAGE) // 2])
     line.drip(IMAGE[len(IMAGE) // 2 :])
 
 
 @fault(TIMEOUT, FAILED)
-def dripping_beginning(line: Line) -> None:
+def dripping_beginning(line: ClientConnection) -> None:
     """The body byte by byte from its first."""
     line.say(head(f"Content-Length: {len(IMAGE)}"))
     line.drip(IMAGE, every_s=0.1)
 
 
 @fault(CUT)
-def another_file_under_a_weak_tag(line: Line) -> None:
+def another_file_under_a_weak_tag(line: ClientConnection) -> None:
     """Breaks off, and then has another file of the same length under the same weak tag."""
     weak = 'ETag: W/"7"'
     if asked := line.headers.get("range", "").removeprefix("bytes="):
@@ -293,7 +293,7 @@ def another_file_under_a_weak_tag(line: Line) -> None:
 
 
 @fault(WHOLE)
-def cutting_every_answer(line: Line) -> None:
+def cutting_every_answer(line: ClientConnection) -> None:
     """Breaks off after 20 KB, again and again, under a strong tag."""
     first = int(line.headers.get("range", "bytes=0-").removeprefix("bytes=").partition("-")[0])
     length = f"Content-Length: {len(IMAGE)}", 'ETag: "1"', "Accept-Ranges: bytes"
@@ -340,21 +340,21 @@ _saying("gzip-transfer-coding", "a transfer coding nobody asked for", head("Tran
 
 
 @fault(CUT, right=_TWICE)
-def endless_chunk_size(line: Line) -> None:
+def endless_chunk_size(line: ClientConnection) -> None:
     """A chunk's size line for ever."""
     line.say(_CHUNKED, chunks(IMAGE))
     line.flood(b"0" * 65536)
 
 
 @fault(CUT, right=_TWICE)
-def endless_chunk_extension(line: Line) -> None:
+def endless_chunk_extension(line: ClientConnection) -> None:
     """A chunk's extension for ever."""
     line.say(_CHUNKED, chunks(IMAGE), b"5;x=")
     line.flood(b"y" * 65536)
 
 
 @fault(CUT)
-def endless_trailers(line: Line) -> None:
+def endless_trailers(line: ClientConnection) -> None:
     """Trailers for ever."""
     line.say(_CHUNKED, chunks(IMAGE), b"0\r\n")
     line.flood(b"X: y\r\n" * 1000)
@@ -381,7 +381,7 @@ _saying("status-999", "a status that does not exist", head("Content-Length: 2", 
 def _wrong_part(name: str, what: str, answer: Callable[[int, int], bytes]) -> None:
     """Put an origin into the table that answers the first bytes rightly, and any later part wrongly."""
 
-    def act(line: Line) -> None:
+    def act(line: ClientConnection) -> None:
         first, _, last = line.headers.get("range", "").removeprefix("bytes=").partition("-")
         if first in {"", "0"}:
             _image(line)
@@ -413,50 +413,50 @@ _saying(
 
 
 @fault(FAILED)
-def redirect_loop(line: Line) -> None:
+def redirect_loop(line: ClientConnection) -> None:
     """Redirects to itself."""
     line.say(_moved(line, line.target, "Content-Length: 0"))
 
 
 @fault(FAILED)
-def redirect_chain(line: Line) -> None:
+def redirect_chain(line: ClientConnection) -> None:
     """Redirects to somewhere new each time."""
     line.say(_moved(line, f"/redirect-chain/{next(_numbers)}", "Content-Length: 0"))
 
 
 @fault(WHOLE)
-def redirect_with_an_endless_body(line: Line) -> None:
+def redirect_with_an_endless_body(line: ClientConnection) -> None:
     """A redirect whose body never ends."""
     line.say(_moved(line, "http://ADDRESS/image.png", "Content-Length: 99999999999"))
     line.flood(_BLOCK)
 
 
 @fault(WHOLE)
-def redirect_with_a_bomb(line: Line) -> None:
+def redirect_with_a_bomb(line: ClientConnection) -> None:
     """A redirect whose body is a bomb."""
     line.say(_moved(line, "http://ADDRESS/image.png", "Content-Encoding: gzip", _BOMBED), BOMB)
 
 
 @fault(UNSAFE)
-def redirect_inside(line: Line) -> None:
+def redirect_inside(line: ClientConnection) -> None:
     """A redirect to an address of the cloud's own."""
     line.say(_moved(line, "http://169.254.169.254/latest/meta-data/", "Content-Length: 0"))
 
 
 @fault(UNSAFE)
-def redirect_to_another_port(line: Line) -> None:
+def redirect_to_another_port(line: ClientConnection) -> None:
     """A redirect to a service next door."""
     line.say(_moved(line, "http://127.0.0.1:6379/", "Content-Length: 0"))
 
 
 @fault(UNSAFE)
-def redirect_to_a_file(line: Line) -> None:
+def redirect_to_a_file(line: ClientConnection) -> None:
     """A redirect to a file of the gateway's machine."""
     line.say(_moved(line, "file:///etc/passwd", "Content-Length: 0"))
 
 
 @fault(UNSAFE)
-def redirect_to_http(line: Line) -> None:
+def redirect_to_http(line: ClientConnection) -> None:
     """A redirect to plain http at the address in the query, or at a port that is closed to us."""
     line.say(
         _moved(line, f"http://{line.target.partition('?to=')[2] or '127.0.0.1:80'}/image.png", "Content-Length: 0")
@@ -464,13 +464,13 @@ def redirect_to_http(line: Line) -> None:
 
 
 @fault(FAILED)
-def redirect_to_nowhere(line: Line) -> None:
+def redirect_to_nowhere(line: ClientConnection) -> None:
     """A redirect to what is no URL."""
     line.say(_moved(line, "http://[::1", "Content-Length: 0"))
 
 
 @fault(UNSAFE, host="cdn.example")
-def redirect_from_public_to_private(line: Line) -> None:
+def redirect_from_public_to_private(line: ClientConnection) -> None:
     """A public host redirects to a private one, although that is listed."""
     line.say(_moved(line, "http://ADDRESS/image.png", "Content-Length: 0"))
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench.faults.line import Act, Line
+from bench.faults.line import Act, ClientConnection
 from bench.faults.origin import UNREACHABLE
 
 GARBLED = "502 provider_garbled"
@@ -39,7 +39,7 @@ BUSY = "503 provider_busy"  # which holds for every file
 PROVIDERS: dict[str, BadProvider] = {}
 
 
-def serve(line: Line) -> None:
+def serve(line: ClientConnection) -> None:
     """Act as the first part of the path in the asked URL says, or give that URL for the direct URL."""
     url = str(json.loads(line.body)["url"])
     name = url.split("/")[3]
@@ -69,84 +69,84 @@ def _answer(status: str, *lines: str) -> bytes:
 
 
 @_bad("502 provider_unreachable", pauses=True)
-def down(line: Line) -> None:
+def down(line: ClientConnection) -> None:
     """Hangs up on every call."""
 
 
 @_bad("504 provider_timeout", pauses=True)
-def silent(line: Line) -> None:
+def silent(line: ClientConnection) -> None:
     """Takes the call and says nothing."""
     line.hold()
 
 
 @_bad("504 provider_timeout", pauses=True)
-def dripping(line: Line) -> None:
+def dripping(line: ClientConnection) -> None:
     """Answers byte by byte."""
     line.drip(envelope(200, "x" * 1000))
 
 
 @_bad("502 provider_failed", pauses=True)
-def failing(line: Line) -> None:
+def failing(line: ClientConnection) -> None:
     """Answers 500."""
     line.say(_answer("500 No", "Content-Length: 0"))
 
 
 @_bad(GARBLED)
-def garbage(line: Line) -> None:
+def garbage(line: ClientConnection) -> None:
     """Answers with a page for people."""
     line.say(_answer("200 OK", "Content-Length: 15"), b"<html>Welcome!!")
 
 
 @_bad(GARBLED)
-def endless(line: Line) -> None:
+def endless(line: ClientConnection) -> None:
     """Answers without end."""
     line.say(_answer("200 OK"), b'{"code": 200, "data": "')
     line.flood(b"x" * 65536)
 
 
 @_bad(GARBLED)
-def bomb(line: Line) -> None:
+def bomb(line: ClientConnection) -> None:
     """Answers with a compressed bomb."""
     line.say(_answer("200 OK", "Content-Encoding: gzip", f"Content-Length: {len(_BOMB)}"), _BOMB)
 
 
 @_bad(GARBLED)
-def wrong_type(line: Line) -> None:
+def wrong_type(line: ClientConnection) -> None:
     """Gives a number for the direct URL."""
     line.say(envelope(200, 5))
 
 
 @_bad(GARBLED)
-def redirecting(line: Line) -> None:
+def redirecting(line: ClientConnection) -> None:
     """Sends us elsewhere, where our key would be read."""
     line.say(_answer("307 Elsewhere", f"Location: http://{line.address}/", "Content-Length: 0"))
 
 
 @_bad(BUSY, pauses=True)
-def rate_limiting(line: Line) -> None:
+def rate_limiting(line: ClientConnection) -> None:
     """Says that there were too many calls."""
     line.say(envelope(429, None, f"Retry-After: {RETRY_AFTER_S}"))
 
 
 @_bad("502 provider_unauthorized")
-def wrong_key(line: Line) -> None:
+def wrong_key(line: ClientConnection) -> None:
     """Does not know our key."""
     line.say(envelope(401, None))
 
 
 @_bad("502 direct_url_refused")
-def pointing_inside(line: Line) -> None:
+def pointing_inside(line: ClientConnection) -> None:
     """Gives a direct URL inside the gateway's network."""
     line.say(envelope(200, "http://169.254.169.254/latest/meta-data/"))
 
 
 @_bad("502 origin_refused")
-def dead_direct_url(line: Line) -> None:
+def dead_direct_url(line: ClientConnection) -> None:
     """Gives a direct URL that has expired."""
     line.say(envelope(200, str(json.loads(line.body)["url"]).replace("/dead-direct-url/", "/expired/")))
 
 
 @_bad(UNREACHABLE)
-def unreachable_direct_url(line: Line) -> None:
+def unreachable_direct_url(line: ClientConnection) -> None:
     """Gives a direct URL at which nobody listens."""
     line.say(envelope(200, "https://nobody.example/cat.png"))

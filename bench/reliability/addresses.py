@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from bench.faults.addresses import DANGEROUS, ODD, judged, link_by_hand, plainly, spellings
 from bench.faults.apart import running_server
-from bench.faults.line import Line
+from bench.faults.line import ClientConnection
 from bench.faults.names import NameServer
 from bench.faults.origin import head
 from bench.faults.provider import envelope
@@ -98,14 +98,14 @@ def _wanted(url: str) -> str:
     return parse_qs(urlsplit(url).query, keep_blank_values=True).get("to", [""])[0]
 
 
-def _lead(line: Line) -> None:
+def _lead(line: ClientConnection) -> None:
     """Redirect to where the query says; a path that such a redirect made up does not exist."""
     target = _wanted(line.target).encode().decode("latin-1")
     found = "302 Found" if "?to=" in line.target else "404 Not Found"
     line.say(head(f"Location: {target}", "Content-Length: 0", status=found))
 
 
-def _point(line: Line) -> None:
+def _point(line: ClientConnection) -> None:
     """Give for the direct URL what the query says, or the URL that was asked for."""
     url = str(json.loads(line.body)["url"])
     line.say(envelope(200, _wanted(url) if "/direct?" in url else url))

@@ -4,7 +4,7 @@ import json
 import time
 from pathlib import Path
 
-from bench.faults.line import Line
+from bench.faults.line import ClientConnection
 from bench.faults.provider import envelope
 
 ANSWERS_AFTER_S = 0.2
@@ -14,7 +14,7 @@ _PRESIGNED = (
 )
 
 
-def serve(calls: Path, line: Line) -> None:
+def serve(calls: Path, line: ClientConnection) -> None:
     """Presign the URL that was asked for."""
     with calls.open("a", encoding="ascii") as noted:
         noted.write("called\n")

@@ -1,6 +1,6 @@
 """The complete header sets of what we deliver. Nothing of the origin's is ever copied."""
 
-from gateway.delivery.ask import Ask
+from gateway.delivery.exchange import DownloadRequest
 from gateway.delivery.filename import content_disposition, file_name
 from gateway.files.byte_range import ByteRange
 from gateway.files.file_info import FileInfo
@@ -25,7 +25,9 @@ HARMLESS = (
 Headers = list[tuple[str, str]]
 
 
-def stream_headers(link: Link, info: FileInfo, byte_range: ByteRange | None, etag: str, ask: Ask) -> Headers:
+def stream_headers(
+    link: Link, info: FileInfo, byte_range: ByteRange | None, etag: str, request: DownloadRequest
+) -> Headers:
     """Headers of a streamed 200 or 206, or of the HEAD that stands for one."""
     disposition, content_type = disposition_and_type(link, info)
     headers: Headers = [
@@ -33,7 +35,7 @@ def stream_headers(link: Link, info: FileInfo, byte_range: ByteRange | None, eta
         ("Content-Type", content_type),
         *PRIVATE,
         *HARMLESS,
-        *cors_headers(ask.cors_origin),
+        *cors_headers(request.cors_origin),
     ]
     length = len(byte_range) if byte_range else info.length
     if length is not None:
@@ -54,9 +56,9 @@ def disposition_and_type(link: Link, info: FileInfo | None) -> tuple[str, str]:
     return content_disposition(name), media.content_type
 
 
-def not_modified_headers(etag: str, ask: Ask) -> Headers:
+def not_modified_headers(etag: str, request: DownloadRequest) -> Headers:
     """Headers of a 304 (RFC 9110 section 15.4.5)."""
-    return [("ETag", etag), *PRIVATE, *cors_headers(ask.cors_origin)]
+    return [("ETag", etag), *PRIVATE, *cors_headers(request.cors_origin)]
 
 
 def redirect_headers(target: str) -> Headers:

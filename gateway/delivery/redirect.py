@@ -1,9 +1,9 @@
 """Delivery by redirect: the browser fetches the direct URL itself."""
 
-from gateway.delivery.ask import Delivered, Nothing, Progress
+from gateway.delivery.exchange import DownloadResponse, EmptyBody, TransferStats
 from gateway.delivery.headers import redirect_headers
 
 
-def redirect(direct_url: str) -> Delivered:
+def redirect(direct_url: str) -> DownloadResponse:
     """Answer 302 to a direct URL, without a body, which would have to repeat it or say nothing."""
-    return Delivered(302, redirect_headers(direct_url), Nothing(), Progress("redirected"))
+    return DownloadResponse(302, redirect_headers(direct_url), EmptyBody(), TransferStats("redirected"))

@@ -5,12 +5,12 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from gateway.delivery.ask import Ask, Delivered, Line, Nothing, Progress
 from gateway.delivery.etag import EntityTags
+from gateway.delivery.exchange import ClientConnection, DownloadRequest, DownloadResponse, EmptyBody, TransferStats
 from gateway.delivery.expected import refuse_missing_image
 from gateway.delivery.headers import Headers, not_modified_headers, stream_headers
-from gateway.delivery.heal import Healing, RenewAny
-from gateway.delivery.ranges import parse_range
+from gateway.delivery.range_header import parse_range
+from gateway.delivery.resuming_reader import RenewAny, ResumingReader
 from gateway.errors import (
     FileTooLarge,
     GatewayError,
@@ -33,7 +33,7 @@ LARGE_AFTER = 4 * 2**20  # far more than the kernels between the origin and a vi
 SLOW_S, FAST_S = 0.1, 0.01  # who takes longer for a chunk is given small ones; who takes less, larger ones
 
 
-class Streams:
+class Streamer:
     """Opens sources and streams them on.
 
     Args:
@@ -62,29 +62,31 @@ class Streams:
         self._allow_markup = allow_markup
         self._resource_policy = ("Cross-Origin-Resource-Policy", resource_policy)
 
-    def admit(self, link: Link, ask: Ask) -> None:
+    def admit(self, link: Link, request: DownloadRequest) -> None:
         """Tell whether there is a place, without taking it.
 
         Raises:
             GatewayBusy, TooManyStreams: there is none, or none for this visitor.
         """
-        self._places.take(ask.visitor, link)()
+        self._places.take(request.visitor, link)()
 
-    def begin(self, link: Link, source: Source, ask: Ask, byte_range: ByteRange | None = None) -> "Stream":
+    def begin(
+        self, link: Link, source: Source, request: DownloadRequest, byte_range: ByteRange | None = None
+    ) -> "StreamBody":
         """Take a place and open the source, so that what is wrong is known before anything is sent.
 
         Raises:
             GatewayBusy, TooManyStreams: no place is left, or none for this visitor.
             OriginError: the origin does not give the file.
         """
-        release = self._places.take(ask.visitor, link)
+        release = self._places.take(request.visitor, link)
         try:
             opened = source.open(byte_range)
         except BaseException:
             release()
             raise
-        file = Healing(opened, source, partial(self._renew, link.task_id, link.url))
-        stream = Stream(file, ask.line, release, self._max_bytes)
+        file = ResumingReader(opened, source, partial(self._renew, link.task_id, link.url))
+        stream = StreamBody(file, request.connection, release, self._max_bytes)
         try:
             self.refuse_missing_image(link, source, opened.info)
             self._refuse_too_large(opened.info)
@@ -94,8 +96,13 @@ class Streams:
         return stream
 
     def deliver(
-        self, link: Link, source: Source, ask: Ask, completed: Callable[[], None], begun: "Stream | None" = None
-    ) -> Delivered:
+        self,
+        link: Link,
+        source: Source,
+        request: DownloadRequest,
+        completed: Callable[[], None],
+        begun: "StreamBody | None" = None,
+    ) -> DownloadResponse:
         """Answer 200, 206 or 304; or 200 without a body for HEAD. Conditions come in the order of RFC 9110 13.2.2.
 
         ``completed`` is called when the visitor has taken the file's last byte; ``begun`` is the whole file, where
@@ -107,36 +114,39 @@ class Streams:
             RangeNotSatisfiable: 416.
             OriginError, GatewayBusy, TooManyStreams: the file cannot be had.
         """
-        if begun is not None or ask.is_unconditional:
-            return self._run(link, ask, begun or self.begin(link, source, ask), completed)
+        if begun is not None or request.is_unconditional:
+            return self._run(link, request, begun or self.begin(link, source, request), completed)
         info = source.look()
-        if link.over and not self._tags.matches(ask.resumes, link, info):
+        if link.over and not self._tags.matches(request.resumes, link, info):
             raise LinkExpired("that download is of another file")
         self.refuse_missing_image(link, source, info)
-        if ask.if_match is not None and not self._tags.precondition_holds(ask.if_match, link, info):
+        if request.if_match is not None and not self._tags.precondition_holds(request.if_match, link, info):
             raise PreconditionFailed("If-Match names no tag of this file")
-        if ask.if_none_match and self._tags.any_matches(ask.if_none_match, link, info):
-            return Delivered(
-                304, not_modified_headers(self._tags.of(link, info), ask), Nothing(), Progress("not_modified")
+        if request.if_none_match and self._tags.any_matches(request.if_none_match, link, info):
+            return DownloadResponse(
+                304,
+                not_modified_headers(self._tags.of(link, info), request),
+                EmptyBody(),
+                TransferStats("not_modified"),
             )
-        if ask.method == "HEAD":
+        if request.method == "HEAD":
             self._refuse_too_large(info)
-            headers = self._file_headers(link, ask, info, None)
-            return Delivered(200, headers, Nothing(), Progress("looked"))
-        return self._run(link, ask, self._begin_part(link, source, ask), completed)
+            headers = self._file_headers(link, request, info, None)
+            return DownloadResponse(200, headers, EmptyBody(), TransferStats("looked"))
+        return self._run(link, request, self._begin_part(link, source, request), completed)
 
-    def _begin_part(self, link: Link, source: Source, ask: Ask) -> "Stream":
+    def _begin_part(self, link: Link, source: Source, request: DownloadRequest) -> "StreamBody":
         """Open what the request's Range means; look anew, once, when the file is another than was thought.
 
         Where it is another every time, the whole file is the answer, as for a server without ranges.
         """
         for _ in range(2):
             info = source.look()
-            byte_range = self._span(link, info, ask)
+            byte_range = self._span(link, info, request)
             if byte_range is None:
                 break
             try:
-                stream = self.begin(link, source, ask, byte_range)
+                stream = self.begin(link, source, request, byte_range)
             except RangeNotSatisfiable:  # the file is shorter than it was
                 source.forget(info)
                 continue
@@ -147,7 +157,7 @@ class Streams:
                 return stream
             stream.close()
             source.forget(info)
-        return self.begin(link, source, ask)
+        return self.begin(link, source, request)
 
     def refuse_missing_image(self, link: Link, source: Source, info: FileInfo) -> None:
         """Refuse what cannot be the image that is expected.
@@ -161,53 +171,59 @@ class Streams:
         if (info.length or 0) > self._max_bytes:
             raise FileTooLarge(f"{info.length} bytes")
 
-    def _span(self, link: Link, info: FileInfo, ask: Ask) -> ByteRange | None:
+    def _span(self, link: Link, info: FileInfo, request: DownloadRequest) -> ByteRange | None:
         if not info.ranges or info.length is None:
             return None
-        if ask.if_range and not self._tags.matches(ask.if_range, link, info):
+        if request.if_range and not self._tags.matches(request.if_range, link, info):
             return None
-        return parse_range(ask.range, info.length)
+        return parse_range(request.range, info.length)
 
-    def _run(self, link: Link, ask: Ask, stream: "Stream", completed: Callable[[], None]) -> Delivered:
+    def _run(
+        self, link: Link, request: DownloadRequest, stream: "StreamBody", completed: Callable[[], None]
+    ) -> DownloadResponse:
         stream.on_completed(completed)
         try:
-            headers = self._headers(link, ask, stream)
+            headers = self._headers(link, request, stream)
         except BaseException:
             stream.close()
             raise
-        return Delivered(206 if stream.byte_range else 200, headers, stream, stream.progress)
+        return DownloadResponse(206 if stream.byte_range else 200, headers, stream, stream.stats)
 
-    def _headers(self, link: Link, ask: Ask, stream: "Stream") -> Headers:
+    def _headers(self, link: Link, request: DownloadRequest, stream: "StreamBody") -> Headers:
         if link.over and stream.byte_range is None:
             raise LinkExpired("of this file there is only the whole")
-        return self._file_headers(link, ask, stream.info, stream.byte_range)
+        return self._file_headers(link, request, stream.info, stream.byte_range)
 
-    def _file_headers(self, link: Link, ask: Ask, info: FileInfo, byte_range: ByteRange | None) -> Headers:
-        return [*stream_headers(link, info, byte_range, self._tags.of(link, info), ask), self._resource_policy]
+    def _file_headers(
+        self, link: Link, request: DownloadRequest, info: FileInfo, byte_range: ByteRange | None
+    ) -> Headers:
+        return [*stream_headers(link, info, byte_range, self._tags.of(link, info), request), self._resource_policy]
 
 
 def _same_file(known: FileInfo, found: FileInfo) -> bool:
     return (known.validator, known.length) == (found.validator, found.length)
 
 
-class Stream:
+class StreamBody:
     """The body of a streamed response. Whoever has it closes it; until then it holds a place and a connection."""
 
     __slots__ = (
         "_completed",
         "_file",
-        "_line",
+        "_connection",
         "_max_bytes",
         "_release",
         "info",
-        "progress",
+        "stats",
         "byte_range",
     )
 
-    def __init__(self, file: Healing, line: Line, release: Callable[[], None], max_bytes: int) -> None:
-        self.info, self.byte_range, self.progress = file.info, file.byte_range, file.progress
+    def __init__(
+        self, file: ResumingReader, connection: ClientConnection, release: Callable[[], None], max_bytes: int
+    ) -> None:
+        self.info, self.byte_range, self.stats = file.info, file.byte_range, file.stats
         self._file = file
-        self._line = line
+        self._connection = connection
         self._release: Callable[[], None] | None = release
         self._completed: Callable[[], None] | None = None
         self._max_bytes = max_bytes
@@ -224,11 +240,11 @@ class Stream:
             ConnectionResetError: it ended too soon.
         """
         if not count:
-            self.progress.outcome, self.progress.broke_off = OriginFailed.code, True
+            self.stats.outcome, self.stats.broke_off = OriginFailed.code, True
             raise ConnectionResetError(errno.ECONNRESET, "the file is shorter than it was")
-        self.progress.sent += count
+        self.stats.sent += count
         time.sleep(0)  # a fast disk and a fast visitor would keep everybody else waiting
-        if self.progress.sent == (len(self.byte_range) if self.byte_range else self.info.length):
+        if self.stats.sent == (len(self.byte_range) if self.byte_range else self.info.length):
             self._finish()
 
     def on_completed(self, call: Callable[[], None]) -> None:
@@ -245,32 +261,32 @@ class Stream:
             ConnectionResetError: the origin failed for good. Bytes are out, so the connection is cut where it is: the
                 visitor sees a broken transfer, never a short file that looks whole.
         """
-        file, line, amount = self._file, self._line, SMALL_CHUNK
+        file, connection, amount = self._file, self._connection, SMALL_CHUNK
         try:
             while not file.at_end:
                 before = time.monotonic()
-                has_room = line.has_room()
+                has_room = connection.has_room()
                 if not has_room or amount > MEDIUM_CHUNK:
                     chunk = b""
                     yield chunk
                 if not has_room:
-                    line.wait_for_room()
+                    connection.wait_for_room()
                     if time.monotonic() - before > SLOW_S:
                         amount = SMALL_CHUNK
                 chunk = file.read(amount)
                 if not chunk:
                     break
-                if self.progress.sent + len(chunk) > self._max_bytes:
+                if self.stats.sent + len(chunk) > self._max_bytes:
                     raise FileTooLarge("the file goes on beyond the limit")
                 yield chunk
-                self.progress.sent += len(chunk)
+                self.stats.sent += len(chunk)
                 took_s = time.monotonic() - before
                 if took_s <= FAST_S:
                     amount = self._larger(amount)
                 elif took_s > SLOW_S:
                     amount = SMALL_CHUNK
         except GatewayError as error:
-            self.progress.outcome, self.progress.broke_off = error.code, True
+            self.stats.outcome, self.stats.broke_off = error.code, True
             raise ConnectionResetError(errno.ECONNRESET, "the origin failed in mid-stream") from error
         self._finish()
 
@@ -279,20 +295,20 @@ class Stream:
         release, self._release = self._release, None
         if release is None:
             return
-        if self.progress.outcome == "begun":
-            self.progress.outcome = "left"  # the visitor went away
+        if self.stats.outcome == "begun":
+            self.stats.outcome = "left"  # the visitor went away
         try:
             self._file.close()
         finally:
             release()
 
     def _larger(self, amount: int) -> int:
-        sent = self.progress.sent
+        sent = self.stats.sent
         largest = LARGE_CHUNK if sent > LARGE_AFTER else MEDIUM_CHUNK if sent > MEDIUM_AFTER else 2 * SMALL_CHUNK
         return min(2 * amount, largest)
 
     def _finish(self) -> None:
-        self.progress.outcome = "completed"
+        self.stats.outcome = "completed"
         reached_end = self.byte_range is None or self.byte_range.last + 1 == self.info.length
         if reached_end and self._completed is not None:
             self._completed()

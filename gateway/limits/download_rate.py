@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from functools import lru_cache
 
-from gateway.delivery.ask import Ask
+from gateway.delivery.exchange import DownloadRequest
 from gateway.errors import RateLimited
 from gateway.links.link import Link
 from gateway.storage.memory import MemoryCache
@@ -40,15 +40,15 @@ class DownloadLimit:
         self._grants: MemoryCache[bool] = MemoryCache(MOST_GRANTS, clock)
         self._clock = clock
 
-    def spend(self, ask: Ask, link: Link) -> None:
+    def spend(self, request: DownloadRequest, link: Link) -> None:
         """Take one download from the visitor's minute; a HEAD takes none.
 
         Raises:
             RateLimited: none is left; says after how many seconds one will be.
         """
-        if not self._per_minute or (ask.method == "HEAD" and link.signed):
+        if not self._per_minute or (request.method == "HEAD" and link.signed):
             return
-        visitor, grant = ask.visitor, (ask.visitor, link.task_id, link.url, link.id or str(link.expires))
+        visitor, grant = request.visitor, (request.visitor, link.task_id, link.url, link.id or str(link.expires))
         if self._grants.get(grant):
             return
         if wait_s := self._wait_s(visitor):

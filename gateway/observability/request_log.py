@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from gateway.delivery.ask import Progress
+from gateway.delivery.exchange import TransferStats
 from gateway.observability.metrics import Metrics
 
 _KEY = "gateway.account"
@@ -30,7 +30,7 @@ class Account:
         "_method",
         "_metrics",
         "_path",
-        "_progress",
+        "_stats",
         "_status",
         "_streams",
         "link",
@@ -50,7 +50,7 @@ class Account:
         if self._path.startswith("/download/"):
             self._path = "/".join(self._path.split("/", 3)[:3])  # without the file's name
         self._status = 0
-        self._progress: Progress | None = None
+        self._stats: TransferStats | None = None
         self._streams = False
         self._metrics = Metrics()
 
@@ -62,33 +62,33 @@ class Account:
             account = environ[_KEY] = cls(environ)
         return account
 
-    def answer(self, status: int, metrics: Metrics, progress: Progress | None = None) -> None:
+    def answer(self, status: int, metrics: Metrics, stats: TransferStats | None = None) -> None:
         """Note the answer that begins now, and what will know how it went; :meth:`close` must follow."""
-        self._status, self._metrics, self._progress = status, metrics, progress
-        self._streams = progress is not None and progress.outcome == "begun"
+        self._status, self._metrics, self._stats = status, metrics, stats
+        self._streams = stats is not None and stats.outcome == "begun"
         if self._streams:
             metrics.stream_began()
 
     def close(self) -> None:
         """Write the line, and count: the answer is over."""
-        progress = self._progress or Progress(self.outcome)
-        outcome = _how_it_ended(progress.outcome)
+        stats = self._stats or TransferStats(self.outcome)
+        outcome = _how_it_ended(stats.outcome)
         line = {
             "method": self._method,
             "path": self._path,
             "status": self._status,
             "request_id": self.request_id,
-            "delivery": progress.way,
+            "delivery": stats.way,
             "outcome": outcome,
             "ms": round((time.monotonic() - self._begun_at) * 1000, 1),
         }
-        if self._progress is not None:
-            line["sent"], line["heals"] = progress.sent, progress.heals
-        known = {"reason": progress.reason or self.reason, "task": self.task, "link": self.link}
+        if self._stats is not None:
+            line["sent"], line["heals"] = stats.sent, stats.heals
+        known = {"reason": stats.reason or self.reason, "task": self.task, "link": self.link}
         line |= {name: value for name, value in known.items() if value}
         if self._streams:
             self._metrics.stream_ended()
-        self._metrics.answered(progress.way, outcome, progress.sent, progress.heals)
+        self._metrics.answered(stats.way, outcome, stats.sent, stats.heals)
         _log.info("request", **line)
 
 

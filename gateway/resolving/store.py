@@ -14,7 +14,7 @@ from gateway.records.shelf import Shelf
 from gateway.sources.public_urls import PublicUrl
 from gateway.sources.remote import RemoteSource
 from gateway.sources.stored import StoredSource
-from gateway.sources.throughput import Paced
+from gateway.sources.throughput import MinThroughputReader
 from gateway.storage.objects import Stored
 
 LIFE_S = 1200
@@ -87,7 +87,7 @@ class StoreResolver:
             source = RemoteSource(self._client, url, 0, sendable=False, listed_only=True)
             with self._places, closing(source.open()) as opened:
                 return self._shelf.intake.take(
-                    Paced(opened.read).read,
+                    MinThroughputReader(opened.read).read,
                     opened.info.length,
                     lambda stored: (None, self._shelf.index.put(task_id, url, stored)),
                 )[0]

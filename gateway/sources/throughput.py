@@ -9,7 +9,7 @@ RATE_WINDOW_S = 30.0
 LEAST_RATE = 8 * 1024
 
 
-class Paced:
+class MinThroughputReader:
     """Reads from an origin and holds it to 8 KiB/s. The time that a visitor takes does not count.
 
     Args:

@@ -6,17 +6,17 @@ from http import HTTPStatus
 from io import UnsupportedOperation
 from typing import Any
 
-from gateway.delivery.ask import Delivered
+from gateway.delivery.exchange import DownloadResponse
 from gateway.links.link import Link
 from gateway.observability.request_log import Account
 from gateway.services import Services
 from gateway.web.previews import is_previewer
 from gateway.web.proxies import Environ, Wsgi
 from gateway.web.sockets import begin_stream, reset_when_broken
-from gateway.web.visitor import asked
+from gateway.web.visitor import parse_request
 
 # From the services, what the visitor asks, the query, and the path's parts, to what is delivered under which link.
-Story = Callable[..., tuple[Link, Delivered]]
+Story = Callable[..., tuple[Link, DownloadResponse]]
 Stories = dict[re.Pattern[str], Story]  # by the path that each opens for, whose groups are its further arguments
 
 _REFUSED = "gateway.refused"
@@ -62,14 +62,16 @@ class Door:
         account = Account.of(environ)
         account.task = parts.get("task_id", "")
         try:
-            ask = asked(environ, self._gateway.via, self._cors_origins)
-            link, delivered = story(self._gateway, ask, _bytes(query), **{k: _text(v) for k, v in parts.items()})
+            download_request = parse_request(environ, self._gateway.via, self._cors_origins)
+            link, delivered = story(
+                self._gateway, download_request, _bytes(query), **{k: _text(v) for k, v in parts.items()}
+            )
         except Exception as refused:  # noqa: BLE001 (raised again where the framework's handlers tell it)
             environ[_REFUSED] = refused
             return self._behind(environ, start_response)
         account.link = link.id or ""
-        account.answer(delivered.status, self._gateway.metrics, delivered.progress)
-        if delivered.progress.outcome == "begun":
+        account.answer(delivered.status, self._gateway.metrics, delivered.stats)
+        if delivered.stats.outcome == "begun":
             begin_stream(environ.get("gunicorn.socket"))
         start_response(_STATUS[delivered.status], [*delivered.headers, ("X-Request-Id", account.request_id)])
         outgoing, by_the_kernel = _Outgoing(delivered, account, environ), environ.get("wsgi.file_wrapper")
@@ -87,10 +89,10 @@ def tell_refusal(environ: Environ) -> None:
 class _Outgoing:
     """A body on its way to the visitor, as the server wants it."""
 
-    __slots__ = ("_account", "_body", "_progress", "_protocol", "_socket")
+    __slots__ = ("_account", "_body", "_stats", "_protocol", "_socket")
 
-    def __init__(self, delivered: Delivered, account: Account, environ: Environ) -> None:
-        self._body, self._progress, self._account = delivered.body, delivered.progress, account
+    def __init__(self, delivered: DownloadResponse, account: Account, environ: Environ) -> None:
+        self._body, self._stats, self._account = delivered.body, delivered.stats, account
         self._socket, self._protocol = environ.get("gunicorn.socket"), environ.get("SERVER_PROTOCOL")
 
     def __iter__(self) -> Iterator[bytes]:
@@ -111,7 +113,7 @@ class _Outgoing:
         try:
             self._body.close()
         finally:
-            reset_when_broken(self._socket, self._protocol, self._progress)
+            reset_when_broken(self._socket, self._protocol, self._stats)
             self._account.close()
 
 

@@ -4,7 +4,7 @@ import re
 
 from flask import Blueprint, Response, request
 
-from gateway.delivery.ask import Ask, Delivered
+from gateway.delivery.exchange import DownloadRequest, DownloadResponse
 from gateway.errors import Maintenance
 from gateway.links.link import Link
 from gateway.services import Services
@@ -18,13 +18,15 @@ blueprint = Blueprint("downloads", __name__)
 PATH = re.compile(r"/download/(?P<task_id>[^/]+)(?:/[^/]+)?")  # the name is for clients that save under it
 
 
-def download(gateway: Services, ask: Ask, query: bytes, task_id: str) -> tuple[Link, Delivered]:
+def download(
+    gateway: Services, download_request: DownloadRequest, query: bytes, task_id: str
+) -> tuple[Link, DownloadResponse]:
     """Turn a signed link into a file: verify, admit, limit, resolve, deliver."""
-    link = gateway.links.verify(task_id, query, ask.visitor, ask.resumes)  # LinkError
-    gateway.deliveries.admit(link, ask)  # GatewayBusy, TooManyStreams
-    gateway.limit.spend(ask, link)  # RateLimited
+    link = gateway.links.verify(task_id, query, download_request.visitor, download_request.resumes)  # LinkError
+    gateway.deliveries.admit(link, download_request)  # GatewayBusy, TooManyStreams
+    gateway.limit.spend(download_request, link)  # RateLimited
     source = gateway.resolver.resolve(link.task_id, link.url)  # ProviderError
-    return link, gateway.deliveries.deliver(link, source, ask)  # OriginError, RangeNotSatisfiable
+    return link, gateway.deliveries.deliver(link, source, download_request)  # OriginError, RangeNotSatisfiable
 
 
 @blueprint.get("/download/<task_id>", provide_automatic_options=False)

@@ -5,7 +5,7 @@ import re
 
 from flask import Blueprint, Response, request
 
-from gateway.delivery.ask import Ask, Delivered
+from gateway.delivery.exchange import DownloadRequest, DownloadResponse
 from gateway.errors import LinkInvalid, NotFound, OriginGone
 from gateway.links.damage import without_punctuation
 from gateway.links.link import FieldFault, Link
@@ -22,7 +22,9 @@ blueprint = Blueprint("files", __name__)
 PATH = re.compile(r"/files/(?P<digest>[^/]+)/(?P<name>[^/]+)")
 
 
-def file(gateway: Services, ask: Ask, query: bytes, digest: str, name: str) -> tuple[Link, Delivered]:
+def file(
+    gateway: Services, download_request: DownloadRequest, query: bytes, digest: str, name: str
+) -> tuple[Link, DownloadResponse]:
     """Serve an object as an attachment, ranges included.
 
     Raises:
@@ -38,7 +40,7 @@ def file(gateway: Services, ask: Ask, query: bytes, digest: str, name: str) -> t
         raise OriginGone("no image has this object any more")
     source = StoredSource(own.objects, stored, own.public_url, math.inf)
     link = Link(digest, f"file:{digest}", filename=name, mode="stream")
-    return link, gateway.deliveries.deliver(link, source, ask)
+    return link, gateway.deliveries.deliver(link, source, download_request)
 
 
 def _verify(own: OwnStore, query: bytes, digest: str, name: str) -> None:

@@ -6,18 +6,18 @@ from typing import Any, Literal
 
 from flask import request
 
-from gateway.delivery.ask import Ask
+from gateway.delivery.exchange import DownloadRequest
 from gateway.errors import LoopDetected, PrefetchRefused
 from gateway.limits.download_rate import LONGEST_ADDRESS, visitor_of
 from gateway.provider.client import DOWNLOAD_URL, RECORD_INFO
-from gateway.web.sockets import line_of
+from gateway.web.sockets import connection_of
 
 Form = Literal["contract", "envelope", "page", "problem", "text"]
 CONTRACT_PATHS = frozenset({DOWNLOAD_URL, RECORD_INFO})
 _PRINTABLE = re.compile(r"[\x20-\x7e]{0,1024}")
 
 
-def asked(environ: dict[str, Any], via: str, cors_origins: Collection[str]) -> Ask:
+def parse_request(environ: dict[str, Any], via: str, cors_origins: Collection[str]) -> DownloadRequest:
     """Read what bears on delivery from the request.
 
     Args:
@@ -33,7 +33,7 @@ def asked(environ: dict[str, Any], via: str, cors_origins: Collection[str]) -> A
         raise PrefetchRefused("prefetch")
     if via in environ.get("HTTP_VIA", ""):
         raise LoopDetected("our own Via came round")
-    return Ask(
+    return DownloadRequest(
         method="HEAD" if environ["REQUEST_METHOD"] == "HEAD" else "GET",
         visitor=visitor_of(environ.get("REMOTE_ADDR", "")[:LONGEST_ADDRESS]),
         range=_printable(environ.get("HTTP_RANGE", "")),
@@ -41,7 +41,7 @@ def asked(environ: dict[str, Any], via: str, cors_origins: Collection[str]) -> A
         if_none_match=_printable(environ.get("HTTP_IF_NONE_MATCH", "")),
         if_match=environ.get("HTTP_IF_MATCH"),
         cors_origin=allowed_origin(environ, cors_origins),
-        line=line_of(environ),
+        connection=connection_of(environ),
     )
 
 

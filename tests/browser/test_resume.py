@@ -24,7 +24,7 @@ CUT_AFTER = 2**20
 PATIENCE_MS = 20_000
 
 
-class Line:
+class ClientConnection:
     """The visitor's line to the gateway: it breaks once, and then keeps the visitor waiting until a time.
 
     Args:
@@ -115,7 +115,7 @@ def test_a_download_whose_connection_breaks_is_gone_on_with_by_the_browser_itsel
     expires_at = int(time.time()) + lifetime_s
     url = files.serve(f"/v/{lifetime_s}.png", FILE, ETag='"v1"')
 
-    with Line(gateway.port, until=expires_at + 1.1 if lifetime_s < 60 else 0) as line:
+    with ClientConnection(gateway.port, until=expires_at + 1.1 if lifetime_s < 60 else 0) as line:
         line.may_break.set()
         link = f"http://127.0.0.1:{line.port}{gateway.path(url, lifetime_s=lifetime_s)}"
         assert downloaded(chromium, files, link) == sha256(FILE)
@@ -128,7 +128,7 @@ def test_a_download_whose_connection_breaks_is_gone_on_with_by_the_browser_itsel
     assert "Range: bytes=0-" not in later[0]
 
 
-def saved_by(firefox: Firefox, files: ScriptedServer, link: str, line: Line) -> str:
+def saved_by(firefox: Firefox, files: ScriptedServer, link: str, line: ClientConnection) -> str:
     """Click a link in Firefox, press *Retry* when the download breaks off, and give the hash of what was saved."""
     page = f'<a href="{escape(link)}">Download</a>'.encode()
     firefox.click(files.route("/firefox", answer(200, page, {"Content-Type": "text/html"})), "a")
@@ -147,7 +147,7 @@ def test_firefox_resumes_a_download_whose_connection_broke(
     with running_firefox(needs("firefox-esr"), tmp_path) as firefox:
         expires_at = int(time.time()) + lifetime_s
         url = files.serve(f"/v/firefox-{lifetime_s}.png", FILE, ETag='"v1"')
-        with Line(gateway.port, until=expires_at + 1.1 if lifetime_s < 60 else 0) as line:
+        with ClientConnection(gateway.port, until=expires_at + 1.1 if lifetime_s < 60 else 0) as line:
             link = f"http://127.0.0.1:{line.port}{gateway.path(url, lifetime_s=lifetime_s)}"
             assert saved_by(firefox, files, link, line) == sha256(FILE)
 

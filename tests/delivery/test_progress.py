@@ -7,7 +7,7 @@ import pytest
 
 from factories import PNG, Gateway
 from flaky import BIG, STRONG, Flaky, Spoil, beginning, closed, deliver, instead, taken
-from gateway.delivery import heal
+from gateway.delivery import resuming_reader
 from servers import Request, ScriptedServer, answer
 
 LARGE = BIG[:3_000_000]
@@ -40,7 +40,7 @@ def test_a_file_of_which_every_answer_is_cut_after_1_to_600_kb_arrives(
     delivered = deliver(gateway, origin.route("/v/large.png", file))
 
     assert taken(delivered) == (LARGE, True)
-    assert delivered.progress.heals >= len(LARGE) // 600_000 - 1
+    assert delivered.stats.heals >= len(LARGE) // 600_000 - 1
 
 
 def test_a_file_of_50_mb_of_which_every_answer_is_cut_after_64_kb_arrives(
@@ -57,13 +57,13 @@ def test_a_file_of_50_mb_of_which_every_answer_is_cut_after_64_kb_arrives(
     delivered = deliver(gateway, origin.route("/v/large.png", cut))
 
     assert taken(delivered) == (body, True)
-    assert delivered.progress.heals == 50_000_000 // 64_000
+    assert delivered.stats.heals == 50_000_000 // 64_000
 
 
 def test_any_byte_of_progress_ends_a_row_of_failures(
     gateway: Gateway, origin: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(heal, "FIRST_PAUSE_S", 0.0001)
+    monkeypatch.setattr(resuming_reader, "FIRST_PAUSE_S", 0.0001)
     cuts = [closed(1), *[instead(answer(500))] * 4] * 5
 
     delivered = deliver(gateway, origin.route("/v/cat.png", Flaky(PNG, closed(100), *cuts)))
@@ -74,8 +74,8 @@ def test_any_byte_of_progress_ends_a_row_of_failures(
 def test_an_origin_that_is_away_for_a_while_is_waited_for(
     gateway: Gateway, origin: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(heal, "FIRST_PAUSE_S", 0.0001)
-    monkeypatch.setattr(heal, "LONGEST_PAUSE_S", 0.001)
+    monkeypatch.setattr(resuming_reader, "FIRST_PAUSE_S", 0.0001)
+    monkeypatch.setattr(resuming_reader, "LONGEST_PAUSE_S", 0.001)
 
     delivered = deliver(gateway, origin.route("/v/cat.png", Flaky(PNG, closed(5000), *[instead(b"")] * 20)))
 
@@ -85,7 +85,7 @@ def test_an_origin_that_is_away_for_a_while_is_waited_for(
 def test_no_byte_for_so_long_is_the_end(
     gateway: Gateway, origin: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(heal, "LONGEST_SILENCE_S", 0.5)
+    monkeypatch.setattr(resuming_reader, "LONGEST_SILENCE_S", 0.5)
     begun = time.monotonic()
 
     got, ended = taken(deliver(gateway, origin.route("/v/cat.png", Flaky(PNG, closed(5000), *[instead(b"")] * 999))))
@@ -97,8 +97,8 @@ def test_no_byte_for_so_long_is_the_end(
 def test_less_than_the_least_rate_is_the_end_however_often_it_begins_anew(
     gateway: Gateway, origin: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(heal, "LONGEST_SILENCE_S", 0.5)
-    monkeypatch.setattr(heal, "FIRST_PAUSE_S", 0.0001)
+    monkeypatch.setattr(resuming_reader, "LONGEST_SILENCE_S", 0.5)
+    monkeypatch.setattr(resuming_reader, "FIRST_PAUSE_S", 0.0001)
 
     def drip(_request: Request, sent: bytes) -> bytes:
         time.sleep(0.1)  # what the origin takes, not what the test waits for
@@ -115,10 +115,10 @@ def test_less_than_the_least_rate_is_the_end_however_often_it_begins_anew(
 def test_the_number_of_resumes_is_bounded_and_grows_with_what_came(
     gateway: Gateway, origin: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(heal, "FIRST_PAUSE_S", 0.0001)
-    file = Flaky(BIG, closed(10 * heal.BYTES_PER_RESUME), *[closed(1)] * 999)
+    monkeypatch.setattr(resuming_reader, "FIRST_PAUSE_S", 0.0001)
+    file = Flaky(BIG, closed(10 * resuming_reader.BYTES_PER_RESUME), *[closed(1)] * 999)
 
     got, ended = taken(deliver(gateway, origin.route("/v/big.png", file)))
 
     assert (got, ended) == (BIG[: len(got)], False)
-    assert len(file.asked) == 1 + heal.MOST_RESUMES + 10
+    assert len(file.asked) == 1 + resuming_reader.MOST_RESUMES + 10

@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from gateway.delivery.ask import Progress, Roomy
-from gateway.delivery.stream import LARGE_AFTER, LARGE_CHUNK, MEDIUM_CHUNK, SMALL_CHUNK, Stream
+from gateway.delivery.exchange import AlwaysWritable, TransferStats
+from gateway.delivery.stream import LARGE_AFTER, LARGE_CHUNK, MEDIUM_CHUNK, SMALL_CHUNK, StreamBody
 from gateway.files.file_info import FileInfo
 
 if TYPE_CHECKING:
-    from gateway.delivery.heal import Healing
+    from gateway.delivery.resuming_reader import ResumingReader
 
 
 class File:
@@ -18,7 +18,7 @@ class File:
     info, byte_range = FileInfo(length=3, head=b"abc", validator="", ranges=False, attachment=False), None
 
     def __init__(self, happened: list[str], pieces: tuple[bytes, ...] = (b"a", b"b", b"c")) -> None:
-        self.progress = Progress()
+        self.stats = TransferStats()
         self._left = list(pieces)
         self._happened = happened
         self.amounts: list[int] = []
@@ -36,7 +36,7 @@ class File:
         """Nothing stands behind it."""
 
 
-class Line:
+class ClientConnection:
     """A connection that has room only after it was waited for, once for each piece."""
 
     def __init__(self, happened: list[str]) -> None:
@@ -51,13 +51,13 @@ class Line:
 
 def test_nothing_is_read_until_there_is_room_and_while_it_waits_nobody_holds_the_last_piece() -> None:
     happened: list[str] = []
-    stream = Stream(cast("Healing", File(happened)), Line(happened), lambda: None, 100)
+    stream = StreamBody(cast("ResumingReader", File(happened)), ClientConnection(happened), lambda: None, 100)
 
     happened.extend(f"gave {piece.decode() or 'nothing'}" for piece in stream)
 
     once = ["gave nothing", "waited", "read"]
     assert happened == [*once, "gave a", *once, "gave b", *once, "gave c"]
-    assert (stream.progress.outcome, stream.progress.sent) == ("completed", 3)
+    assert (stream.stats.outcome, stream.stats.sent) == ("completed", 3)
 
 
 class LaterNarrow:
@@ -87,7 +87,7 @@ def test_the_fast_are_given_ever_larger_chunks_and_the_slow_small_ones(
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
     file = File([])
 
-    list(Stream(cast("Healing", file), LaterNarrow(chunks, clock), lambda: None, 100))
+    list(StreamBody(cast("ResumingReader", file), LaterNarrow(chunks, clock), lambda: None, 100))
 
     assert file.amounts[:3] == [times * SMALL_CHUNK for times in amounts]
 
@@ -98,7 +98,8 @@ def test_of_large_pieces_there_is_never_more_than_one() -> None:
     file = File(happened, tuple(bytes(MEDIUM_CHUNK) for _ in range(LARGE_AFTER // MEDIUM_CHUNK + 9)))
 
     happened.extend(
-        "gave" if piece else "nothing" for piece in Stream(cast("Healing", file), Roomy(), lambda: None, 2**30)
+        "gave" if piece else "nothing"
+        for piece in StreamBody(cast("ResumingReader", file), AlwaysWritable(), lambda: None, 2**30)
     )
 
     large = sum(amount > MEDIUM_CHUNK for amount in file.amounts)
@@ -108,17 +109,19 @@ def test_of_large_pieces_there_is_never_more_than_one() -> None:
 
 @pytest.mark.parametrize("limit", [LARGE_CHUNK - 1, LARGE_CHUNK, LARGE_CHUNK + 1, 3 * LARGE_CHUNK - 1])
 def test_not_a_byte_beyond_the_limit_is_given_however_large_the_pieces_are(limit: int) -> None:
-    stream = Stream(cast("Healing", File([], (bytes(LARGE_CHUNK),) * 9)), Roomy(), lambda: None, limit)
+    stream = StreamBody(
+        cast("ResumingReader", File([], (bytes(LARGE_CHUNK),) * 9)), AlwaysWritable(), lambda: None, limit
+    )
     given: list[int] = []
 
     with pytest.raises(ConnectionResetError):
         given.extend(len(piece) for piece in stream)
 
     assert sum(given) == limit // LARGE_CHUNK * LARGE_CHUNK
-    assert (stream.progress.sent, stream.progress.outcome) == (sum(given), "file_too_large")
+    assert (stream.stats.sent, stream.stats.outcome) == (sum(given), "file_too_large")
 
 
 def test_a_file_as_long_as_the_limit_is_given_whole() -> None:
-    stream = Stream(cast("Healing", File([])), Roomy(), lambda: None, 3)
+    stream = StreamBody(cast("ResumingReader", File([])), AlwaysWritable(), lambda: None, 3)
 
     assert b"".join(stream) == b"abc"

@@ -7,7 +7,7 @@ import pytest
 
 from factories import PNG, Gateway
 from flaky import DATE, Flaky, Spoil, chunked, closed, deliver, taken
-from gateway.delivery.ask import Ask
+from gateway.delivery.exchange import DownloadRequest
 from gateway.sources.validators import if_range_of, is_strong, validator_of
 from servers import Request, ScriptedServer, envelope
 
@@ -167,6 +167,6 @@ def test_a_part_under_a_weak_validator_is_the_whole_file_for_resumes_too(
 ) -> None:
     url = origin.serve("/v/cat.png", PNG, ETag='W/"7"')
 
-    delivered = deliver(gateway, url, Ask(range="bytes=5000-", if_range='W/"7"'))
+    delivered = deliver(gateway, url, DownloadRequest(range="bytes=5000-", if_range='W/"7"'))
 
     assert (delivered.status, taken(delivered)) == (200, (PNG, True))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.faults.line import Line, RawServer
+from bench.faults.line import ClientConnection, RawServer
 from certificates import make_certificate, server_context
 from factories import API_KEY, PNG, Gateway, store_gateway
 from gateway.egress.client import Client, tls_roots
@@ -51,7 +51,7 @@ MALFORMED_CHUNKS = {
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """An origin that fails is asked again at once."""
-    monkeypatch.setattr("gateway.delivery.heal.FIRST_PAUSES_S", (0.001, 0.002))
+    monkeypatch.setattr("gateway.delivery.resuming_reader.FIRST_PAUSES_S", (0.001, 0.002))
 
 
 # --- Content-Length and the other framing fields
@@ -167,10 +167,10 @@ def certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return certificate
 
 
-def says(said: bytes, *, closes_properly: bool) -> Callable[[Line], None]:
+def says(said: bytes, *, closes_properly: bool) -> Callable[[ClientConnection], None]:
     """Say something and close the connection, with or without close_notify."""
 
-    def act(line: Line) -> None:
+    def act(line: ClientConnection) -> None:
         line.say(said)
         if closes_properly:
             with suppress(OSError):

@@ -3,7 +3,7 @@
 import pytest
 
 from factories import Clock, make_link
-from gateway.delivery.ask import Ask
+from gateway.delivery.exchange import DownloadRequest
 from gateway.errors import RateLimited
 from gateway.limits.download_rate import GRANT_LIFE_S, DownloadLimit
 from gateway.links.link import Link
@@ -25,12 +25,12 @@ def clock() -> Clock:
 def begin(limit: DownloadLimit, visitor: str, count: int, first: int = 0) -> None:
     """Begin downloads of different files."""
     for number in range(first, first + count):
-        limit.spend(Ask(visitor=visitor), make_link(task_id=f"task{number}"))
+        limit.spend(DownloadRequest(visitor=visitor), make_link(task_id=f"task{number}"))
 
 
-def asks(link: Link, method: str = "GET", visitor: str = "one", **fields: str) -> tuple[Ask, Link]:
+def asks(link: Link, method: str = "GET", visitor: str = "one", **fields: str) -> tuple[DownloadRequest, Link]:
     """One request."""
-    return Ask(method=method, visitor=visitor, **fields), link  # type: ignore[arg-type]  # one of the two methods
+    return DownloadRequest(method=method, visitor=visitor, **fields), link  # type: ignore[arg-type]  # one of the two methods
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def asks(link: Link, method: str = "GET", visitor: str = "one", **fields: str) -
     ],
 )
 def test_one_download_is_spent_for_a_visitor_and_a_link(
-    clock: Clock, requests: list[tuple[Ask, Link]], spent: int
+    clock: Clock, requests: list[tuple[DownloadRequest, Link]], spent: int
 ) -> None:
     limit = DownloadLimit(20, clock=clock)
 

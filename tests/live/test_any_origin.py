@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis.strategies import SearchStrategy, binary, builds, from_regex, integers, lists, one_of, sampled_from
 
-from bench.faults.line import Line, RawServer
+from bench.faults.line import ClientConnection, RawServer
 from bench.faults.visitor import Seen, fetch
 from conftest import CORPORA
 from live import LiveGateway, live_gateway
@@ -236,7 +236,7 @@ class Say:
     body: bytes
     ranges: bool = False
 
-    def __call__(self, line: Line) -> None:
+    def __call__(self, line: ClientConnection) -> None:
         asked = re.fullmatch(r"bytes=(\d+)-(\d+)", line.headers.get("range", ""))
         if not (self.ranges and asked):
             line.say(self.spoken(self.status, self.body))
@@ -252,7 +252,7 @@ class Say:
         return b"HTTP/1.1 " + status + b" leak\r\n" + told + self.headers + self.framing.say(body)
 
 
-def _nothing(line: Line) -> None:
+def _nothing(line: ClientConnection) -> None:
     line.say(b"HTTP/1.1 404 X\r\nContent-Length: 0\r\n\r\n")
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from factories import Clock
 from gateway.errors import OriginTimeout
-from gateway.sources.throughput import LEAST_RATE, RATE_WINDOW_S, Paced
+from gateway.sources.throughput import LEAST_RATE, RATE_WINDOW_S, MinThroughputReader
 
 
 def origin(clock: Clock, size: int, takes_s: float) -> Callable[[int], bytes]:
@@ -17,7 +17,7 @@ def origin(clock: Clock, size: int, takes_s: float) -> Callable[[int], bytes]:
     return read
 
 
-def read_for(paced: Paced, clock: Clock, seconds: float) -> None:
+def read_for(paced: MinThroughputReader, clock: Clock, seconds: float) -> None:
     until = clock.now + seconds
     while clock.now < until:
         paced.read(65536)
@@ -27,7 +27,7 @@ def test_one_byte_every_second_is_given_up_after_the_window(clock: Clock) -> Non
     begun = clock.now
 
     with pytest.raises(OriginTimeout):
-        read_for(Paced(origin(clock, 1, 1.0), clock), clock, 120)
+        read_for(MinThroughputReader(origin(clock, 1, 1.0), clock), clock, 120)
 
     assert clock.now - begun == pytest.approx(RATE_WINDOW_S, abs=1)
 
@@ -39,7 +39,7 @@ def test_an_origin_that_slows_down_later_is_given_up_too(clock: Clock) -> None:
     def tiring(amount: int) -> bytes:
         return fast(amount) if clock.now < begun + 100 else slow(amount)
 
-    paced = Paced(tiring, clock)
+    paced = MinThroughputReader(tiring, clock)
     read_for(paced, clock, 100)
 
     with pytest.raises(OriginTimeout):
@@ -47,11 +47,11 @@ def test_an_origin_that_slows_down_later_is_given_up_too(clock: Clock) -> None:
 
 
 def test_the_least_rate_is_enough(clock: Clock) -> None:
-    read_for(Paced(origin(clock, LEAST_RATE, 1.0), clock), clock, 600)
+    read_for(MinThroughputReader(origin(clock, LEAST_RATE, 1.0), clock), clock, 600)
 
 
 def test_a_slow_visitor_is_not_the_origins_fault(clock: Clock) -> None:
-    paced = Paced(origin(clock, 100, 0.001), clock)
+    paced = MinThroughputReader(origin(clock, 100, 0.001), clock)
 
     for _ in range(100):
         paced.read(65536)

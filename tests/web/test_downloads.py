@@ -12,9 +12,9 @@ from hypothesis.strategies import from_regex, lists, one_of, sampled_from, tuple
 from werkzeug.test import TestResponse
 
 from factories import PNG, SECRET, Gateway, make_settings
-from gateway.delivery.choose import Deliveries
+from gateway.delivery.deliver import Deliveries
 from gateway.delivery.etag import SALT, EntityTags
-from gateway.delivery.stream import SMALL_CHUNK, Streams
+from gateway.delivery.stream import SMALL_CHUNK, Streamer
 from gateway.limits.stream_slots import Places
 from gateway.links.signed import KeyRing
 from gateway.services import build_services
@@ -130,7 +130,7 @@ def with_places(origin: ScriptedServer, places: int, per_visitor: int = 0) -> Ga
     settings = make_settings(origin.address)
     services = build_services(settings)
     tags = EntityTags(KeyRing.derive([SECRET], SALT))
-    streams = Streams(tags, Places(places, per_visitor), settings.max_bytes, services.resolver.renew)
+    streams = Streamer(tags, Places(places, per_visitor), settings.max_bytes, services.resolver.renew)
     deliveries = Deliveries(streams, services.ledger, "auto", services.resolver.renew)
     return Gateway(settings, replace(services, deliveries=deliveries))
 
@@ -352,7 +352,9 @@ def test_head_learns_from_a_few_bytes_what_a_stream_would_say_and_remembers(
     assert [response.data for response in responses] == [b"", b""]
     assert [response.headers["Content-Length"] for response in responses] == [str(len(PNG))] * 2
     assert names(responses[0]) == names(responses[1]) == STREAM_HEADERS
-    assert [(asked.method, asked.headers["range"]) for asked in origin.seen] == [("GET", "bytes=0-63")]
+    assert [(parse_request.method, parse_request.headers["range"]) for parse_request in origin.seen] == [
+        ("GET", "bytes=0-63")
+    ]
 
 
 @pytest.mark.parametrize("ranges", [True, False], ids=["ranges", "no-ranges"])
@@ -427,7 +429,7 @@ def test_head_of_a_missing_file_is_the_error_without_a_body(gateway: Gateway, or
 
 
 @pytest.mark.parametrize(
-    ("asked", "part", "content_range"),
+    ("parse_request", "part", "content_range"),
     [
         pytest.param("bytes=0-0", PNG[:1], "bytes 0-0/10248", id="first-byte"),
         pytest.param("bytes=0-99", PNG[:100], "bytes 0-99/10248", id="beginning"),
@@ -441,11 +443,11 @@ def test_head_of_a_missing_file_is_the_error_without_a_body(gateway: Gateway, or
     ],
 )
 def test_a_part_of_the_file_is_sent_with_206(
-    gateway: Gateway, origin: ScriptedServer, asked: str, part: bytes, content_range: str
+    gateway: Gateway, origin: ScriptedServer, parse_request: str, part: bytes, content_range: str
 ) -> None:
     url = origin.serve("/v/cat.png", PNG, ETag='"v1"')
 
-    response = gateway.get(url, {"Range": asked})
+    response = gateway.get(url, {"Range": parse_request})
 
     assert response.status_code == 206
     assert response.data == part
@@ -468,7 +470,7 @@ def test_a_part_of_a_known_file_is_asked_for_as_it_is(gateway: Gateway, origin: 
 
     gateway.get(url, {"Range": "bytes=-100"})
 
-    assert [asked.headers.get("range") for asked in origin.seen] == [None, "bytes=10148-10247"]
+    assert [parse_request.headers.get("range") for parse_request in origin.seen] == [None, "bytes=10148-10247"]
 
 
 def test_a_download_that_was_cut_goes_on_where_it_stopped(gateway: Gateway, origin: ScriptedServer) -> None:
@@ -519,14 +521,14 @@ def test_if_range_with_anything_else_gives_the_whole_file(
 def test_if_none_match_with_our_tag_is_answered_304(gateway: Gateway, origin: ScriptedServer, condition: str) -> None:
     url = origin.serve("/v/cat.png", PNG, ETag='"v1"')
     tag = gateway.get(url).headers["ETag"]
-    asked = len(origin.seen)
+    parse_request = len(origin.seen)
 
     response = gateway.get(url, {"If-None-Match": condition.format(tag=tag)})
 
     assert (response.status_code, response.data) == (304, b"")
     assert names(response) == PRIVATE_HEADERS | {"etag"}
     assert response.headers["ETag"] == tag
-    assert len(origin.seen) == asked
+    assert len(origin.seen) == parse_request
 
 
 @pytest.mark.parametrize("condition", ['"v1"', '"stranger"', "garbage"])
@@ -540,26 +542,28 @@ def test_if_none_match_with_any_other_tag_gives_the_file(
     assert (response.status_code, response.data) == (200, PNG)
 
 
-@pytest.mark.parametrize("asked", ["bytes=10248-", "bytes=99999-100000", "bytes=-0"])
+@pytest.mark.parametrize("parse_request", ["bytes=10248-", "bytes=99999-100000", "bytes=-0"])
 def test_a_range_beyond_the_file_is_answered_416_with_its_length(
-    gateway: Gateway, origin: ScriptedServer, asked: str
+    gateway: Gateway, origin: ScriptedServer, parse_request: str
 ) -> None:
     url = origin.serve("/v/cat.png", PNG)
 
-    response = gateway.get(url, {"Range": asked})
+    response = gateway.get(url, {"Range": parse_request})
 
     assert response.status_code == 416
     assert response.headers["Content-Range"] == "bytes */10248"
     assert "Content-Disposition" not in response.headers
 
 
-@pytest.mark.parametrize("asked", ["bytes=0-1,5-8", "bytes=0-0,-1", "bytes=9-5", "items=0-4", "bytes=", "garbage"])
+@pytest.mark.parametrize(
+    "parse_request", ["bytes=0-1,5-8", "bytes=0-0,-1", "bytes=9-5", "items=0-4", "bytes=", "garbage"]
+)
 def test_several_ranges_and_malformed_ones_are_answered_by_the_whole_file(
-    gateway: Gateway, origin: ScriptedServer, asked: str
+    gateway: Gateway, origin: ScriptedServer, parse_request: str
 ) -> None:
     url = origin.serve("/v/cat.png", PNG)
 
-    response = gateway.get(url, {"Range": asked})
+    response = gateway.get(url, {"Range": parse_request})
 
     assert (response.status_code, response.data) == (200, PNG)
     assert "Content-Range" not in response.headers

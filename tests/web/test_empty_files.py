@@ -19,18 +19,18 @@ CLOSED = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
     ],
     ids=["name-of-the-url", "name-in-capitals", "declared-type", "signed-name"],
 )
-@pytest.mark.parametrize("asked", [{}, {"Range": "bytes=0-"}], ids=["whole", "range"])
+@pytest.mark.parametrize("parse_request", [{}, {"Range": "bytes=0-"}], ids=["whole", "range"])
 def test_no_bytes_where_an_image_is_expected_are_the_origins_failure(
     gateway: Gateway,
     origin: ScriptedServer,
     path: str,
     headers: dict[str, str],
     fields: dict[str, str],
-    asked: dict[str, str],
+    parse_request: dict[str, str],
 ) -> None:
     origin.route(path.partition("?")[0], answer(200, b"", headers))
 
-    response = gateway.get(origin.url(path), asked, **fields)
+    response = gateway.get(origin.url(path), parse_request, **fields)
 
     assert (response.status_code, response.text.split(":")[0]) == (502, "502 origin_empty")
     assert len(origin.seen) > 1  # an origin that fails is asked again
@@ -59,13 +59,13 @@ def test_an_image_that_comes_at_the_next_try_is_delivered(gateway: Gateway, orig
 
 
 @pytest.mark.parametrize("ranges", [True, False], ids=["ranges", "no-ranges"])
-@pytest.mark.parametrize("asked", ["", "bytes=0-", "bytes=0-0", "bytes=-5", "bytes=100-"])
+@pytest.mark.parametrize("parse_request", ["", "bytes=0-", "bytes=0-0", "bytes=-5", "bytes=100-"])
 def test_any_range_of_an_empty_file_that_is_no_image_is_answered_by_the_whole_of_it(
-    gateway: Gateway, origin: ScriptedServer, asked: str, *, ranges: bool
+    gateway: Gateway, origin: ScriptedServer, parse_request: str, *, ranges: bool
 ) -> None:
     url = origin.serve("/v/empty.txt", b"", ranges=ranges, Content_Type="text/plain")
 
-    response = gateway.get(url, {"Range": asked} if asked else {})
+    response = gateway.get(url, {"Range": parse_request} if parse_request else {})
 
     assert (response.status_code, response.data) == (200, b"")
     assert response.headers["Content-Length"] == "0"

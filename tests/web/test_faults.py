@@ -225,10 +225,10 @@ def test_an_envelope_has_the_status_as_its_code(failing: Gateway, error: Gateway
     assert response.json == {"code": error.status.value, "msg": error.detail, "data": None}
 
 
-@pytest.mark.parametrize(("asked", "language"), LANGUAGES.items())
-def test_every_page_is_in_the_visitors_language(failing: Gateway, asked: str, language: str) -> None:
+@pytest.mark.parametrize(("parse_request", "language"), LANGUAGES.items())
+def test_every_page_is_in_the_visitors_language(failing: Gateway, parse_request: str, language: str) -> None:
     for error in ERRORS.values():
-        response = show(failing, error, "page", Accept_Language=asked)
+        response = show(failing, error, "page", Accept_Language=parse_request)
 
         assert Outline(response.text).attributes("html") == [{"lang": language}]
 
@@ -715,9 +715,9 @@ def test_a_signature_that_is_there_is_always_verified(open_gateway: Gateway, sig
 # --- an address without any parameter
 
 
-@pytest.mark.parametrize(("asked", "language"), LANGUAGES.items())
-def test_a_bare_download_address_explains_itself(strict: Gateway, asked: str, language: str) -> None:
-    response = strict.client.get("/download/task1", headers={"Accept-Language": asked})
+@pytest.mark.parametrize(("parse_request", "language"), LANGUAGES.items())
+def test_a_bare_download_address_explains_itself(strict: Gateway, parse_request: str, language: str) -> None:
+    response = strict.client.get("/download/task1", headers={"Accept-Language": parse_request})
 
     assert response.status_code == 200
     assert Outline(response.text).attributes("html") == [{"lang": language}]

@@ -71,8 +71,8 @@ def test_files_of_our_own_are_held_to_it_too(tmp_path: Path) -> None:
     gateway = store_gateway(tmp_path)
     authorized = {"Authorization": f"Bearer {API_KEY}"}
     gateway.client.put("/api/v1/records/task12345/files/cat.png", data=PNG, headers=authorized)
-    asked = {"taskId": "task12345", "url": "gateway:cat.png"}
-    told: Any = gateway.client.post("/api/v1/gpt4o-image/download-url", json=asked, headers=authorized)
+    parse_request = {"taskId": "task12345", "url": "gateway:cat.png"}
+    told: Any = gateway.client.post("/api/v1/gpt4o-image/download-url", json=parse_request, headers=authorized)
     url = told.json["data"]
     tag = tag_of(gateway, url)
 

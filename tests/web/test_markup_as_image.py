@@ -35,14 +35,16 @@ def is_refused(gateway: Gateway, url: str, headers: dict[str, str] | None = None
 
 
 @pytest.mark.parametrize("body", MARKUP.values(), ids=MARKUP)
-@pytest.mark.parametrize("asked", [{}, {"Range": "bytes=0-"}, {"Range": "bytes=20-"}], ids=["whole", "range", "part"])
+@pytest.mark.parametrize(
+    "parse_request", [{}, {"Range": "bytes=0-"}, {"Range": "bytes=20-"}], ids=["whole", "range", "part"]
+)
 @pytest.mark.parametrize("ranges", [True, False], ids=["ranges", "no-ranges"])
 def test_markup_under_an_images_name_is_the_origins_failure(
-    gateway: Gateway, origin: ScriptedServer, body: bytes, asked: dict[str, str], *, ranges: bool
+    gateway: Gateway, origin: ScriptedServer, body: bytes, parse_request: dict[str, str], *, ranges: bool
 ) -> None:
     url = origin.serve("/v/cat.png", body, ranges=ranges, Content_Type="image/png", ETag='"v1"')
 
-    assert is_refused(gateway, url, asked)
+    assert is_refused(gateway, url, parse_request)
 
 
 @pytest.mark.parametrize(

@@ -44,10 +44,12 @@ def test_an_image_that_was_put_in_is_downloaded_by_a_link(gateway: Gateway) -> N
 
 def test_its_link_can_be_minted_and_its_direct_url_obtained(gateway: Gateway) -> None:
     put(gateway)
-    asked = {"taskId": "task12345", "url": "gateway:cat.png"}
+    parse_request = {"taskId": "task12345", "url": "gateway:cat.png"}
 
-    minted: Any = gateway.client.post("/api/v1/links", data=json.dumps(asked), headers=AUTHORIZED)
-    direct: Any = gateway.client.post("/api/v1/gpt4o-image/download-url", data=json.dumps(asked), headers=AUTHORIZED)
+    minted: Any = gateway.client.post("/api/v1/links", data=json.dumps(parse_request), headers=AUTHORIZED)
+    direct: Any = gateway.client.post(
+        "/api/v1/gpt4o-image/download-url", data=json.dumps(parse_request), headers=AUTHORIZED
+    )
 
     assert gateway.client.get(minted.json["data"]["link"], buffered=True).data == PNG
     assert gateway.client.get(direct.json["data"], buffered=True).data == PNG

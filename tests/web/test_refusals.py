@@ -62,7 +62,7 @@ class House:
         assert self.ask(self.link("other", mode="stream")).status_code == 200
 
     @property
-    def asked(self) -> tuple[int, int]:
+    def parse_request(self) -> tuple[int, int]:
         """How many connections the provider and the origin have had."""
         return self._provider.connections, self._origin.connections
 
@@ -99,12 +99,12 @@ def test_nobody_is_asked_for_anything_on_behalf_of(build: Callable[..., House], 
     house = build(**refusal.settings)
     link = refusal.spoil(house.link("mine", **refusal.link))
     refusal.before(house)
-    asked = house.asked
+    parse_request = house.parse_request
 
     response = house.ask(link, refusal.headers)
 
     assert f" {refusal.code}: " in response.text
-    assert house.asked == asked
+    assert house.parse_request == parse_request
 
 
 def test_a_request_of_our_own_that_comes_round_costs_nothing(build: Callable[..., House]) -> None:
@@ -113,7 +113,7 @@ def test_a_request_of_our_own_that_comes_round_costs_nothing(build: Callable[...
     response = house.ask(house.link("mine"), {"Via": f"1.1 {house.gateway.services.via}"})
 
     assert " loop_detected: " in response.text
-    assert house.asked == (0, 0)
+    assert house.parse_request == (0, 0)
 
 
 def test_who_is_refused_for_want_of_a_place_spends_no_download(build: Callable[..., House]) -> None:

@@ -35,13 +35,13 @@ def another(origin: ScriptedServer, provider: ScriptedServer, clock: Clock, tag:
 
 
 @pytest.mark.parametrize("late_s", [700, 600 + 3599])
-@pytest.mark.parametrize("asked", ["bytes=5000-", "bytes=5000-10247", "bytes=-5248"])
+@pytest.mark.parametrize("parse_request", ["bytes=5000-", "bytes=5000-10247", "bytes=-5248"])
 def test_a_download_begun_before_its_link_expired_goes_on_for_an_hour(
-    another: Gateway, link: str, tag: str, late_s: int, asked: str
+    another: Gateway, link: str, tag: str, late_s: int, parse_request: str
 ) -> None:
     another.clock.now += late_s - 700
 
-    response = another.client.get(link, headers={"Range": asked, "If-Range": tag})
+    response = another.client.get(link, headers={"Range": parse_request, "If-Range": tag})
 
     assert (response.status_code, response.data) == (206, PNG[5000:])
     assert response.headers["ETag"] == tag
@@ -127,11 +127,11 @@ def test_a_file_that_changed_meanwhile_cannot_be_gone_on_with(
     assert "link_expired" in response.text
 
 
-@pytest.mark.parametrize("asked", ["bytes=0-1,5-8", "items=0-4", "bytes=9-5", "garbage"])
+@pytest.mark.parametrize("parse_request", ["bytes=0-1,5-8", "items=0-4", "bytes=9-5", "garbage"])
 def test_what_would_be_answered_by_the_whole_file_gets_nothing(
-    another: Gateway, link: str, tag: str, asked: str
+    another: Gateway, link: str, tag: str, parse_request: str
 ) -> None:
-    assert another.client.get(link, headers={"Range": asked, "If-Range": tag}).status_code == 410
+    assert another.client.get(link, headers={"Range": parse_request, "If-Range": tag}).status_code == 410
 
 
 def test_an_origin_that_gives_no_parts_any_more_gives_nothing(

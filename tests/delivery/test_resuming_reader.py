@@ -33,11 +33,11 @@ from flaky import (
     taken,
     whole,
 )
-from gateway.delivery import heal
-from gateway.delivery.ask import Ask
-from gateway.delivery.choose import Deliveries
+from gateway.delivery import resuming_reader
+from gateway.delivery.deliver import Deliveries
 from gateway.delivery.etag import SALT, EntityTags
-from gateway.delivery.stream import Streams
+from gateway.delivery.exchange import DownloadRequest
+from gateway.delivery.stream import Streamer
 from gateway.errors import (
     OriginBusy,
     OriginError,
@@ -64,9 +64,9 @@ pytestmark = pytest.mark.usefixtures("hasty")
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses and stall timeouts of fractions of a second."""
-    monkeypatch.setattr(heal, "FIRST_PAUSE_S", 0.001)
-    monkeypatch.setattr(heal, "FIRST_PAUSES_S", (0.001, 0.002))
-    monkeypatch.setattr(heal, "LONGEST_SILENCE_S", 5.0)
+    monkeypatch.setattr(resuming_reader, "FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr(resuming_reader, "FIRST_PAUSES_S", (0.001, 0.002))
+    monkeypatch.setattr(resuming_reader, "LONGEST_SILENCE_S", 5.0)
     monkeypatch.setattr("gateway.egress.buffered_reader.STALL_TIMEOUT_S", 0.3)
 
 
@@ -88,7 +88,7 @@ def test_what_breaks_off_goes_on_at_the_byte_reached(gateway: Gateway, origin: S
     delivered = deliver(gateway, origin.route("/v/cat.png", file))
 
     assert taken(delivered) == (PNG, True)
-    assert (delivered.status, delivered.progress.outcome, delivered.progress.heals) == (200, "completed", 1)
+    assert (delivered.status, delivered.stats.outcome, delivered.stats.heals) == (200, "completed", 1)
     assert file.asked[0] == ("", "")
     assert file.asked[1][0].endswith(f"-{len(PNG) - 1}")
     assert file.asked[1][1] == '"v1"'
@@ -124,10 +124,10 @@ def test_a_part_goes_on_too_and_ends_where_it_should(
 ) -> None:
     file = Flaky(PNG, whole, spoil)
 
-    delivered = deliver(gateway, origin.route("/v/cat.png", file), Ask(range=asked))
+    delivered = deliver(gateway, origin.route("/v/cat.png", file), DownloadRequest(range=asked))
 
     assert (delivered.status, taken(delivered)) == (206, (byte_range, True))
-    assert delivered.progress.heals == 1
+    assert delivered.stats.heals == 1
 
 
 @pytest.mark.parametrize(
@@ -164,10 +164,10 @@ def test_wherever_it_is_cut_the_file_arrives_unchanged(
     first, last = min(begin, end), max(begin, end)
     file = Flaky(PNG)
     url = origin.route("/v/cat.png", file)
-    deliver(gateway, url, Ask("HEAD"))
+    deliver(gateway, url, DownloadRequest("HEAD"))
     file.spoils = [(closed, reset)[after % 2](after) for after in late + early]
 
-    assert taken(deliver(gateway, url, Ask(range=f"bytes={first}-{last}"))) == (PNG[first : last + 1], True)
+    assert taken(deliver(gateway, url, DownloadRequest(range=f"bytes={first}-{last}"))) == (PNG[first : last + 1], True)
 
 
 def test_the_old_connection_is_closed_before_a_new_one_is_opened(gateway: Gateway, origin: ScriptedServer) -> None:
@@ -185,7 +185,7 @@ def test_the_old_connection_is_closed_before_a_new_one_is_opened(gateway: Gatewa
 
 def test_healed_streams_and_broken_ones_give_their_places_back(gateway: Gateway, origin: ScriptedServer) -> None:
     tags = EntityTags(KeyRing.derive([SECRET], SALT))
-    streams = Streams(tags, Places(2), gateway.settings.max_bytes, gateway.services.resolver.renew)
+    streams = Streamer(tags, Places(2), gateway.settings.max_bytes, gateway.services.resolver.renew)
     deliveries = Deliveries(streams, gateway.services.ledger, "auto", gateway.services.resolver.renew)
     gateway = Gateway(gateway.settings, replace(gateway.services, deliveries=deliveries))
 
@@ -208,13 +208,13 @@ def test_what_was_sent_is_read_again_where_a_strong_tag_vouches_for_it(
     delivered = deliver(gateway, origin.route("/v/big.png", file))
 
     assert taken(delivered) == (BIG, True)
-    assert delivered.progress.heals == 2
+    assert delivered.stats.heals == 2
 
 
 def test_not_more_than_so_much_is_read_again(
     gateway: Gateway, origin: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(heal, "MOST_SKIPPED", 3 * 2**20)
+    monkeypatch.setattr(resuming_reader, "MOST_SKIPPED", 3 * 2**20)
     file = Flaky(BIG, closed(2 * 2**20), closed(4 * 2**20), ranges=False)
 
     got, ended = taken(deliver(gateway, origin.route("/v/big.png", file)))
@@ -231,7 +231,7 @@ def test_a_part_whose_rest_comes_as_the_whole_file_ends_where_it_should(
 
     file = Flaky(PNG, whole, closed(1000), ignore_ranges)
 
-    delivered = deliver(gateway, origin.route("/v/cat.png", file), Ask(range="bytes=2000-7999"))
+    delivered = deliver(gateway, origin.route("/v/cat.png", file), DownloadRequest(range="bytes=2000-7999"))
 
     assert (delivered.status, taken(delivered)) == (206, (PNG[2000:8000], True))
 
@@ -239,7 +239,7 @@ def test_a_part_whose_rest_comes_as_the_whole_file_ends_where_it_should(
 def test_reading_again_what_was_sent_ends_when_the_visitor_has_waited_too_long(
     gateway: Gateway, origin: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(heal, "LONGEST_SILENCE_S", 0.2)
+    monkeypatch.setattr(resuming_reader, "LONGEST_SILENCE_S", 0.2)
 
     def drip(request: Request, sent: bytes) -> None:
         for begin in range(0, len(sent), 10_000):
@@ -291,11 +291,11 @@ def test_two_files_are_never_spliced(
     def route(request: Request) -> bytes | None:
         return file(request) if file.spoils else other(request)
 
-    delivered = deliver(gateway, origin.route("/v/cat.png", route), Ask(range=asked))
+    delivered = deliver(gateway, origin.route("/v/cat.png", route), DownloadRequest(range=asked))
 
     assert taken(delivered) == (PNG[first : first + 4000], False)
-    assert delivered.progress.broke_off
-    assert delivered.progress.heals == 0
+    assert delivered.stats.broke_off
+    assert delivered.stats.heals == 0
     assert len(other.asked) == 1
 
 
@@ -312,8 +312,8 @@ def test_looking_at_a_file_does_not_heal_anything(gateway: Gateway, origin: Scri
     file = Flaky(PNG)
     url = origin.route("/v/cat.png", file)
 
-    head = deliver(gateway, url, Ask("HEAD"))
-    not_modified = deliver(gateway, url, Ask(if_none_match=dict(head.headers)["ETag"]))
+    head = deliver(gateway, url, DownloadRequest("HEAD"))
+    not_modified = deliver(gateway, url, DownloadRequest(if_none_match=dict(head.headers)["ETag"]))
 
     assert [head.status, not_modified.status] == [200, 304]
     assert len(file.asked) == 1
@@ -508,10 +508,10 @@ def test_a_disk_that_fails_on_the_way_is_asked_again(gateway: Gateway, tmp_path:
     source = kept(objects)
     objects.failures = 4
 
-    delivered = deliver(gateway, "file:cat", Ask(range=asked), source)
+    delivered = deliver(gateway, "file:cat", DownloadRequest(range=asked), source)
 
     assert taken(delivered) == (part, True)
-    assert delivered.progress.heals == 4
+    assert delivered.stats.heals == 4
     assert (objects.most_readings, objects.readings) == (1, 0)
 
 
@@ -563,11 +563,11 @@ def test_a_bucket_that_breaks_off_is_asked_again(
     objects = S3Objects(Bucket("bucket", ""), origin.url(""))
 
     delivered = deliver(
-        gateway, "file:cat", Ask(range=asked), StoredSource(objects, stored, SignedFileUrl(named), math.inf)
+        gateway, "file:cat", DownloadRequest(range=asked), StoredSource(objects, stored, SignedFileUrl(named), math.inf)
     )
 
     assert taken(delivered) == (part, True)
-    assert delivered.progress.heals == 2
+    assert delivered.stats.heals == 2
 
 
 def named(digest: str, name: str) -> str:
@@ -601,9 +601,13 @@ def put_record(gateway: Gateway, url: str) -> None:
         pytest.param(stalled(10), id="stalled"),
     ],
 )
-@pytest.mark.parametrize("ask", [Ask(), Ask("HEAD"), Ask(range="bytes=4000-")], ids=["get", "head", "range"])
+@pytest.mark.parametrize(
+    "ask",
+    [DownloadRequest(), DownloadRequest("HEAD"), DownloadRequest(range="bytes=4000-")],
+    ids=["get", "head", "range"],
+)
 def test_an_origin_that_fails_at_first_is_asked_again_at_most_twice(
-    gateway: Gateway, origin: ScriptedServer, failure: Spoil, ask: Ask
+    gateway: Gateway, origin: ScriptedServer, failure: Spoil, ask: DownloadRequest
 ) -> None:
     healed = deliver(gateway, origin.route("/v/cat.png", Flaky(PNG, failure)), replace(ask, asked_at=time.monotonic()))
     healed.body.close()
@@ -628,7 +632,7 @@ def test_an_origin_that_is_just_starting_is_asked_again(monkeypatch: pytest.Monk
             reserved.listen()
             threading.Thread(target=answer_once, args=(reserved,), daemon=True).start()
 
-        monkeypatch.setattr("gateway.delivery.heal.time.sleep", listen)
+        monkeypatch.setattr("gateway.delivery.resuming_reader.time.sleep", listen)
         delivered = deliver(gateway, f"http://{address}/v/cat.png")
         monkeypatch.undo()
 
@@ -658,7 +662,11 @@ def test_nobody_waits_for_an_origin_longer_than_a_router_does(gateway: Gateway, 
     file = Flaky(PNG, instead(answer(500)))
 
     with pytest.raises(OriginFailed):
-        deliver(gateway, origin.route("/v/cat.png", file), Ask(asked_at=time.monotonic() - heal.LAST_OPENING_S))
+        deliver(
+            gateway,
+            origin.route("/v/cat.png", file),
+            DownloadRequest(asked_at=time.monotonic() - resuming_reader.LAST_OPENING_S),
+        )
 
     assert len(file.asked) == 1
 
@@ -669,11 +677,13 @@ def test_a_renewal_before_the_first_byte_ends_before_a_router_gives_up(
     converted(provider, origin.route("/direct/1.png", answer(403)), origin.serve("/direct/2.png", PNG))
     url = image_url(origin)
     source = upstream_gateway.services.resolver.resolve("task12345", url)
-    source.made_at -= heal.FRESH_S
+    source.made_at -= resuming_reader.FRESH_S
     provider.route(PROVIDER_CALL, lambda request: stalled(0)(request, b"\r\n\r\n"))
 
     with pytest.raises(StillPreparing):
-        deliver(upstream_gateway, url, Ask(asked_at=time.monotonic() - heal.LAST_OPENING_S + 0.2))
+        deliver(
+            upstream_gateway, url, DownloadRequest(asked_at=time.monotonic() - resuming_reader.LAST_OPENING_S + 0.2)
+        )
 
 
 def test_a_direct_url_that_lived_for_a_moment_only_is_renewed(

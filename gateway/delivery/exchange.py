@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 
-class Line(Protocol):
+class ClientConnection(Protocol):
     """The connection to a visitor, as far as a stream asks about it."""
 
     def has_room(self) -> bool:
@@ -16,7 +16,7 @@ class Line(Protocol):
         """Wait until it does."""
 
 
-class Roomy:
+class AlwaysWritable:
     """A connection that nobody can ask: whoever sends waits."""
 
     def has_room(self) -> bool:
@@ -28,7 +28,7 @@ class Roomy:
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class DownloadRequest:
     """The parts of a request that bear on delivery; headers as they came, empty when missing.
 
     Attributes:
@@ -47,7 +47,7 @@ class Ask:
     if_match: str | None = None
     cors_origin: str = ""
     asked_at: float = field(default_factory=time.monotonic)
-    line: Line = field(default_factory=Roomy)
+    connection: ClientConnection = field(default_factory=AlwaysWritable)
 
     @property
     def resumes(self) -> str:
@@ -90,7 +90,7 @@ class Body(Protocol):
 
 
 @dataclass(slots=True)
-class Progress:
+class TransferStats:
     """How a delivery went, for the log line on completion.
 
     Attributes:
@@ -110,16 +110,16 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True)
-class Delivered:
+class DownloadResponse:
     """A response in plain values."""
 
     status: int
     headers: list[tuple[str, str]]
     body: Body
-    progress: Progress = field(default_factory=Progress)
+    stats: TransferStats = field(default_factory=TransferStats)
 
 
-class Nothing:
+class EmptyBody:
     """The body of a response that has none."""
 
     descriptor = None

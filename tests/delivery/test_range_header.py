@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis.strategies import builds, from_regex, integers, one_of, sampled_from, text
 
-from gateway.delivery.ranges import LONGEST, parse_range
+from gateway.delivery.range_header import LONGEST, parse_range
 from gateway.errors import RangeNotSatisfiable
 from gateway.files.byte_range import ByteRange
 

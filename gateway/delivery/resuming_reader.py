@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
-from gateway.delivery.ask import Progress
+from gateway.delivery.exchange import TransferStats
 from gateway.errors import (
     GatewayError,
     Hasty,
@@ -21,7 +21,7 @@ from gateway.errors import (
 from gateway.files.byte_range import ByteRange
 from gateway.files.file_info import FileInfo
 from gateway.sources.base import OpenFile, Source
-from gateway.sources.throughput import LEAST_RATE, Paced
+from gateway.sources.throughput import LEAST_RATE, MinThroughputReader
 from gateway.sources.validators import is_strong
 
 FIRST_PAUSE_S = 0.1
@@ -47,11 +47,11 @@ Renew = Callable[[Source, GatewayError, float], Source]  # of one file
 Result = TypeVar("Result")
 
 
-class _AnotherFile(OriginFailed):
+class _FileChanged(OriginFailed):
     """What is there now does not go on from what was sent. Two files are never spliced."""
 
 
-class Healing:
+class ResumingReader:
     """An open file, or one span of it, that is opened again where it breaks off.
 
     That is safe only when the origin vouches that the rest belongs to what was sent: by the same strong validator (RFC
@@ -81,17 +81,17 @@ class Healing:
         "_skipped",
         "_source",
         "info",
-        "progress",
+        "stats",
         "byte_range",
     )
 
     def __init__(self, opened: OpenFile, source: Source, renew: Renew) -> None:
         self.info, self.byte_range = info, byte_range = opened.info, opened.byte_range
-        self.progress = Progress()
+        self.stats = TransferStats()
         self._source = source
         self._renew = renew
         self._opened: OpenFile | None = opened
-        self._paced = Paced(opened.read)
+        self._paced = MinThroughputReader(opened.read)
         self._begin = self._at = self._failed_at = byte_range.first if byte_range else 0
         self._end = byte_range.last + 1 if byte_range else info.length
         self._failures = self._resumes = self._skipped = 0
@@ -120,12 +120,12 @@ class Healing:
         while True:
             try:
                 if self._opened is None:
-                    self._go_on()
+                    self._resume()
                 left = amount if self._end is None else self._end - self._at
                 part = self._paced.read(min(amount, left))
                 if not part and left and self._end is not None:
                     raise OriginFailed("less than the length it promised")
-            except _AnotherFile:
+            except _FileChanged:
                 raise
             except GatewayError as failure:
                 self.close()
@@ -145,10 +145,10 @@ class Healing:
 
     def _back_off(self, failure: GatewayError) -> None:
         """Pause before the next attempt, longer each time that no byte came; raise ``failure`` at a limit."""
-        progress = self._at - self._failed_at
-        if progress:
+        stats = self._at - self._failed_at
+        if stats:
             self._failures, self._failed_at = 0, self._at
-        pause_s = self._pause_s(progress)
+        pause_s = self._pause_s(stats)
         if isinstance(failure, Hasty):
             pause_s = max(pause_s, failure.retry_after_s)
         self._failures += 1
@@ -156,27 +156,27 @@ class Healing:
         too_often = self._resumes >= allowed
         too_late = time.monotonic() + pause_s >= self._give_up_at
         refused = self._failures >= MOST_REFUSALS and not isinstance(failure, _PASSING_IN_MID_STREAM)
-        if too_often or too_late or refused or not _can_go_on(self.info):
+        if too_often or too_late or refused or not _is_resumable(self.info):
             raise failure
         self._resumes += 1
         time.sleep(pause_s)
 
-    def _pause_s(self, progress: int) -> float:
-        if progress >= BYTES_PER_RESUME:
+    def _pause_s(self, stats: int) -> float:
+        if stats >= BYTES_PER_RESUME:
             return 0
         pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 3.0**self._failures)
         return pause_s * random.uniform(0.5, 1)  # noqa: S311 (jitter, not a secret)
 
-    def _go_on(self) -> None:
+    def _resume(self) -> None:
         """Open the rest."""
         opened = self._opened = self._open_rest()
-        self._paced = Paced(opened.read)
-        if not _goes_on(self.info, opened.info):
-            raise _AnotherFile("the file changed on the way")
+        self._paced = MinThroughputReader(opened.read)
+        if not _is_same_file(self.info, opened.info):
+            raise _FileChanged("the file changed on the way")
         if opened.byte_range is None:
             self._skip()
         self._end = self._end if self._end is not None else opened.info.length
-        self.progress.heals += 1
+        self.stats.heals += 1
 
     def _open_rest(self) -> OpenFile:
         if time.time() >= self._source.expires_at:
@@ -193,7 +193,7 @@ class Healing:
         try:
             return self._source.open(rest, self.info)
         except RangeNotSatisfiable as shorter:
-            raise _AnotherFile("the file became shorter on the way") from shorter
+            raise _FileChanged("the file became shorter on the way") from shorter
 
     def _replace(self, reason: GatewayError) -> None:
         self._source = self._renew(self._source, reason, self._give_up_at - time.monotonic())
@@ -202,7 +202,7 @@ class Healing:
         """Read what was sent already over again: this origin ignores ranges."""
         self._skipped += self._at
         if self._skipped > MOST_SKIPPED:
-            raise _AnotherFile("the origin cannot go on in the middle")
+            raise _FileChanged("the origin cannot go on in the middle")
         left = self._at
         while left:
             part = self._paced.read(min(left, _SKIP))
@@ -211,7 +211,7 @@ class Healing:
             left -= len(part)
 
 
-def begin_patiently(begin: Callable[[Source], Result], source: Source, renew: Renew, asked_at: float) -> Result:
+def open_with_retries(begin: Callable[[Source], Result], source: Source, renew: Renew, asked_at: float) -> Result:
     """Begin a delivery; again, at most twice, when the origin fails before the first byte, and once by a new source.
 
     Args:
@@ -241,11 +241,11 @@ def begin_patiently(begin: Callable[[Source], Result], source: Source, renew: Re
             time.sleep(pause_s * random.uniform(0.5, 1))  # noqa: S311 (jitter, not a secret)
 
 
-def _can_go_on(info: FileInfo) -> bool:
+def _is_resumable(info: FileInfo) -> bool:
     """Whether anything vouches that the rest of the file belongs to its beginning; in a coded form nothing does."""
     return is_strong(info.validator) and not info.encoding
 
 
-def _goes_on(known: FileInfo, found: FileInfo) -> bool:
+def _is_same_file(known: FileInfo, found: FileInfo) -> bool:
     same_length = known.length in (None, found.length)
     return same_length and (known.validator, known.encoding) == (found.validator, found.encoding)
