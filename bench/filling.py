@@ -83,8 +83,8 @@ def _fill_sqlite(path: str, count: int) -> None:
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("PRAGMA cache_size = -500000")  # KiB
         for table, columns, rows in _contents(count):
-            places = ", ".join("?" * len(columns))
-            connection.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})", rows)
+            slots = ", ".join("?" * len(columns))
+            connection.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({slots})", rows)
 
 
 def _fill_postgresql(location: str, count: int) -> None:

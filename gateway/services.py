@@ -18,9 +18,9 @@ from gateway.keys.admission import Keys
 from gateway.keys.configured import ConfiguredKeys
 from gateway.keys.quotas import Quotas
 from gateway.keys.stored import SqlKeys
-from gateway.limits.api_rate import Allowances
+from gateway.limits.api_rate import ApiRateLimiter
 from gateway.limits.download_rate import DownloadLimit
-from gateway.limits.stream_slots import Places
+from gateway.limits.stream_slots import SlotLimiter
 from gateway.links.admission import Links
 from gateway.links.ledger import Ledger
 from gateway.links.signed import KeyRing, LinkSigner
@@ -63,7 +63,7 @@ class Services:
     stored_keys: SqlKeys
     keys: Keys
     quotas: Quotas
-    allowances: Allowances
+    api_rate: ApiRateLimiter
     breaker: Breaker
     provider: Provider | None
     infos: RecordInfos | None
@@ -109,10 +109,10 @@ def build_services(
     known_for_s = KNOWN_FOR_S if own else math.inf
     resolver = Resolver(converter, settings.min_life_s, clock, known_for_s=known_for_s, metrics=metrics)
     keys = Keys(ConfiguredKeys(settings.named_api_keys), stored_keys, clock)
-    places = Places(stream_slots(), settings.streams_per_visitor)
+    slots = SlotLimiter(stream_slots(), settings.streams_per_visitor)
     streams = Streamer(
         tags,
-        places,
+        slots,
         settings.max_bytes,
         resolver.renew,
         allow_markup=settings.allow_markup_as_image,
@@ -137,7 +137,7 @@ def build_services(
         stored_keys=stored_keys,
         keys=keys,
         quotas=quotas,
-        allowances=Allowances(quotas, settings.web_concurrency, clock),
+        api_rate=ApiRateLimiter(quotas, settings.web_concurrency, clock),
         breaker=breaker,
         provider=provider,
         infos=RecordInfos(provider, clock) if provider else None,

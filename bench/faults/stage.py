@@ -44,7 +44,7 @@ class Stage:
     name_server: int = 0
     public: int = 0
     open_ports: tuple[int, ...] = ()
-    places: str = ""
+    slots: str = ""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -80,8 +80,8 @@ class Stage:
                 return connect(sock, ("127.0.0.1", self.public))
             if place[0] == "127.0.0.1" and place[1] in {*self.open_ports, self.name_server}:
                 return connect(sock, place)
-            with Path(self.places).open("a", encoding="utf-8") as places:
-                places.write(f"{place[0]}:{place[1]}\n")
+            with Path(self.slots).open("a", encoding="utf-8") as slots:
+                slots.write(f"{place[0]}:{place[1]}\n")
             raise OSError(errno.ECONNREFUSED, "nobody plays there")
 
         kind: Any = socket.socket

@@ -32,11 +32,11 @@ def run() -> list[Row]:
     forbidden += ODD
     reachable = [plainly(ip_address(address))[0] for address in judged("allow") if address != PUBLIC]
     with TemporaryDirectory() as made, _ways(Path(made)) as ways, ThreadPoolExecutor(AT_ONCE) as pool:
-        places = Path(made) / "places"
+        slots = Path(made) / "places"
         statuses = [status for way in ways.values() for status in pool.map(way, forbidden)]
-        tried = _lines(places)
+        tried = _lines(slots)
         list(pool.map(ways["direct URL"], [f"https://{host}/" for host in reachable]))
-        seen = _lines(places)[len(tried) :]
+        seen = _lines(slots)[len(tried) :]
     given = len(statuses) - sum(status in REFUSED for status in statuses)
     return [
         Row(
@@ -63,8 +63,8 @@ def _ways(folder: Path) -> Iterator[dict[str, Callable[[str], int]]]:
         names = stack.enter_context(NameServer())
         names.tell_all_others("127.0.0.1")
         names.tell("cdn.example", PUBLIC)
-        stage = Stage(name_server=names.port, public=public, open_ports=(provider,), places=str(folder / "places"))
-        Path(stage.places).touch()
+        stage = Stage(name_server=names.port, public=public, open_ports=(provider,), slots=str(folder / "places"))
+        Path(stage.slots).touch()
         ports = {}
         for resolver in ("origin", "upstream"):
             (folder / resolver).mkdir()
@@ -89,8 +89,8 @@ def _status(port: int, form: str, url: str) -> int:
     return fetch(port, link_by_hand(SECRET, given)).status
 
 
-def _lines(places: Path) -> list[str]:
-    return places.read_text(encoding="utf-8").splitlines()
+def _lines(slots: Path) -> list[str]:
+    return slots.read_text(encoding="utf-8").splitlines()
 
 
 def _wanted(url: str) -> str:

@@ -97,8 +97,8 @@ class _Shelf:
 
     def image(self, number: str) -> _Image:
         if number not in self.images:
-            places = random.Random(number)
-            self.images[number] = _Image(sorted(places.randrange(1000, self.size) for _ in range(CUTS)))
+            slots = random.Random(number)
+            self.images[number] = _Image(sorted(slots.randrange(1000, self.size) for _ in range(CUTS)))
         return self.images[number]
 
 

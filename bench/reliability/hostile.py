@@ -154,7 +154,7 @@ def _trial() -> Iterator[Trial]:
     with TemporaryDirectory() as made, running_server(serve) as port, NameServer() as names, Attacker() as attacker:
         tell_stage_names(names)
         hostile = f"127.0.0.1:{port}"
-        stage = Stage(name_server=names.port, public=port, open_ports=(port,), places=f"{made}/places")
+        stage = Stage(name_server=names.port, public=port, open_ports=(port,), slots=f"{made}/places")
         more = stage.environment | {
             "GATEWAY_RESOLVER": "origin",
             "GATEWAY_ORIGIN_HOSTS": f"*,{hostile}",

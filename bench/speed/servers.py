@@ -55,7 +55,7 @@ def running(
 
 
 @contextmanager
-def running_nginx(config: Path, port: int, folder: Path, **places: object) -> Iterator[int]:
+def running_nginx(config: Path, port: int, folder: Path, **slots: object) -> Iterator[int]:
     """Run nginx with a configuration in which ``$folder``, ``$port`` and other places are filled in.
 
     Raises:
@@ -63,7 +63,7 @@ def running_nginx(config: Path, port: int, folder: Path, **places: object) -> It
     """
     nginx = needed("nginx", "apt install nginx-light")
     user = "user root;" if os.getuid() == 0 else ""  # else its worker may not read our folder
-    text = Template(config.read_text(encoding="utf-8")).substitute(places, user=user, folder=folder, port=port)
+    text = Template(config.read_text(encoding="utf-8")).substitute(slots, user=user, folder=folder, port=port)
     (folder / "nginx.conf").write_text(text, encoding="utf-8")
     with running([nginx, "-e", "stderr", "-p", str(folder), "-c", str(folder / "nginx.conf")], port, folder):
         yield port

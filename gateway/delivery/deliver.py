@@ -30,7 +30,7 @@ class Deliveries:
         self._default_mode = default_mode
         self._renew = renew
 
-    def admit(self, link: Link, request: DownloadRequest) -> None:
+    def check_slots(self, link: Link, request: DownloadRequest) -> None:
         """Turn away who will need a place and finds none, before anybody is asked for the source.
 
         Whether a link of mode ``auto`` needs one is known when its source is.
@@ -40,7 +40,7 @@ class Deliveries:
         """
         needs_none = request.method == "HEAD" or bool(request.if_none_match)
         if self._never_redirects(link, request) and not needs_none:
-            self._streams.admit(link, request)
+            self._streams.check_slots(link, request)
 
     def deliver(self, link: Link, source: Source, request: DownloadRequest) -> DownloadResponse:
         """Answer a verified link with a redirect or a stream, and say in ``X-Gateway-Delivery`` which and why.

@@ -21,7 +21,7 @@ from gateway.errors import (
 )
 from gateway.files.byte_range import ByteRange
 from gateway.files.file_info import FileInfo
-from gateway.limits.stream_slots import Places
+from gateway.limits.stream_slots import SlotLimiter
 from gateway.links.link import Link
 from gateway.sources.base import Source
 
@@ -48,7 +48,7 @@ class Streamer:
     def __init__(
         self,
         tags: EntityTags,
-        places: Places,
+        slots: SlotLimiter,
         max_bytes: int,
         renew: RenewAny,
         *,
@@ -56,19 +56,19 @@ class Streamer:
         resource_policy: str = "same-origin",
     ) -> None:
         self._tags = tags
-        self._places = places
+        self._slots = slots
         self._max_bytes = max_bytes
         self._renew = renew
         self._allow_markup = allow_markup
         self._resource_policy = ("Cross-Origin-Resource-Policy", resource_policy)
 
-    def admit(self, link: Link, request: DownloadRequest) -> None:
+    def check_slots(self, link: Link, request: DownloadRequest) -> None:
         """Tell whether there is a place, without taking it.
 
         Raises:
             GatewayBusy, TooManyStreams: there is none, or none for this visitor.
         """
-        self._places.take(request.visitor, link)()
+        self._slots.acquire(request.visitor, link)()
 
     def begin(
         self, link: Link, source: Source, request: DownloadRequest, byte_range: ByteRange | None = None
@@ -79,7 +79,7 @@ class Streamer:
             GatewayBusy, TooManyStreams: no place is left, or none for this visitor.
             OriginError: the origin does not give the file.
         """
-        release = self._places.take(request.visitor, link)
+        release = self._slots.acquire(request.visitor, link)
         try:
             opened = source.open(byte_range)
         except BaseException:

@@ -15,7 +15,7 @@ from limits import RateLimitItemPerMinute
 
 
 @dataclass(frozen=True, slots=True)
-class Allowance:
+class RateLimitStatus:
     """What is left, of whichever of minute and day ends sooner.
 
     Attributes:
@@ -48,7 +48,7 @@ class Allowance:
         return {f"RateLimit-{name}": str(number) for name, number in told.items()}
 
 
-class Allowances:
+class ApiRateLimiter:
     """Spends the calls of keys.
 
     Build it after the worker was forked: the library's storage has a timer.
@@ -65,32 +65,32 @@ class Allowances:
         self._clock = clock
         self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
 
-    def spend(self, key: Key) -> Allowance:
+    def spend(self, key: Key) -> RateLimitStatus:
         """Take one call from the key's minute, then one from its day; what the minute refuses costs the day nothing.
 
         Raises:
             DatabaseDown: the day could not be looked up.
         """
-        allowances = []
+        api_rate = []
         for limit, spend in ((key.per_minute, self._minute), (key.per_day, self._day)):
             if limit:
-                allowances.append(allowance := spend(key))
+                api_rate.append(allowance := spend(key))
                 if allowance.refusal:
                     return allowance
-        return min(allowances, key=lambda allowance: allowance.remaining, default=Allowance())
+        return min(api_rate, key=lambda allowance: allowance.remaining, default=RateLimitStatus())
 
-    def _minute(self, key: Key) -> Allowance:
+    def _minute(self, key: Key) -> RateLimitStatus:
         item = RateLimitItemPerMinute(max(1, key.per_minute // self._workers))
         spent = self._limiter.hit(item, key.name)
         window = self._limiter.get_window_stats(item, key.name)
         reset_s = max(1, min(60, math.ceil(window.reset_time - self._clock())))
         if not spent:
-            return Allowance(key.per_minute, 0, reset_s, KeyRateLimited(f"{key.name}: per minute", reset_s))
-        return Allowance(key.per_minute, window.remaining, reset_s)
+            return RateLimitStatus(key.per_minute, 0, reset_s, KeyRateLimited(f"{key.name}: per minute", reset_s))
+        return RateLimitStatus(key.per_minute, window.remaining, reset_s)
 
-    def _day(self, key: Key) -> Allowance:
+    def _day(self, key: Key) -> RateLimitStatus:
         left = self._quotas.spend(key.name, key.per_day)
         reset_s = self._quotas.reset_s()
         if left is None:
-            return Allowance(key.per_day, 0, reset_s, QuotaExhausted(f"{key.name}: per day", reset_s))
-        return Allowance(key.per_day, left, reset_s)
+            return RateLimitStatus(key.per_day, 0, reset_s, QuotaExhausted(f"{key.name}: per day", reset_s))
+        return RateLimitStatus(key.per_day, left, reset_s)

@@ -11,7 +11,7 @@ PARTS = 32  # of one file, for one visitor: twice what download managers open, a
 RETRY_AFTER_S = 5
 
 
-class Places:
+class SlotLimiter:
     """The places of one worker. One file takes at most half of them, so that no link that went round takes all.
 
     Args:
@@ -25,7 +25,7 @@ class Places:
         self._per_visitor = per_visitor
         self._taken: Counter[tuple[str, ...]] = Counter()
 
-    def take(self, visitor: str, link: Link) -> Callable[[], None]:
+    def acquire(self, visitor: str, link: Link) -> Callable[[], None]:
         """Take a place; gives what gives it back, to be called once.
 
         A file is one by whatever link: a page that is loaded again has another link for it.
@@ -46,9 +46,9 @@ class Places:
             raise GatewayBusy("half of the places are taken by one file")
         counted = (everything, of_file, of_visitor, parts)
         self._taken.update(counted)
-        return partial(self._give_back, counted)
+        return partial(self._release, counted)
 
-    def _give_back(self, counted: tuple[tuple[str, ...], ...]) -> None:
+    def _release(self, counted: tuple[tuple[str, ...], ...]) -> None:
         for key in counted:
             self._taken[key] -= 1
             if not self._taken[key]:

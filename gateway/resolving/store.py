@@ -40,7 +40,7 @@ class StoreResolver:
         self._client = client
         self._guard = guard
         self._kept = kept
-        self._places = threading.BoundedSemaphore(MOST_AT_ONCE)
+        self._slots = threading.BoundedSemaphore(MOST_AT_ONCE)
 
     def resolve(self, task_id: str, url: str) -> StoredSource:
         """Give the object of an image, and fetch the image when there is none yet.
@@ -85,7 +85,7 @@ class StoreResolver:
         try:
             self._guard.admit(url)
             source = RemoteSource(self._client, url, 0, sendable=False, listed_only=True)
-            with self._places, closing(source.open()) as opened:
+            with self._slots, closing(source.open()) as opened:
                 return self._shelf.intake.take(
                     MinThroughputReader(opened.read).read,
                     opened.info.length,

@@ -17,7 +17,7 @@ def admitted(scope: Scope) -> Key:
     """
     gateway = services()
     key = gateway.keys.authenticate(request.headers.get("Authorization", ""))
-    g.allowance = gateway.allowances.spend(key)  # told in the headers of every answer
+    g.allowance = gateway.api_rate.spend(key)  # told in the headers of every answer
     g.allowance.check()
     key.check(scope)
     return key

@@ -23,7 +23,7 @@ def download(
 ) -> tuple[Link, DownloadResponse]:
     """Turn a signed link into a file: verify, admit, limit, resolve, deliver."""
     link = gateway.links.verify(task_id, query, download_request.visitor, download_request.resumes)  # LinkError
-    gateway.deliveries.admit(link, download_request)  # GatewayBusy, TooManyStreams
+    gateway.deliveries.check_slots(link, download_request)  # GatewayBusy, TooManyStreams
     gateway.limit.spend(download_request, link)  # RateLimited
     source = gateway.resolver.resolve(link.task_id, link.url)  # ProviderError
     return link, gateway.deliveries.deliver(link, source, download_request)  # OriginError, RangeNotSatisfiable

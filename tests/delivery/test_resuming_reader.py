@@ -46,7 +46,7 @@ from gateway.errors import (
     StillPreparing,
     StorageDown,
 )
-from gateway.limits.stream_slots import Places
+from gateway.limits.stream_slots import SlotLimiter
 from gateway.links.signed import KeyRing
 from gateway.resolving.resolver import MOST_RENEWALS
 from gateway.settings import Bucket
@@ -185,7 +185,7 @@ def test_the_old_connection_is_closed_before_a_new_one_is_opened(gateway: Gatewa
 
 def test_healed_streams_and_broken_ones_give_their_places_back(gateway: Gateway, origin: ScriptedServer) -> None:
     tags = EntityTags(KeyRing.derive([SECRET], SALT))
-    streams = Streamer(tags, Places(2), gateway.settings.max_bytes, gateway.services.resolver.renew)
+    streams = Streamer(tags, SlotLimiter(2), gateway.settings.max_bytes, gateway.services.resolver.renew)
     deliveries = Deliveries(streams, gateway.services.ledger, "auto", gateway.services.resolver.renew)
     gateway = Gateway(gateway.settings, replace(gateway.services, deliveries=deliveries))
 

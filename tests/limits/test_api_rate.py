@@ -9,7 +9,7 @@ from factories import Clock
 from gateway.errors import KeyRateLimited, QuotaExhausted
 from gateway.keys.key import Key
 from gateway.keys.quotas import DAY_S, Quotas
-from gateway.limits.api_rate import Allowance, Allowances
+from gateway.limits.api_rate import ApiRateLimiter, RateLimitStatus
 from gateway.storage.database import Database
 
 
@@ -23,23 +23,23 @@ def quotas(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Quo
 
 
 @pytest.fixture
-def allowances(quotas: Quotas, clock: Clock) -> Allowances:
-    return Allowances(quotas, clock=clock)
+def api_rate(quotas: Quotas, clock: Clock) -> ApiRateLimiter:
+    return ApiRateLimiter(quotas, clock=clock)
 
 
-def test_a_key_without_limits_is_told_nothing(allowances: Allowances) -> None:
-    allowance = allowances.spend(Key("shop"))
+def test_a_key_without_limits_is_told_nothing(api_rate: ApiRateLimiter) -> None:
+    allowance = api_rate.spend(Key("shop"))
 
     allowance.check()
-    assert (allowance, allowance.headers) == (Allowance(), {})
+    assert (allowance, allowance.headers) == (RateLimitStatus(), {})
 
 
 def test_a_minute_has_as_many_calls_as_were_said_and_says_when_there_are_more(
-    allowances: Allowances, clock: Clock
+    api_rate: ApiRateLimiter, clock: Clock
 ) -> None:
     key = Key("shop", per_minute=3)
 
-    spent = [allowances.spend(key) for _ in range(5)]
+    spent = [api_rate.spend(key) for _ in range(5)]
 
     assert [allowance.remaining for allowance in spent] == [2, 1, 0, 0, 0]
     assert [type(allowance.refusal) for allowance in spent[2:]] == [type(None), KeyRateLimited, KeyRateLimited]
@@ -48,15 +48,15 @@ def test_a_minute_has_as_many_calls_as_were_said_and_says_when_there_are_more(
     assert refused.value.headers == {"Retry-After": str(spent[4].reset_s)}
     assert 1 <= spent[4].reset_s <= 60
     clock.now += 2 * 60
-    assert allowances.spend(key).refusal is None
+    assert api_rate.spend(key).refusal is None
 
 
 def test_a_day_has_as_many_calls_as_were_said_and_says_when_the_next_begins(
-    allowances: Allowances, clock: Clock
+    api_rate: ApiRateLimiter, clock: Clock
 ) -> None:
     key = Key("shop", per_day=2)
 
-    spent = [allowances.spend(key) for _ in range(3)]
+    spent = [api_rate.spend(key) for _ in range(3)]
 
     assert [allowance.remaining for allowance in spent] == [1, 0, 0]
     assert {allowance.reset_s for allowance in spent} == {DAY_S - 3600}
@@ -64,40 +64,40 @@ def test_a_day_has_as_many_calls_as_were_said_and_says_when_the_next_begins(
         spent[2].check()
     assert refused.value.headers == {"Retry-After": str(DAY_S - 3600)}
     clock.now += DAY_S - 3600
-    assert allowances.spend(key).refusal is None
+    assert api_rate.spend(key).refusal is None
 
 
 @pytest.mark.parametrize(
     ("per_minute", "per_day", "limits"), [(3, 5, [3, 3, 3]), (5, 3, [3, 3, 3]), (60, 1000, [60, 60, 60])]
 )
 def test_whichever_ends_sooner_is_told(
-    allowances: Allowances, per_minute: int, per_day: int, limits: list[int]
+    api_rate: ApiRateLimiter, per_minute: int, per_day: int, limits: list[int]
 ) -> None:
     key = Key("shop", per_minute=per_minute, per_day=per_day)
 
-    assert [allowances.spend(key).limit for _ in range(3)] == limits
+    assert [api_rate.spend(key).limit for _ in range(3)] == limits
 
 
-def test_what_the_minute_refuses_costs_the_day_nothing(allowances: Allowances, clock: Clock) -> None:
+def test_what_the_minute_refuses_costs_the_day_nothing(api_rate: ApiRateLimiter, clock: Clock) -> None:
     key = Key("shop", per_minute=1, per_day=2)
-    assert [allowances.spend(key).limit for _ in range(10)] == [1] * 10
+    assert [api_rate.spend(key).limit for _ in range(10)] == [1] * 10
 
     clock.now += 2 * 60
 
-    assert allowances.spend(key).refusal is None
+    assert api_rate.spend(key).refusal is None
     clock.now += 2 * 60
-    assert isinstance(allowances.spend(key).refusal, QuotaExhausted)
+    assert isinstance(api_rate.spend(key).refusal, QuotaExhausted)
 
 
 def test_workers_divide_the_minute(quotas: Quotas, clock: Clock) -> None:
     key = Key("shop", per_minute=10)
-    workers = [Allowances(quotas, 2, clock) for _ in range(2)]
+    workers = [ApiRateLimiter(quotas, 2, clock) for _ in range(2)]
 
-    spent = [allowances.spend(key) for allowances in workers for _ in range(10)]
+    spent = [api_rate.spend(key) for api_rate in workers for _ in range(10)]
 
     assert len([allowance for allowance in spent if allowance.refusal is None]) == 10
 
 
-def test_keys_do_not_share(allowances: Allowances) -> None:
+def test_keys_do_not_share(api_rate: ApiRateLimiter) -> None:
     for name in ("shop", "mail"):
-        assert allowances.spend(Key(name, per_minute=1, per_day=1)).refusal is None
+        assert api_rate.spend(Key(name, per_minute=1, per_day=1)).refusal is None

@@ -41,7 +41,7 @@ def hostile() -> Iterator[RawServer]:
 
 
 @pytest.fixture(scope="module")
-def places(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def slots(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where connections are written down that should not have been tried."""
     path = tmp_path_factory.mktemp("stage") / "places"
     path.touch()
@@ -50,25 +50,25 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def gateway(
-    hostile: RawServer, names: NameServer, places: Path, tmp_path_factory: pytest.TempPathFactory
+    hostile: RawServer, names: NameServer, slots: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveGateway]:
     """A gateway that may fetch from any public host, and from ``hostile``."""
-    with staged_gateway(hostile, names, places, tmp_path_factory.mktemp("gateway")) as gateway:
+    with staged_gateway(hostile, names, slots, tmp_path_factory.mktemp("gateway")) as gateway:
         yield gateway
 
 
 @pytest.fixture(scope="module")
 def control(
-    hostile: RawServer, names: NameServer, places: Path, tmp_path_factory: pytest.TempPathFactory
+    hostile: RawServer, names: NameServer, slots: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveGateway]:
     """The same, where nobody visits a hostile origin: how long an answer takes on this machine just now."""
-    with staged_gateway(hostile, names, places, tmp_path_factory.mktemp("control")) as gateway:
+    with staged_gateway(hostile, names, slots, tmp_path_factory.mktemp("control")) as gateway:
         yield gateway
 
 
 @contextmanager
-def staged_gateway(hostile: RawServer, names: NameServer, places: Path, folder: Path) -> Iterator[LiveGateway]:
-    stage = Stage(name_server=names.port, public=hostile.port, open_ports=(hostile.port,), places=str(places))
+def staged_gateway(hostile: RawServer, names: NameServer, slots: Path, folder: Path) -> Iterator[LiveGateway]:
+    stage = Stage(name_server=names.port, public=hostile.port, open_ports=(hostile.port,), slots=str(slots))
     environment = environment_for("*", hostile.address, max_bytes=str(MOST_BYTES)) | stage.environment
     with started_gateway(folder, environment, HURRIED) as gateway:
         wait_until_healthy(gateway.port, gateway.process, gateway.log)
@@ -201,9 +201,9 @@ def test_no_connection_is_left_behind(storm: Storm, hostile: RawServer) -> None:
     assert happens(lambda: hostile.open_connections == 0, PATIENCE_S)
 
 
-def test_no_forbidden_place_was_tried(storm: Storm, places: Path) -> None:
+def test_no_forbidden_place_was_tried(storm: Storm, slots: Path) -> None:
     assert storm.seen
-    assert places.read_text(encoding="utf-8") == ""
+    assert slots.read_text(encoding="utf-8") == ""
 
 
 @pytest.mark.usefixtures("storm")

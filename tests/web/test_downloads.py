@@ -15,7 +15,7 @@ from factories import PNG, SECRET, Gateway, make_settings
 from gateway.delivery.deliver import Deliveries
 from gateway.delivery.etag import SALT, EntityTags
 from gateway.delivery.stream import SMALL_CHUNK, Streamer
-from gateway.limits.stream_slots import Places
+from gateway.limits.stream_slots import SlotLimiter
 from gateway.links.signed import KeyRing
 from gateway.services import build_services
 from gateway.storage.memory import MemoryLedger
@@ -125,12 +125,12 @@ def held(left: threading.Event) -> Route:
     return route
 
 
-def with_places(origin: ScriptedServer, places: int, per_visitor: int = 0) -> Gateway:
+def with_places(origin: ScriptedServer, slots: int, per_visitor: int = 0) -> Gateway:
     """A gateway that runs at most so many streams at once, in all and for each visitor."""
     settings = make_settings(origin.address)
     services = build_services(settings)
     tags = EntityTags(KeyRing.derive([SECRET], SALT))
-    streams = Streamer(tags, Places(places, per_visitor), settings.max_bytes, services.resolver.renew)
+    streams = Streamer(tags, SlotLimiter(slots, per_visitor), settings.max_bytes, services.resolver.renew)
     deliveries = Deliveries(streams, services.ledger, "auto", services.resolver.renew)
     return Gateway(settings, replace(services, deliveries=deliveries))
 

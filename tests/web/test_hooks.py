@@ -506,8 +506,8 @@ def test_a_gateway_whose_provider_keeps_failing_is_not_ready(
 def test_without_its_database_a_gateway_is_ready_for_page_links_to_what_others_keep(
     tmp_path: Path, resolver: str, status: int, told: str
 ) -> None:
-    places = {"database_url": f"sqlite:///{tmp_path}/none/gateway.db", "store": str(tmp_path / "store")}
-    gateway = Gateway(make_settings(resolver=resolver, **places))
+    slots = {"database_url": f"sqlite:///{tmp_path}/none/gateway.db", "store": str(tmp_path / "store")}
+    gateway = Gateway(make_settings(resolver=resolver, **slots))
 
     response: Any = gateway.client.get("/readyz")
 
