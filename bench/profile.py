@@ -19,10 +19,10 @@ from gateway.delivery.exchange import TransferStats
 from gateway.delivery.redirect import redirect
 from gateway.observability.logging_setup import set_up_logs
 from gateway.observability.metrics import Metrics
-from gateway.observability.request_log import Account
+from gateway.observability.request_log import RequestLog
 from gateway.services import Services, build_services
 from gateway.settings import Settings
-from gateway.web.visitor import parse_request
+from gateway.web.request_parsing import parse_request
 
 HOST, TASK, LINK_ID = (
     "93.184.216.34",
@@ -63,8 +63,8 @@ def _parts(gateway: Services, environ: dict[str, Any]) -> Iterator[Step]:
     link = gateway.links.verify(TASK, query)
     source = gateway.resolver.resolve(link.task_id, link.url)
 
-    def account() -> None:
-        begun = Account(environ)
+    def request_log() -> None:
+        begun = RequestLog(environ)
         begun.answer(302, Metrics(), TransferStats("redirected", way="redirect", reason="mode"))
         begun.close()
 
@@ -75,7 +75,7 @@ def _parts(gateway: Services, environ: dict[str, Any]) -> Iterator[Step]:
     yield "choose, and make the headers", lambda: gateway.deliveries.deliver(link, source, ask)
     yield "of this, the headers", lambda: redirect(link.url)
     yield "count", lambda: gateway.observability.metrics.answered("redirect", "redirected", 0, 0)
-    yield "the line in the log", account
+    yield "the line in the log", request_log
 
 
 def _answer(app: Flask, environ: dict[str, Any]) -> None:

@@ -14,8 +14,8 @@ SECRETS, PROVIDER_KEY = "GATEWAY_SECRET_KEYS", "GATEWAY_UPSTREAM_API_KEY"
 def main() -> int:
     """Decide by whether one of the two settings is there, in the environment or in ``.env``."""
     try:
-        given = {name for name, value in (*read_dotenv().items(), *os.environ.items()) if value}
-        return _serve() if given & {SECRETS, PROVIDER_KEY} else run_demo()
+        raw = {name for name, value in (*read_dotenv().items(), *os.environ.items()) if value}
+        return _serve() if raw & {SECRETS, PROVIDER_KEY} else run_demo()
     except ConfigError as faults:
         print(faults, file=sys.stderr)
         return 1

@@ -14,7 +14,7 @@ from gateway.web import (
     contract,
     docs,
     downloads,
-    faults,
+    error_handlers,
     files,
     hooks,
     malformed,
@@ -25,7 +25,7 @@ from gateway.web import (
     static_files,
 )
 from gateway.web.bodies import READ_AT_MOST
-from gateway.web.door import Door, Stories
+from gateway.web.download_app import DownloadApp, Handlers
 from gateway.web.proxies import behind_proxies
 from gateway.web.responses import options_answer
 
@@ -55,7 +55,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
 
     hooks.init_app(app)
     malformed.init_app(app)
-    faults.init_app(app)
+    error_handlers.init_app(app)
     cli.init_app(app)
     for room in (downloads, files, api, contract, callback, records, ops, pages, problems, docs, static_files):
         app.register_blueprint(room.blueprint)
@@ -63,8 +63,8 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
         for closed in ("downloads", "files", "contract"):
             app.before_request_funcs.setdefault(closed, []).append(downloads.closed)
     else:
-        stories: Stories = {downloads.PATH: downloads.download, files.PATH: files.file}
-        app.wsgi_app = Door(app.wsgi_app, gateway, frozenset(settings.cors_origins), stories)  # type: ignore[method-assign]
+        handlers: Handlers = {downloads.PATH: downloads.download, files.PATH: files.file}
+        app.wsgi_app = DownloadApp(app.wsgi_app, gateway, frozenset(settings.cors_origins), handlers)  # type: ignore[method-assign]
 
     prefix = urlsplit(settings.public_url).path
     app.wsgi_app = behind_proxies(app.wsgi_app, trusted=settings.trusted_proxies, prefix=prefix)  # type: ignore[method-assign,assignment]

@@ -35,7 +35,7 @@ def load_settings() -> Settings:
     try:
         settings = Settings(**known_by_platform)
     except ValidationError as invalid:
-        faults, bad = _told(invalid)
+        faults, bad = _format_error(invalid)
         settings = Settings(**known_by_platform | {field: _STAND_INS.get(field, _default(field)) for field in bad})
     faults += [text for fields, text in _contradictions(settings) if not bad & fields]
     if faults := faults + _unknown():
@@ -47,7 +47,7 @@ def load_settings() -> Settings:
 
 def lost_at_each_deploy(settings: Settings) -> list[str]:
     """The settings that keep something on the disk of a platform that gives an empty one to each deploy."""
-    if not is_platform(_given()):
+    if not is_platform(_raw_names()):
         return []
     on_disk = {
         "DATABASE_URL": settings.database_url.startswith("sqlite:"),
@@ -70,7 +70,7 @@ def _default(field: str) -> object:
     return Settings.model_fields[field].default
 
 
-def _told(invalid: ValidationError) -> tuple[list[str], set[str]]:
+def _format_error(invalid: ValidationError) -> tuple[list[str], set[str]]:
     faults: dict[str, str] = {}
     for error in invalid.errors(include_url=False, include_input=False, include_context=False):
         if error["type"] == "default_factory_not_called":  # its default depends on a field that is told already
@@ -92,8 +92,8 @@ def _field_of(loc: str) -> str:
 
 def _unknown() -> list[str]:
     known = {variable(name) for name in Settings.model_fields} | {PREFIX + "DATABASE_URL"}
-    given = {name for name in (*os.environ, *read_dotenv()) if name.upper().startswith(PREFIX)}
-    unknown = sorted(name for name in given if name.upper() not in known)
+    raw = {name for name in (*os.environ, *read_dotenv()) if name.upper().startswith(PREFIX)}
+    unknown = sorted(name for name in raw if name.upper() not in known)
     return [f"{name}: no setting has this name; see the table in README.md" for name in unknown]
 
 
@@ -111,17 +111,17 @@ def read_dotenv() -> dict[str, str | None]:
 
 def _platform_defaults() -> dict[str, Any]:
     """What the platform tells about itself, where the operator set nothing."""
-    given = _given()
+    raw = _raw_names()
     defaults: dict[str, Any] = {}
-    if PREFIX + "TRUSTED_PROXIES" not in given and is_platform(given):
+    if PREFIX + "TRUSTED_PROXIES" not in raw and is_platform(raw):
         defaults["trusted_proxies"] = 1
-    behind_proxy = given.get(PREFIX + "TRUSTED_PROXIES", str(defaults.get("trusted_proxies", 0))).strip() != "0"
-    if PREFIX + "PUBLIC_URL" not in given and (url := platform_url(given, behind_proxy=behind_proxy)):
+    behind_proxy = raw.get(PREFIX + "TRUSTED_PROXIES", str(defaults.get("trusted_proxies", 0))).strip() != "0"
+    if PREFIX + "PUBLIC_URL" not in raw and (url := platform_url(raw, behind_proxy=behind_proxy)):
         defaults["public_url"] = url
     return defaults
 
 
-def _given() -> dict[str, str]:
+def _raw_names() -> dict[str, str]:
     """Every variable that is not empty; the environment wins over ``.env``."""
     return {name: value for name, value in (*read_dotenv().items(), *os.environ.items()) if value}
 

@@ -9,8 +9,8 @@ from gateway.egress.guard import Guard
 from gateway.links import files
 from gateway.links.files import FileLinks
 from gateway.links.signed import KeyRing
-from gateway.records import callback
-from gateway.records.callback import Callbacks
+from gateway.records import completion_callback
+from gateway.records.completion_callback import Callbacks
 from gateway.records.holdings import Holdings
 from gateway.records.published_urls import PublishedUrls
 from gateway.records.shelf import Shelf
@@ -62,7 +62,7 @@ def build_own_store(
     callbacks = Callbacks(
         records,
         guard.admit,
-        KeyRing.derive(settings.secret_keys, callback.SALT),
+        KeyRing.derive(settings.secret_keys, completion_callback.SALT),
         provider_key=settings.callback_key,
         base_url=settings.public_url,
         clock=clock,

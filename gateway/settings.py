@@ -59,7 +59,7 @@ class Settings(BaseSettings):
         "", repr=False, description="The provider's API key. Needed by the `upstream` resolver."
     )
     resolver: Literal["upstream", "store", "origin"] = Field(
-        default_factory=lambda given: "upstream" if given.get("upstream_api_key") else "store",
+        default_factory=lambda raw: "upstream" if raw.get("upstream_api_key") else "store",
         description="Who turns an image URL into a source: the provider's API, our own records, or nobody.",
     )
     origin_hosts: HostPatterns = Field(

@@ -274,7 +274,7 @@ def test_an_exception_that_nobody_needs_is_taken_out(name: str, package: str) ->
         (imports_reserved, "gateway.delivery.made_up", "from http import client"),
         (imports_reserved, "gateway.delivery.made_up", "def f():\n    import http.client"),
         (imports_reserved, "gateway.delivery.made_up", "from flask import request"),
-        (imports_reserved, "gateway.web.visitor", "import requests"),
+        (imports_reserved, "gateway.web.request_parsing", "import requests"),
         (imports_reserved, "gateway.web.made_up", "import gevent"),
         (imports_reserved, "gateway.resolving.made_up", "def f():\n    import boto3"),
         (imports_reserved, "gateway.web.made_up", "from botocore.exceptions import ClientError"),

@@ -2,11 +2,19 @@
 
 from flask import Flask
 
-from gateway.cli import callback, check, database, keys, links, records, sweep
+from gateway.cli import callback_url, check, database, keys, links, records, sweep
 
 
 def init_app(app: Flask) -> None:
     """Register the commands."""
-    commands = (links.group, keys.group, records.group, callback.callback_url, database.group, sweep.sweep, check.check)
+    commands = (
+        links.group,
+        keys.group,
+        records.group,
+        callback_url.callback_url,
+        database.group,
+        sweep.sweep,
+        check.check,
+    )
     for command in commands:
         app.cli.add_command(command)

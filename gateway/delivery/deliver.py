@@ -60,7 +60,7 @@ class Deliveries:
 
     def _choose(self, link: Link, source: Source, request: DownloadRequest) -> DownloadResponse:
         if reason := self._must_stream(link, source, request):
-            return _told(self._stream(link, source, request), "stream", reason)
+            return _with_reason(self._stream(link, source, request), "stream", reason)
         if self._mode(link) == "redirect":
             return self._redirect(link, source, request, "mode")
         return self._look_and_choose(link, source, request)
@@ -94,7 +94,7 @@ class Deliveries:
             self._streams.refuse_missing_image(link, source, info)
             return self._redirect(link, source, request, "attachment")
         delivered = self._streams.deliver(link, source, request, self._counter(link, request), begun)
-        return _told(delivered, "stream", "no-attachment")
+        return _with_reason(delivered, "stream", "no-attachment")
 
     def _begin(self, link: Link, source: Source, request: DownloadRequest) -> StreamBody | None:
         """Open the source; where that cannot be, look at it: a redirect needs no place, and has no limit."""
@@ -109,7 +109,7 @@ class Deliveries:
     def _redirect(self, link: Link, source: Source, request: DownloadRequest, reason: str) -> DownloadResponse:
         delivered = redirect(self.direct_url(link, source))
         self._counter(link, request)()
-        return _told(delivered, "redirect", reason)
+        return _with_reason(delivered, "redirect", reason)
 
     def _counter(self, link: Link, request: DownloadRequest) -> Callable[[], None]:
         if link.id is None:
@@ -117,7 +117,7 @@ class Deliveries:
         return partial(self._ledger.count, link.id, request.visitor)
 
 
-def _told(delivered: DownloadResponse, way: str, reason: str) -> DownloadResponse:
+def _with_reason(delivered: DownloadResponse, way: str, reason: str) -> DownloadResponse:
     delivered.stats.way, delivered.stats.reason = way, reason
     delivered.headers.append(("X-Gateway-Delivery", f"{way}; reason={reason}"))
     return delivered

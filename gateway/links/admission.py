@@ -88,11 +88,11 @@ class Links:
     def _authentic(self, task_id: str, query: bytes) -> Link:
         signed = self._require_signature or bool(_BEARS_SIGNATURE.search(query))
         try:
-            given = parse_query(query)
-            if not self._require_signature and "sig" not in given:
-                return Link(task_id, _get(given, "url"), signed=False)
-            link = _signed_link(task_id, given)
-            signature = without_punctuation(_get(given, "sig"))
+            parsed = parse_query(query)
+            if not self._require_signature and "sig" not in parsed:
+                return Link(task_id, _get(parsed, "url"), signed=False)
+            link = _signed_link(task_id, parsed)
+            signature = without_punctuation(_get(parsed, "sig"))
         except FieldFault as fault:
             if signed:
                 raise _not_authentic(str(fault), task_id, query) from None
@@ -106,15 +106,15 @@ def _not_authentic(reason: str, task_id: str, query: bytes) -> LinkInvalid:
     return LinkDamaged(reason) if looks_damaged(task_id, query) else LinkInvalid(reason)
 
 
-def _signed_link(task_id: str, given: dict[str, str]) -> Link:
-    expires = _get(given, "expires")
+def _signed_link(task_id: str, parsed: dict[str, str]) -> Link:
+    expires = _get(parsed, "expires")
     if not EXPIRES.fullmatch(expires):
         raise FieldFault("expires", "must be Unix seconds")
-    mode, filename, link_id = given.get("mode"), given.get("filename"), given.get("id")
-    return Link(task_id, _get(given, "url"), int(expires), mode, filename, link_id)  # type: ignore[arg-type]  # Link checks it
+    mode, filename, link_id = parsed.get("mode"), parsed.get("filename"), parsed.get("id")
+    return Link(task_id, _get(parsed, "url"), int(expires), mode, filename, link_id)  # type: ignore[arg-type]  # Link checks it
 
 
-def _get(given: dict[str, str], name: str) -> str:
-    if name not in given:
+def _get(parsed: dict[str, str], name: str) -> str:
+    if name not in parsed:
         raise FieldFault(name, "is missing")
-    return given[name]
+    return parsed[name]

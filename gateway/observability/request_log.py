@@ -16,7 +16,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _log = structlog.get_logger("gateway.access")
 
 
-class Account:
+class RequestLog:
     """One request's. Whoever learns something of it writes it down here.
 
     Attributes:
@@ -41,8 +41,8 @@ class Account:
     )
 
     def __init__(self, environ: dict[str, Any]) -> None:
-        given = environ.get("HTTP_X_REQUEST_ID", "")
-        self.request_id: str = given if _REQUEST_ID.fullmatch(given) else f"{random.getrandbits(64):016x}"
+        raw = environ.get("HTTP_X_REQUEST_ID", "")
+        self.request_id: str = raw if _REQUEST_ID.fullmatch(raw) else f"{random.getrandbits(64):016x}"
         self.task, self.link = "", ""
         self.outcome, self.reason = "answered", ""
         self._begun_at = time.monotonic()
@@ -55,12 +55,12 @@ class Account:
         self._metrics = Metrics()
 
     @classmethod
-    def of(cls, environ: dict[str, Any]) -> "Account":
+    def of(cls, environ: dict[str, Any]) -> "RequestLog":
         """Give the request's account; begin it when there is none."""
-        account: Account | None = environ.get(_KEY)
-        if account is None:
-            account = environ[_KEY] = cls(environ)
-        return account
+        request_log: RequestLog | None = environ.get(_KEY)
+        if request_log is None:
+            request_log = environ[_KEY] = cls(environ)
+        return request_log
 
     def answer(self, status: int, metrics: Metrics, stats: TransferStats | None = None) -> None:
         """Note the answer that begins now, and what will know how it went; :meth:`close` must follow."""

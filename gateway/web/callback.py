@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, request
 
 from gateway.errors import NotFound
-from gateway.records.callback import PATH, Proof
+from gateway.records.completion_callback import PATH, Proof
 from gateway.web.bodies import whole_body
 from gateway.web.responses import envelope
 from gateway.web.state import services

@@ -9,9 +9,9 @@ from flask import Blueprint, Response, render_template, request
 from gateway.errors import NotFound
 from gateway.web.documents import Document
 from gateway.web.pages import PAGE_POLICY
-from gateway.web.reference import reading
+from gateway.web.reference import rendering
 from gateway.web.reference.openapi import Json
-from gateway.web.reference.table import described
+from gateway.web.reference.operations import described
 from gateway.web.state import settings
 
 blueprint = Blueprint("docs", __name__)
@@ -72,7 +72,7 @@ def _openapi(public_url: str) -> Document:
 
 @lru_cache(_MOST_VARIANTS)
 def _reference(public_url: str, script_root: str) -> Document:  # noqa: ARG001 (the page's links begin with it)
-    html = render_template("docs.html", document=_described(public_url), reading=reading, guides=GUIDES)
+    html = render_template("docs.html", document=_described(public_url), reading=rendering, guides=GUIDES)
     return Document.of(html, "text/html; charset=utf-8")
 
 

@@ -8,7 +8,7 @@ from gateway.delivery.exchange import DownloadRequest, DownloadResponse
 from gateway.errors import Maintenance
 from gateway.links.link import Link
 from gateway.services import Services
-from gateway.web.door import tell_refusal
+from gateway.web.download_app import raise_refusal
 from gateway.web.pages import help_page, preview_page
 from gateway.web.previews import is_previewer
 from gateway.web.responses import preflight_answer
@@ -33,7 +33,7 @@ def download(
 @blueprint.get("/download/<task_id>/<name>", provide_automatic_options=False)
 def refusal(task_id: str, name: str = "") -> Response:  # noqa: ARG001 (part of the route)
     """Say why the door did not open; to a link previewer, what the link is; without a query, what a link needs."""
-    tell_refusal(request.environ)
+    raise_refusal(request.environ)
     if request.query_string and is_previewer(request.environ):
         return preview_page(services().links.verify(task_id, request.query_string))
     return help_page(task_id)

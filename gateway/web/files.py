@@ -13,7 +13,7 @@ from gateway.links.query import parse_query
 from gateway.own_store import OwnStore
 from gateway.services import Services
 from gateway.sources.stored import StoredSource
-from gateway.web.door import tell_refusal
+from gateway.web.download_app import raise_refusal
 from gateway.web.pages import preview_page
 from gateway.web.previews import is_previewer
 from gateway.web.state import services
@@ -45,10 +45,10 @@ def file(
 
 def _verify(own: OwnStore, query: bytes, digest: str, name: str) -> None:
     try:
-        given = parse_query(query)
+        raw = parse_query(query)
     except FieldFault as fault:
         raise LinkInvalid(str(fault)) from None
-    own.files.verify(digest, name, given.get("expires", ""), without_punctuation(given.get("sig", "")))
+    own.files.verify(digest, name, raw.get("expires", ""), without_punctuation(raw.get("sig", "")))
 
 
 @blueprint.get("/files/<digest>/<name>")
@@ -58,7 +58,7 @@ def refusal(digest: str, name: str) -> Response:
     Raises:
         LinkInvalid: there is no signature at all.
     """
-    tell_refusal(request.environ)
+    raise_refusal(request.environ)
     own = services().own
     if own is not None and request.query_string and is_previewer(request.environ):
         _verify(own, request.query_string, digest, name)

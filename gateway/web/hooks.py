@@ -2,7 +2,7 @@
 
 from flask import Flask, Response, request
 
-from gateway.observability.request_log import Account
+from gateway.observability.request_log import RequestLog
 from gateway.web.state import services
 
 _QUIET = {"/healthz", "/readyz", "/metrics"}
@@ -14,17 +14,17 @@ def init_app(app: Flask) -> None:
     app.after_request(_end)
 
 
-def account() -> Account:
+def request_log() -> RequestLog:
     """The account of the request that is being answered."""
-    return Account.of(request.environ)
+    return RequestLog.of(request.environ)
 
 
 def _begin() -> None:
-    account()
+    request_log()
 
 
 def _end(response: Response) -> Response:
-    own = account()
+    own = request_log()
     response.headers["X-Request-Id"] = own.request_id
     if request.path in _QUIET:
         return response

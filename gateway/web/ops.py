@@ -58,8 +58,8 @@ def metrics() -> Response:
     token = settings().metrics_token
     if not token:
         raise NotFound("GATEWAY_METRICS_TOKEN is not set", opened_by="GATEWAY_METRICS_TOKEN")
-    given = request.headers.get("Authorization", "")
-    if not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+    raw = request.headers.get("Authorization", "")
+    if not hmac.compare_digest(raw.encode(), f"Bearer {token}".encode()):
         raise KeyMissing("no token, or another one")
     text, content_type = services().metrics.exposition()
     return private(Response(text, content_type=content_type))

@@ -9,7 +9,7 @@ from gateway import __version__
 from gateway.delivery.filename import file_name
 from gateway.files.media_types import UNKNOWN
 from gateway.links.link import Link
-from gateway.web.hooks import account
+from gateway.web.hooks import request_log
 from gateway.web.responses import private
 from gateway.web.state import settings
 from gateway.web.texts import texts
@@ -34,7 +34,7 @@ def help_page(task_id: str) -> Response:
 
 def preview_page(link: Link) -> Response:
     """Say what a link leads to, for the card that a chat shows: a title, no image. Counts nothing."""
-    account().outcome = "previewed"
+    request_log().outcome = "previewed"
     return page("preview.html", name=file_name(link.filename, link.url, link.task_id, UNKNOWN))
 
 
@@ -45,7 +45,7 @@ def policy_for_frames(ancestors: Sequence[str]) -> str:
 
 def page(template: str, http_status: int = 200, /, *, policy: str = PAGE_POLICY, **context: Any) -> Response:  # noqa: ANN401
     """Render a page in the visitor's language, under a policy that runs nothing."""
-    html = render_template(template, texts=texts(), request_id=account().request_id, **context)
+    html = render_template(template, texts=texts(), request_id=request_log().request_id, **context)
     response = make_response(html, http_status)
     response.headers["Content-Security-Policy"] = policy
     if _NO_FRAME in policy:  # for browsers that know nothing of frame-ancestors; it can name no other origins

@@ -4,7 +4,7 @@ from flask import Blueprint, Response
 
 from gateway.errors import GatewayError, NotFound
 from gateway.web.pages import page
-from gateway.web.reference.parts import family
+from gateway.web.reference.components import family
 from gateway.web.texts import texts
 
 blueprint = Blueprint("problems", __name__)

@@ -21,13 +21,13 @@ def behind_proxies(wsgi_app: Wsgi, *, trusted: int, prefix: str) -> Wsgi:
         prefix: the path of our public URL; empty for none.
     """
     if prefix:
-        wsgi_app = _below(prefix, wsgi_app)
+        wsgi_app = _mount_prefix(prefix, wsgi_app)
     if trusted:
         return ProxyFix(wsgi_app, x_for=trusted, x_proto=trusted, x_host=0, x_prefix=0)
     return _warning(wsgi_app)
 
 
-def _below(prefix: str, wsgi_app: Wsgi) -> Wsgi:
+def _mount_prefix(prefix: str, wsgi_app: Wsgi) -> Wsgi:
     """Let the application answer below a path, whether the proxy in front strips that path or not."""
 
     def below(environ: Environ, start_response: Any) -> Iterable[bytes]:  # noqa: ANN401 (PEP 3333)

@@ -1,7 +1,7 @@
 """What the API answers, as models: ``/openapi.json`` is made of them, and tests hold every answer to them.
 
 What it takes is validated by models beside each view; the body of a callback alone is only told here, as more is
-understood of it than a schema can say (``gateway.records.callback``).
+understood of it than a schema can say (``gateway.records.completion_callback``).
 """
 
 from datetime import datetime

@@ -13,7 +13,7 @@ import requests
 
 from factories import API_KEY, PNG
 from gateway.web.reference import downloads
-from gateway.web.reference.table import OPERATIONS, described
+from gateway.web.reference.operations import OPERATIONS, described
 from gateway.web.schemas import URL_EXAMPLE
 from live import ROOT, LiveGateway, callback_url, live_gateway
 from machine import needs

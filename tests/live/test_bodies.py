@@ -8,7 +8,7 @@ import pytest
 from factories import API_KEY, SECRET
 from gateway.links.signed import KeyRing
 from gateway.provider.client import DOWNLOAD_URL
-from gateway.records.callback import PATH as CALLBACK, SALT
+from gateway.records.completion_callback import PATH as CALLBACK, SALT
 from gateway.web.bodies import MOST_BODY_BYTES
 from live import LiveGateway, live_gateway
 

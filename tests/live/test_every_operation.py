@@ -21,11 +21,11 @@ from databases import ENGINES, emptied
 from factories import API_KEY, PNG
 from gateway.links.link import FieldFault
 from gateway.provider.client import DOWNLOAD_URL
-from gateway.records.callback import PATH as CALLBACK
+from gateway.records.completion_callback import PATH as CALLBACK
 from gateway.storage.database import Database
-from gateway.web.reference.table import described
+from gateway.web.reference.operations import described
+from gateway.web.request_parsing import CONTRACT_PATHS
 from gateway.web.schemas import TASK_EXAMPLE, URL_EXAMPLE
-from gateway.web.visitor import CONTRACT_PATHS
 from live import LiveGateway, callback_url, live_gateway
 from servers import ScriptedServer
 

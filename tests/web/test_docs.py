@@ -8,10 +8,10 @@ import pytest
 
 from factories import Gateway, make_settings
 from gateway.web.pages import PAGE_POLICY
+from gateway.web.reference.authentication import SCHEMES
 from gateway.web.reference.openapi import LIMITS
-from gateway.web.reference.proofs import SCHEMES
-from gateway.web.reference.reading import Field, fields, inline, place, prose
-from gateway.web.reference.table import OPERATIONS
+from gateway.web.reference.operations import OPERATIONS
+from gateway.web.reference.rendering import Field, fields, inline, place, prose
 from live import ROOT
 
 PREFIX = "/get"

@@ -12,8 +12,8 @@ from factories import API_KEY, PNG, Clock, Gateway, make_settings
 from gateway.keys.admission import KNOWN_FOR_S
 from gateway.keys.key import SCOPES, Key, Scope, new_token
 from gateway.keys.quotas import DAY_S
-from gateway.records.callback import PATH as CALLBACK
-from gateway.web.reference.table import OPERATIONS
+from gateway.records.completion_callback import PATH as CALLBACK
+from gateway.web.reference.operations import OPERATIONS
 from real_logs import lines, real_logs
 from servers import ScriptedServer, envelope
 

@@ -16,10 +16,10 @@ from factories import API_KEY, PNG, PROVIDER_KEY, SECRET, Gateway, make_settings
 from gateway import errors
 from gateway.keys.key import SCOPES, Key, Scope, new_token
 from gateway.provider.client import DOWNLOAD_URL as CONTRACT, RECORD_INFO
-from gateway.records.callback import PATH as CALLBACK
-from gateway.web.reference.parts import family
-from gateway.web.reference.proofs import CALLBACK as CALLBACK_PROOFS
-from gateway.web.reference.table import OPERATIONS
+from gateway.records.completion_callback import PATH as CALLBACK
+from gateway.web.reference.authentication import CALLBACK as CALLBACK_PROOFS
+from gateway.web.reference.components import family
+from gateway.web.reference.operations import OPERATIONS
 from live import happens
 from servers import ScriptedServer, answer, envelope
 

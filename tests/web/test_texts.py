@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import GatewayError
-from gateway.web.reference.parts import family
+from gateway.web.reference.components import family
 
 TEXTS = Path(__file__).parents[2] / "templates" / "texts"
 LANGUAGES = ("en", "ru", "zh")

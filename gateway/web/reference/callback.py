@@ -1,10 +1,10 @@
 """What the provider calls, or whoever makes the images in its place."""
 
 from gateway.errors import CallbackConflict, CallbackRefused, DatabaseDown, NotFound
-from gateway.records.callback import PATH
+from gateway.records.completion_callback import PATH
+from gateway.web.reference.authentication import CALLBACK
+from gateway.web.reference.components import BODY_ERRORS, success
 from gateway.web.reference.openapi import JSON, Answer, Content, Operation
-from gateway.web.reference.parts import BODY_ERRORS, success
-from gateway.web.reference.proofs import CALLBACK
 from gateway.web.schemas import TASK_EXAMPLE, URL_EXAMPLE, CallbackBody, DoneAnswer
 
 TAG = "Callback"

@@ -4,9 +4,9 @@ from gateway.errors import InvalidBody, Maintenance, MethodNotAllowed, ProviderE
 from gateway.links.link import TASK_ID
 from gateway.provider.client import DOWNLOAD_URL, RECORD_INFO
 from gateway.web.contract import DownloadUrlOrder
+from gateway.web.reference.authentication import key
+from gateway.web.reference.components import BODY_ERRORS, KEY_ERRORS, RECORD_EXAMPLE, RESOLVING_ERRORS, family, success
 from gateway.web.reference.openapi import JSON, Answer, Content, Operation, Parameter
-from gateway.web.reference.parts import BODY_ERRORS, KEY_ERRORS, RECORD_EXAMPLE, RESOLVING_ERRORS, family, success
-from gateway.web.reference.proofs import key
 from gateway.web.schemas import DIRECT_URL_EXAMPLE, TASK_EXAMPLE, URL_EXAMPLE, DirectUrlAnswer, RecordInfoAnswer
 
 TAG = "The provider's API"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
-from gateway.web.reference.proofs import SCHEMES
+from gateway.web.reference.authentication import SCHEMES
 
 EXAMPLE_URL = "https://dl.example.com"
 _UPLOADED = "cat.png"

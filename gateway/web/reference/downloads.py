@@ -23,8 +23,8 @@ from gateway.errors import (
     TooManyStreams,
 )
 from gateway.links.link import EXPIRES, LINK_ID, LONGEST_FILENAME, LONGEST_URL, MODES
+from gateway.web.reference.components import RESOLVING_ERRORS, TASK, family
 from gateway.web.reference.openapi import Answer, Content, Operation, Parameter
-from gateway.web.reference.parts import RESOLVING_ERRORS, TASK, family
 from gateway.web.schemas import URL_EXAMPLE
 
 TAG = "Downloads"

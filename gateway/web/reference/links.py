@@ -1,9 +1,9 @@
 """Links for callers that hold an API key and not the secret."""
 
 from gateway.web.api import LinkOrder
+from gateway.web.reference.authentication import key
+from gateway.web.reference.components import BODY_ERRORS, KEY_ERRORS, success
 from gateway.web.reference.openapi import JSON, Answer, Content, Operation
-from gateway.web.reference.parts import BODY_ERRORS, KEY_ERRORS, success
-from gateway.web.reference.proofs import key
 from gateway.web.schemas import LINK_EXAMPLE, TASK_EXAMPLE, URL_EXAMPLE, LinkAnswer
 
 TAG = "Links"

@@ -8,9 +8,9 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
 
 from gateway.errors import GatewayError, InternalError
+from gateway.web.reference.authentication import SCHEMES, Proofs
 from gateway.web.reference.curl import curl
-from gateway.web.reference.proofs import SCHEMES, Proofs
-from gateway.web.reference.refusals import refusals
+from gateway.web.reference.error_responses import refusals
 from gateway.web.schemas import PLACE, ContractRefusal, Problem, Refusal, reference
 
 Json = dict[str, Any]

@@ -3,9 +3,9 @@
 from gateway.errors import InvalidBody, NotFound, StorageDown, UploadBroken, UploadTooLarge
 from gateway.origins.upload_urls import MOST_NAME_BYTES
 from gateway.web.records import RecordBody
+from gateway.web.reference.authentication import key
+from gateway.web.reference.components import BODY_ERRORS, KEY_ERRORS, RECORD_EXAMPLE, STORE_ERRORS, TASK, success
 from gateway.web.reference.openapi import JSON, Answer, Content, Operation, Parameter
-from gateway.web.reference.parts import BODY_ERRORS, KEY_ERRORS, RECORD_EXAMPLE, STORE_ERRORS, TASK, success
-from gateway.web.reference.proofs import key
 from gateway.web.schemas import OWN_URL_EXAMPLE, URL_EXAMPLE, DoneAnswer, FileAnswer, RecordAnswer
 
 TAG = "Records"

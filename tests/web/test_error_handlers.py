@@ -13,7 +13,7 @@ from factories import API_KEY, SECRET, Gateway, make_settings
 from gateway import errors
 from gateway.errors import GatewayError, Hasty
 from gateway.links.signed import SALT, KeyRing
-from gateway.web.reference.parts import family
+from gateway.web.reference.components import family
 from real_logs import lines, real_logs
 
 FORMS = {

@@ -8,22 +8,22 @@ from typing import Any
 
 from gateway.delivery.exchange import DownloadResponse
 from gateway.links.link import Link
-from gateway.observability.request_log import Account
+from gateway.observability.request_log import RequestLog
 from gateway.services import Services
 from gateway.web.previews import is_previewer
 from gateway.web.proxies import Environ, Wsgi
+from gateway.web.request_parsing import parse_request
 from gateway.web.sockets import begin_stream, reset_when_broken
-from gateway.web.visitor import parse_request
 
 # From the services, what the visitor asks, the query, and the path's parts, to what is delivered under which link.
-Story = Callable[..., tuple[Link, DownloadResponse]]
-Stories = dict[re.Pattern[str], Story]  # by the path that each opens for, whose groups are its further arguments
+Handler = Callable[..., tuple[Link, DownloadResponse]]
+Handlers = dict[re.Pattern[str], Handler]  # by the path that each opens for, whose groups are its further arguments
 
 _REFUSED = "gateway.refused"
 _STATUS = {int(status): f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 
-class Door:
+class DownloadApp:
     """Opens to signed links, and leaves everything else to the framework: pages, calls, and how refusals are told.
 
     Flask spends more on a request than a redirect costs altogether; see ``docs/decisions/0012-a-door-before-flask.md``.
@@ -35,64 +35,64 @@ class Door:
         stories: what there is behind it.
     """
 
-    def __init__(self, behind: Wsgi, gateway: Services, cors_origins: Collection[str], stories: Stories) -> None:
-        self._behind = behind
+    def __init__(self, app: Wsgi, gateway: Services, cors_origins: Collection[str], handlers: Handlers) -> None:
+        self._app = app
         self._gateway = gateway
         self._cors_origins = cors_origins
-        self._stories = tuple(stories.items())
+        self._handlers = tuple(handlers.items())
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:  # noqa: ANN401 (PEP 3333)
         """Answer a GET or HEAD for a file."""
         query = environ.get("QUERY_STRING", "")
         if not query or environ["REQUEST_METHOD"] not in {"GET", "HEAD"}:
-            return self._behind(environ, start_response)
-        for pattern, story in self._stories:
+            return self._app(environ, start_response)
+        for pattern, handler in self._handlers:
             if (match := pattern.fullmatch(environ["PATH_INFO"])) and not is_previewer(environ):
-                return self._open(story, match.groupdict(), query, environ, start_response)
-        return self._behind(environ, start_response)
+                return self._open(handler, match.groupdict(), query, environ, start_response)
+        return self._app(environ, start_response)
 
     def _open(
         self,
-        story: Story,
+        handler: Handler,
         parts: dict[str, str],
         query: str,
         environ: Environ,
         start_response: Any,  # noqa: ANN401 (PEP 3333)
     ) -> Iterable[bytes]:
-        account = Account.of(environ)
-        account.task = parts.get("task_id", "")
+        request_log = RequestLog.of(environ)
+        request_log.task = parts.get("task_id", "")
         try:
             download_request = parse_request(environ, self._gateway.via, self._cors_origins)
-            link, delivered = story(
+            link, delivered = handler(
                 self._gateway, download_request, _bytes(query), **{k: _text(v) for k, v in parts.items()}
             )
         except Exception as refused:  # noqa: BLE001 (raised again where the framework's handlers tell it)
             environ[_REFUSED] = refused
-            return self._behind(environ, start_response)
-        account.link = link.id or ""
-        account.answer(delivered.status, self._gateway.metrics, delivered.stats)
+            return self._app(environ, start_response)
+        request_log.link = link.id or ""
+        request_log.answer(delivered.status, self._gateway.metrics, delivered.stats)
         if delivered.stats.outcome == "begun":
             begin_stream(environ.get("gunicorn.socket"))
-        start_response(_STATUS[delivered.status], [*delivered.headers, ("X-Request-Id", account.request_id)])
-        outgoing, by_the_kernel = _Outgoing(delivered, account, environ), environ.get("wsgi.file_wrapper")
+        start_response(_STATUS[delivered.status], [*delivered.headers, ("X-Request-Id", request_log.request_id)])
+        outgoing, by_the_kernel = _ResponseBody(delivered, request_log, environ), environ.get("wsgi.file_wrapper")
         if by_the_kernel is not None and delivered.body.descriptor is not None:
             return by_the_kernel(outgoing)  # type: ignore[no-any-return]  # gunicorn's
         return outgoing
 
 
-def tell_refusal(environ: Environ) -> None:
+def raise_refusal(environ: Environ) -> None:
     """Raise why the door did not open; nothing where it was not asked to."""
     if refused := environ.get(_REFUSED):
         raise refused
 
 
-class _Outgoing:
+class _ResponseBody:
     """A body on its way to the visitor, as the server wants it."""
 
-    __slots__ = ("_account", "_body", "_stats", "_protocol", "_socket")
+    __slots__ = ("_request_log", "_body", "_stats", "_protocol", "_socket")
 
-    def __init__(self, delivered: DownloadResponse, account: Account, environ: Environ) -> None:
-        self._body, self._stats, self._account = delivered.body, delivered.stats, account
+    def __init__(self, delivered: DownloadResponse, request_log: RequestLog, environ: Environ) -> None:
+        self._body, self._stats, self._request_log = delivered.body, delivered.stats, request_log
         self._socket, self._protocol = environ.get("gunicorn.socket"), environ.get("SERVER_PROTOCOL")
 
     def __iter__(self) -> Iterator[bytes]:
@@ -114,7 +114,7 @@ class _Outgoing:
             self._body.close()
         finally:
             reset_when_broken(self._socket, self._protocol, self._stats)
-            self._account.close()
+            self._request_log.close()
 
 
 def _bytes(text: str) -> bytes:

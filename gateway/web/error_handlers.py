@@ -18,12 +18,12 @@ from gateway.errors import (
     OtherHttpError,
     RateLimited,
 )
-from gateway.web.hooks import account
+from gateway.web.hooks import request_log
 from gateway.web.pages import page, policy_for_frames
+from gateway.web.request_parsing import allowed_origin, form
 from gateway.web.responses import contract_envelope, envelope, private
 from gateway.web.state import services, settings
 from gateway.web.texts import texts
-from gateway.web.visitor import allowed_origin, form
 from gateway.web.waiting import next_try
 
 _log = structlog.get_logger("gateway.faults")
@@ -37,12 +37,12 @@ def init_app(app: Flask) -> None:
 
 
 def _gateway_error(error: GatewayError) -> Response:
-    own = account()
+    own = request_log()
     own.outcome, own.reason = error.code, str(error)
     if isinstance(error, RateLimited | GatewayBusy):
         services().metrics.limit_hit(error.code)
     if error.ours:
-        _log.error("fault", code=error.code, reason=str(error), request_id=account().request_id)
+        _log.error("fault", code=error.code, reason=str(error), request_id=request_log().request_id)
     response = _FORMS[form()](error)
     response.headers.extend(error.headers)
     for name, value in cors_headers(allowed_origin(request.environ, settings().cors_origins)):
@@ -60,7 +60,7 @@ def _http_error(error: HTTPException) -> Response:
 def _unforeseen(error: Exception) -> Response:
     # Where it happened, and not what it says: a library's message may hold a URL with its signature.
     where = "".join(traceback.format_tb(error.__traceback__))
-    _log.error("unforeseen", kind=type(error).__name__, where=where, request_id=account().request_id)
+    _log.error("unforeseen", kind=type(error).__name__, where=where, request_id=request_log().request_id)
     return _gateway_error(_Reported("unforeseen " + type(error).__name__))
 
 
@@ -96,7 +96,7 @@ def _as_problem(error: GatewayError) -> Response:
         title=error.status.phrase,
         status=int(error.status),
         detail=error.detail,
-        requestId=account().request_id,
+        requestId=request_log().request_id,
     )
     response.status_code = int(error.status)
     response.mimetype = "application/problem+json"
@@ -104,7 +104,7 @@ def _as_problem(error: GatewayError) -> Response:
 
 
 def _as_text(error: GatewayError) -> Response:
-    line = f"{int(error.status)} {error.code}: {error.detail}\nrequest: {account().request_id}\n"
+    line = f"{int(error.status)} {error.code}: {error.detail}\nrequest: {request_log().request_id}\n"
     return Response(line, status=int(error.status), mimetype="text/plain")
 
 

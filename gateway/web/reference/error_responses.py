@@ -1,13 +1,13 @@
-"""How the OpenAPI document tells errors: in the forms of ``gateway.web.faults``, with their own codes and words."""
+"""How the OpenAPI document tells errors: in the forms of ``gateway.web.error_handlers``, with their own codes and words."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
 from gateway.errors import AccessError, GatewayError, Hasty, MethodNotAllowed, RangeNotSatisfiable
+from gateway.web.request_parsing import CONTRACT_PATHS
 from gateway.web.responses import contract_status
 from gateway.web.schemas import ContractRefusal, Problem, Refusal, reference
-from gateway.web.visitor import CONTRACT_PATHS
 
 Json = dict[str, Any]
 Errors = Sequence[type[GatewayError]]
