@@ -7,7 +7,7 @@ from itsdangerous import URLSafeTimedSerializer
 from bench.table import print_columns, print_times, side_by_side
 from gateway.egress.guard import Guard
 from gateway.links import LinkSigner
-from gateway.links.admission import Links
+from gateway.links.verification import Links
 from gateway.origins.allowlist import HostPattern
 from gateway.storage.memory import MemoryLedger
 

@@ -13,14 +13,14 @@ from tempfile import TemporaryDirectory
 from bench.filling import created_at, fill, postgresql, sqlite, stored, task_id, url
 from bench.table import microseconds, print_columns, print_times, side_by_side
 from gateway.records.record import Record
-from gateway.records.shelf import Shelf
-from gateway.records.stored import SqlRecords
+from gateway.records.record_store import RecordStore
+from gateway.records.sql_records import SqlRecords
 from gateway.records.sweep import BATCH, Sweep
 from gateway.storage.database import Database
 from gateway.storage.deletions import ObjectDeletions
 from gateway.storage.folder import FolderObjects
-from gateway.storage.index import ObjectIndex
-from gateway.storage.intake import Intake
+from gateway.storage.ingest import Ingest
+from gateway.storage.object_index import ObjectIndex
 
 FEW, MANY = 10_000, 1_000_000
 ROUNDS = 9
@@ -77,18 +77,18 @@ class Filled:
 
     def ask_unheld(self) -> None:
         """Ask for a batch of objects whether they are held, as the sweep does."""
-        assert not self._index.unheld({stored(self._any()).digest for _ in range(BATCH)})
+        assert not self._index.unreferenced({stored(self._any()).digest for _ in range(BATCH)})
 
     def sweep(self) -> None:
         """Sweep a batch, with all of the older half to choose from."""
         self._sweeps += 1
         before = created_at(self._count // 2)
         batch = self._records.old(before, BATCH)
-        assert len(self._records.entomb(batch, before, self._sweeps)) == BATCH
+        assert len(self._records.tombstone(batch, before, self._sweeps)) == BATCH
 
-    def bury(self) -> None:
+    def purge(self) -> None:
         """Bury a batch, with all that was swept to choose from."""
-        assert self._records.bury(self._sweeps + 1, BATCH) == BATCH
+        assert self._records.purge(self._sweeps + 1, BATCH) == BATCH
 
     def next_backlog(self) -> int:
         """The time before which ``BACKLOG`` records are left to sweep, in Unix milliseconds."""
@@ -106,7 +106,7 @@ CALLS: tuple[tuple[str, Callable[[Filled], None], int], ...] = (
     ("ObjectIndex.put", Filled.put_object, 100),
     (f"ObjectIndex.unheld, {BATCH}", Filled.ask_unheld, 5),
     (f"sweep, {BATCH}", Filled.sweep, 2),
-    (f"SqlRecords.bury, {BATCH}", Filled.bury, 2),
+    (f"SqlRecords.bury, {BATCH}", Filled.purge, 2),
 )
 
 
@@ -163,7 +163,7 @@ def _sweep_all(location: str, folder: str, before: int) -> None:
     database = Database(location)
     records, objects = SqlRecords(database), FolderObjects(Path(folder))
     deletions = ObjectDeletions(database, objects.delete)
-    intake = Intake(objects, deletions, 1)
-    shelf = Shelf(records, ObjectIndex(database), objects, intake, deletions, 0, lambda: before / 1000)
-    swept, _ = Sweep(shelf).run()
+    intake = Ingest(objects, deletions, 1)
+    store = RecordStore(records, ObjectIndex(database), objects, intake, deletions, 0, lambda: before / 1000)
+    swept, _ = Sweep(store).run()
     assert swept == BACKLOG

@@ -6,15 +6,15 @@ from functools import partial
 
 from gateway.egress.client import Client
 from gateway.egress.guard import Guard
-from gateway.links import files
-from gateway.links.files import FileLinks
-from gateway.links.signed import KeyRing
+from gateway.links import file_links
+from gateway.links.file_links import FileLinks
+from gateway.links.signer import KeyRing
 from gateway.records import completion_callback
 from gateway.records.completion_callback import Callbacks
-from gateway.records.holdings import Holdings
 from gateway.records.published_urls import PublishedUrls
-from gateway.records.shelf import Shelf
-from gateway.records.stored import SqlRecords
+from gateway.records.record_files import RecordFiles
+from gateway.records.record_store import RecordStore
+from gateway.records.sql_records import SqlRecords
 from gateway.records.sweep import Sweep
 from gateway.resolving.store import StoreResolver
 from gateway.settings import Bucket, Settings
@@ -22,8 +22,8 @@ from gateway.sources.public_urls import PresignedUrl, PublicUrl, SignedFileUrl
 from gateway.storage.database import Database
 from gateway.storage.deletions import ObjectDeletions
 from gateway.storage.folder import FolderObjects
-from gateway.storage.index import ObjectIndex
-from gateway.storage.intake import Intake
+from gateway.storage.ingest import Ingest
+from gateway.storage.object_index import ObjectIndex
 from gateway.storage.objects import Objects
 
 
@@ -35,7 +35,7 @@ class OwnStore:
     index: ObjectIndex
     objects: Objects
     public_url: PublicUrl
-    holdings: Holdings
+    record_files: RecordFiles
     callbacks: Callbacks
     files: FileLinks
     published: PublishedUrls
@@ -49,16 +49,16 @@ def build_own_store(
     """Build the store that the settings ask for."""
     records = SqlRecords(database)
     index = ObjectIndex(database, clock)
-    file_links = FileLinks(KeyRing.derive(settings.secret_keys, files.SALT), settings.public_url, clock)
+    file_links = FileLinks(KeyRing.derive(settings.secret_keys, file_links.SALT), settings.public_url, clock)
 
     def drop(digest: str) -> None:
         objects.delete(digest)
 
     deletions = ObjectDeletions(database, drop, clock)
     objects, public_url = _objects(settings, deletions, SignedFileUrl(file_links.mint), client, guard, clock)
-    intake = Intake(objects, deletions, settings.max_bytes)
-    shelf = Shelf(records, index, objects, intake, deletions, settings.record_days, clock)
-    holdings = Holdings(shelf)
+    ingest = Ingest(objects, deletions, settings.max_bytes)
+    store = RecordStore(records, index, objects, ingest, deletions, settings.record_days, clock)
+    record_files = RecordFiles(store)
     callbacks = Callbacks(
         records,
         guard.admit,
@@ -72,12 +72,12 @@ def build_own_store(
         index=index,
         objects=objects,
         public_url=public_url,
-        holdings=holdings,
+        record_files=record_files,
         callbacks=callbacks,
         files=file_links,
         published=PublishedUrls(index, file_links, settings.public_url, settings.record_days, clock),
-        sweep=Sweep(shelf),
-        resolver=StoreResolver(shelf, public_url, client, guard, holdings.let_go_if_gone),
+        sweep=Sweep(store),
+        resolver=StoreResolver(store, public_url, client, guard, record_files.delete_if_orphaned),
     )
 
 

@@ -14,16 +14,16 @@ from gateway.egress.client import Client
 from gateway.egress.dns_lookup import Lookup
 from gateway.egress.guard import Guard
 from gateway.errors import GatewayError
-from gateway.keys.admission import Keys
+from gateway.keys.authentication import Keys
 from gateway.keys.configured import ConfiguredKeys
+from gateway.keys.key_store import SqlKeys
 from gateway.keys.quotas import Quotas
-from gateway.keys.stored import SqlKeys
 from gateway.limits.api_rate import ApiRateLimiter
 from gateway.limits.download_rate import DownloadLimit
 from gateway.limits.stream_slots import SlotLimiter
-from gateway.links.admission import Links
 from gateway.links.ledger import Ledger
-from gateway.links.signed import KeyRing, LinkSigner
+from gateway.links.signer import KeyRing, LinkSigner
+from gateway.links.verification import Links
 from gateway.observability.metrics import Metrics
 from gateway.own_store import OwnStore, build_own_store
 from gateway.provider.circuit_breaker import Breaker
@@ -38,8 +38,8 @@ from gateway.resolving.upstream import UpstreamResolver
 from gateway.server.capacity import stream_slots
 from gateway.server.scheduler import Background, Task
 from gateway.settings import Settings
-from gateway.storage.chores import Chores
 from gateway.storage.database import Database
+from gateway.storage.job_lease import JobLease
 from gateway.storage.memory import MemoryLedger, drop_expired
 
 _VIA_SALT = b"gateway.via.v1"
@@ -143,7 +143,7 @@ def build_services(
         infos=RecordInfos(provider, clock) if provider else None,
         own=own,
         metrics=metrics,
-        background=_background(keys, quotas, own.sweep if own else None, Chores(database, clock)),
+        background=_background(keys, quotas, own.sweep if own else None, JobLease(database, clock)),
         via=via,
     )
 
@@ -178,7 +178,7 @@ def _converter(
     return OriginResolver(client, guard, settings.min_life_s, clock)
 
 
-def _background(keys: Keys, quotas: Quotas, sweep: Sweep | None, chores: Chores) -> Background:
+def _background(keys: Keys, quotas: Quotas, sweep: Sweep | None, chores: JobLease) -> Background:
     def sweep_old() -> None:
         quotas.forget_before(quotas.today)
         if sweep is None:
@@ -186,7 +186,7 @@ def _background(keys: Keys, quotas: Quotas, sweep: Sweep | None, chores: Chores)
         try:
             sweep.run(pause_s=SWEEP_PAUSE_S)
         except GatewayError:  # the records are swept, and perhaps not their objects: reconcile at the next tick
-            chores.give_back("reconcile")
+            chores.release("reconcile")
             raise
 
     def reconcile() -> None:
@@ -203,12 +203,12 @@ def _background(keys: Keys, quotas: Quotas, sweep: Sweep | None, chores: Chores)
     )
 
 
-def _in_turn(chores: Chores, name: str, every_s: int, run: Callable[[], None]) -> None:
+def _in_turn(chores: JobLease, name: str, every_s: int, run: Callable[[], None]) -> None:
     """Run a chore that is due, unless another worker does."""
-    if not chores.claim(name, every_s):
+    if not chores.acquire(name, every_s):
         return
     try:
         run()
     except GatewayError:
-        chores.give_back(name)
+        chores.release(name)
         raise

@@ -7,7 +7,7 @@ from click.testing import Result
 
 from factories import API_KEY, Gateway, make_settings
 from gateway.keys.key import SCOPES, TOKEN, Key
-from gateway.keys.stored import StoredKey
+from gateway.keys.key_store import StoredKey
 
 DOWN = "Error: DATABASE_URL: the database does not answer (OperationalError)"
 

@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 from urllib.parse import quote
 
-from gateway.links.signed import SALT, KeyRing
+from gateway.links.signer import SALT, KeyRing
 
 CORPUS = Path(__file__).parents[3] / "shared" / "corpora" / "ssrf_ips.json"
 DANGEROUS = (

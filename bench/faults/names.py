@@ -49,7 +49,7 @@ class NameServer:
         """Have a name be at another address at every lookup, and at the last from then on."""
         self._names[name] = [[address] for address in addresses]
 
-    def bury(self, *names: str) -> None:
+    def purge(self, *names: str) -> None:
         """Never answer for these names."""
         self._dead.update(names)
 
@@ -111,4 +111,4 @@ def tell_stage_names(server: NameServer) -> None:
     server.flip("flip.example", PUBLIC, "127.0.0.1")
     server.tell("late.example", PUBLIC)
     server.delay("late.example")
-    server.bury("dead.example", *DEAD)
+    server.purge("dead.example", *DEAD)

@@ -103,26 +103,26 @@ class _Shelf:
 
 
 def _serve(parent: "Connection[object, None]", size: int) -> None:
-    shelf = _Shelf(size)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"shelf": shelf}))
+    store = _Shelf(size)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"shelf": store}))
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     parent.send(server.server_port)
     while True:
         parent.recv()
-        parent.send(Count(shelf.cuts, shelf.refused, shelf.provider_calls))
+        parent.send(Count(store.cuts, store.refused, store.provider_calls))
 
 
 class _Handler(BaseHTTPRequestHandler):
-    shelf: _Shelf
+    store: _Shelf
 
     def do_POST(self) -> None:
         """The provider: give the direct URL that is alive."""
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         number = asked["url"].rpartition("/")[2].removesuffix(".png")
-        with self.shelf.lock:
-            self.shelf.provider_calls += 1
-            alive = self.shelf.image(number).alive
+        with self.store.lock:
+            self.store.provider_calls += 1
+            alive = self.store.image(number).alive
         direct_url = f"http://{self.headers['Host']}/direct/{number}/{alive}"
         body = json.dumps({"code": 200, "msg": "success", "data": direct_url}).encode()
         self.send_response(200)
@@ -133,17 +133,17 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """The origin: send what was asked for, up to the next cut."""
         _, _, number, generation = self.path.split("/")
-        with self.shelf.lock:
-            image = self.shelf.image(number)
+        with self.store.lock:
+            image = self.store.image(number)
             dead = int(generation) < image.alive
-            self.shelf.refused += dead
+            self.store.refused += dead
         if dead:
             self.send_error(403)
             return
         self._send(image, self._begin())
 
     def _begin(self) -> int:
-        size, asked = self.shelf.size, self.headers.get("Range", "")
+        size, asked = self.store.size, self.headers.get("Range", "")
         first = int(asked.removeprefix("bytes=").partition("-")[0] or 0)
         self.send_response(206 if asked else 200)
         if asked:
@@ -155,18 +155,18 @@ class _Handler(BaseHTTPRequestHandler):
         return first
 
     def _send(self, image: _Image, at: int) -> None:
-        end = image.cuts[0] if image.cuts else self.shelf.size
+        end = image.cuts[0] if image.cuts else self.store.size
         while at < end:
             part = _part(at, min(_PIECE, end - at))
             self.wfile.write(part)
             at += len(part)
-        if at < self.shelf.size:
+        if at < self.store.size:
             self._cut(image)
 
     def _cut(self, image: _Image) -> None:
-        with self.shelf.lock:
+        with self.store.lock:
             image.cuts.pop(0)
-            self.shelf.cuts += 1
+            self.store.cuts += 1
             if len(image.cuts) == CUTS - DIES_AFTER:
                 image.alive += 1
         if len(image.cuts) % 2:  # the other ones end like a connection that is closed in good order

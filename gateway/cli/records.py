@@ -20,12 +20,12 @@ def add(task: str, files: tuple[Path, ...]) -> None:
     """Put each of FILES among the results of TASK, and print the URL by which links name it."""
     if not TASK_ID.fullmatch(task):
         raise click.UsageError("TASK: 1 to 128 of A-Z a-z 0-9 _ . -, beginning with a letter or digit")
-    holdings = own_store().holdings
+    record_files = own_store().record_files
     for file in files:
         try:
             url = own_url(file.name)
             with file.open("rb") as opened:
-                holdings.put_file(task, file.name, opened.read, file.stat().st_size)
+                record_files.put_file(task, file.name, opened.read, file.stat().st_size)
         except ValueError as rule:
             raise click.ClickException(f"{file}: its name {rule}") from None
         except GatewayError as error:

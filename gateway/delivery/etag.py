@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from gateway.files.file_info import FileInfo
 from gateway.links.link import Link
-from gateway.links.signed import KeyRing
+from gateway.links.signer import KeyRing
 from gateway.sources.validators import is_strong
 
 SALT = b"gateway.etag.v1"

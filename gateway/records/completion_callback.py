@@ -12,9 +12,9 @@ from typing import Any, cast
 
 from gateway.errors import CallbackConflict, CallbackRefused, InvalidBody, OriginNotAllowed
 from gateway.links.link import TASK_ID
-from gateway.links.signed import KeyRing
+from gateway.links.signer import KeyRing
 from gateway.records.record import MOST_RESULTS, Record
-from gateway.records.stored import SqlRecords
+from gateway.records.sql_records import SqlRecords
 
 SALT = b"gateway.callback.v1"
 PATH = "/api/v1/gpt4o-image/callback"

@@ -8,10 +8,10 @@ import time
 from collections.abc import Callable
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from gateway.links.files import FileLinks
+from gateway.links.file_links import FileLinks
 from gateway.origins.upload_urls import SCHEME, is_own, own_url
 from gateway.records.record import DAY_MS, Record
-from gateway.storage.index import ObjectIndex
+from gateway.storage.object_index import ObjectIndex
 
 HOUR_S = 3600
 

@@ -3,7 +3,7 @@
 import time
 
 from gateway.records.record import DAY_MS
-from gateway.records.shelf import Shelf
+from gateway.records.record_store import RecordStore
 from gateway.storage.deletions import batches
 
 BATCH = 200
@@ -19,8 +19,8 @@ class Sweep:
             60 days, so that a late visitor is told that the image was too old, and not that it never was.
     """
 
-    def __init__(self, shelf: Shelf) -> None:
-        self._shelf = shelf
+    def __init__(self, store: RecordStore) -> None:
+        self._store = store
 
     def run(self, *, pause_s: float = 0) -> tuple[int, int]:
         """Sweep until nothing is left to sweep.
@@ -31,15 +31,15 @@ class Sweep:
         Returns:
             How many records became tombstones, and how many tombstones went.
         """
-        records, now_ms = self._shelf.records, self._shelf.now_ms()
-        too_old = self._shelf.oldest_ms(now_ms)
+        records, now_ms = self._store.records, self._store.now_ms()
+        too_old = self._store.oldest_ms(now_ms)
         swept = 0
         while batch := records.old(too_old, BATCH):
-            self._shelf.deletions.delete(records.entomb(batch, too_old, now_ms))
+            self._store.deletions.delete(records.tombstone(batch, too_old, now_ms))
             swept += len(batch)
             time.sleep(pause_s)
         buried = 0
-        while count := records.bury(now_ms - TOMBSTONE_DAYS * DAY_MS, BATCH):
+        while count := records.purge(now_ms - TOMBSTONE_DAYS * DAY_MS, BATCH):
             buried += count
             time.sleep(pause_s)
         return swept, buried
@@ -53,12 +53,12 @@ class Sweep:
         Returns:
             How many objects were deleted.
         """
-        shelf = self._shelf
-        shelf.deletions.forget_expired()
+        store = self._store
+        store.deletions.forget_expired()
         deleted = 0
-        for stored in shelf.objects.stored_before(shelf.clock() - ORPHANED_FOR_S):
+        for stored in store.objects.stored_before(store.clock() - ORPHANED_FOR_S):
             for batch in batches(stored, BATCH):
-                if orphans := shelf.index.unheld(batch):
-                    deleted += len(shelf.deletions.delete(orphans))
+                if orphans := store.index.unreferenced(batch):
+                    deleted += len(store.deletions.delete(orphans))
                 time.sleep(pause_s)
         return deleted

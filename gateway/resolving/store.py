@@ -10,7 +10,7 @@ from gateway.egress.guard import Guard
 from gateway.errors import ImageUnavailable, OriginError, OriginNotAllowed, StorageDown
 from gateway.origins.upload_urls import is_own
 from gateway.records.record import check_result
-from gateway.records.shelf import Shelf
+from gateway.records.record_store import RecordStore
 from gateway.sources.public_urls import PublicUrl
 from gateway.sources.remote import RemoteSource
 from gateway.sources.stored import StoredSource
@@ -33,9 +33,9 @@ class StoreResolver:
     """
 
     def __init__(
-        self, shelf: Shelf, public_url: PublicUrl, client: Client, guard: Guard, kept: Callable[[str], None]
+        self, store: RecordStore, public_url: PublicUrl, client: Client, guard: Guard, kept: Callable[[str], None]
     ) -> None:
-        self._shelf = shelf
+        self._store = store
         self._door = public_url
         self._client = client
         self._guard = guard
@@ -49,12 +49,12 @@ class StoreResolver:
             ProviderError: the record, or the image, stands against it.
             StorageFull, StorageDown, DatabaseDown: our own trouble.
         """
-        check_result(self._shelf.records.find(task_id), url, now_ms=self._shelf.now_ms(), days=self._shelf.days)
-        stored = self._shelf.index.find(task_id, url)
-        if stored is None or not self._shelf.objects.has(stored):
+        check_result(self._store.records.find(task_id), url, now_ms=self._store.now_ms(), days=self._store.days)
+        stored = self._store.index.find(task_id, url)
+        if stored is None or not self._store.objects.has(stored):
             stored = self._fetch(task_id, url)
             self._kept(task_id)
-        return StoredSource(self._shelf.objects, stored, self._door, self._shelf.clock() + LIFE_S)
+        return StoredSource(self._store.objects, stored, self._door, self._store.clock() + LIFE_S)
 
     def probe(self) -> str:
         """Keep, read and drop an object of sixteen bytes.
@@ -65,7 +65,7 @@ class StoreResolver:
         Raises:
             StorageFull, StorageDown: what stands against it, and the remedy.
         """
-        objects = self._shelf.objects
+        objects = self._store.objects
         with objects.receiving() as incoming:
             incoming.write(secrets.token_bytes(_PROBE_BYTES))
             stored = objects.keep(incoming)
@@ -86,10 +86,10 @@ class StoreResolver:
             self._guard.admit(url)
             source = RemoteSource(self._client, url, 0, sendable=False, listed_only=True)
             with self._slots, closing(source.open()) as opened:
-                return self._shelf.intake.take(
+                return self._store.ingest.store(
                     MinThroughputReader(opened.read).read,
                     opened.info.length,
-                    lambda stored: (None, self._shelf.index.put(task_id, url, stored)),
+                    lambda stored: (None, self._store.index.put(task_id, url, stored)),
                 )[0]
         except (OriginError, OriginNotAllowed) as error:
             raise ImageUnavailable(error.code) from error

@@ -16,7 +16,7 @@ from gateway.setting_types import MigrationPolicy
 from gateway.storage.sqlite import LockWait, WriteTurns, create_sqlite_engine
 
 if TYPE_CHECKING:
-    from gateway.storage.migrating import State
+    from gateway.storage.migrate import State
 
 CONNECT_TIMEOUT_S = 3
 _MIGRATING = 0x6A7E  # the number of a lock in PostgreSQL; any will do that nobody else takes
@@ -97,10 +97,10 @@ class Database:
         Raises:
             DatabaseDown: the database does not answer.
         """
-        from gateway.storage import migrating  # noqa: PLC0415 (Alembic takes a moment, and calls do not need it)
+        from gateway.storage import migrate  # noqa: PLC0415 (Alembic takes a moment, and calls do not need it)
 
         with self.reading() as connection:
-            return migrating.state_of(connection)
+            return migrate.state_of(connection)
 
     def is_current(self) -> bool:
         """Tell whether every migration was applied."""
@@ -115,15 +115,15 @@ class Database:
         Raises:
             DatabaseDown: the database does not answer.
         """
-        from gateway.storage import migrating  # noqa: PLC0415 (as above)
+        from gateway.storage import migrate  # noqa: PLC0415 (as above)
 
         with _database_errors(), self._alone(), self.writing() as connection:
             if not self.is_sqlite:
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
-            state = migrating.state_of(connection)  # another process may have migrated it meanwhile
+            state = migrate.state_of(connection)  # another process may have migrated it meanwhile
             if state in {"current", "ahead"}:
                 return state
-            migrating.migrate(connection)
+            migrate.migrate(connection)
             return "current"
 
     def _begin(self, *, writes: bool) -> Connection:

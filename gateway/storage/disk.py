@@ -11,7 +11,7 @@ THREADS = 10
 Result = TypeVar("Result")
 
 
-def apart(call: Callable[[], Result]) -> Result:
+def run_in_thread(call: Callable[[], Result]) -> Result:
     """Run a call that waits for the disk: under gevent in a real thread, as it would stop the whole worker.
 
     Give it nothing that uses sockets, or locks of Python's ``threading``: gevent has replaced both.

@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from gateway.storage.disk import apart
-from gateway.storage.objects import DIGEST, Incoming, Stored, disk_errors
+from gateway.storage.disk import run_in_thread
+from gateway.storage.objects import DIGEST, Stored, Upload, disk_errors
 
 _LEFTOVER_AGE_S = 3600
 _NOTE_USE_EVERY_S = 600
@@ -49,22 +49,22 @@ class FolderObjects:
             self._clear_leftovers()
 
     @contextmanager
-    def receiving(self) -> Iterator[Incoming]:
+    def receiving(self) -> Iterator[Upload]:
         """A temporary file in the same file system; gone when the block ends."""
         with disk_errors():
             file = tempfile.NamedTemporaryFile(dir=self._incoming)  # noqa: SIM115 (closed by the block below)
         with file:
-            yield Incoming(cast("BinaryIO", file))
+            yield Upload(cast("BinaryIO", file))
 
-    def keep(self, incoming: Incoming) -> Stored:
+    def keep(self, upload: Upload) -> Stored:
         """Bring the bytes to the disk, then give them their name: a link, as the temporary name goes by itself."""
-        incoming.sync()
-        stored = incoming.stored
+        upload.sync()
+        stored = upload.stored
         path = self._path(stored.digest)
         with disk_errors():
             path.parent.mkdir(exist_ok=True)
             try:
-                os.link(incoming.file.name, path)
+                os.link(upload.file.name, path)
             except FileExistsError:
                 with suppress(FileNotFoundError):  # dropped in this very moment: whoever asks finds it missing
                     os.utime(path)
@@ -95,12 +95,14 @@ class FolderObjects:
     def delete(self, digest: str) -> None:
         """Drop the file. Who has it open reads it to its end."""
         with disk_errors():
-            apart(partial(self._path(digest).unlink, missing_ok=True))  # a large file's blocks take a while to free
+            run_in_thread(
+                partial(self._path(digest).unlink, missing_ok=True)
+            )  # a large file's blocks take a while to free
 
     def stored_before(self, time_s: float) -> Iterator[Sequence[str]]:
         """List the folder; files of others in it are left out."""
         with disk_errors():
-            files = apart(self._files)
+            files = run_in_thread(self._files)
         yield [file.digest for file in files if file.used_at < time_s and DIGEST.fullmatch(file.digest)]
 
     def prepare(self) -> None:
@@ -122,7 +124,7 @@ class FolderObjects:
             return
         self._taken_in = 0
         with disk_errors():
-            files = apart(self._files)
+            files = run_in_thread(self._files)
         excess = sum(file.size for file in files) - self._most_bytes
         if excess > 0:
             self._drop(files, excess + _ROOM_MADE * self._most_bytes, newest.digest)
@@ -207,6 +209,6 @@ def _sync_folder(folder: Path) -> None:
     """Make a rename last (the file's own sync does not bring its name to the disk)."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
-        apart(partial(os.fsync, descriptor))
+        run_in_thread(partial(os.fsync, descriptor))
     finally:
         os.close(descriptor)

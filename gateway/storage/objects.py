@@ -11,7 +11,7 @@ from functools import partial
 from typing import BinaryIO, Protocol
 
 from gateway.errors import StorageDown, StorageFull
-from gateway.storage.disk import apart
+from gateway.storage.disk import run_in_thread
 
 HEAD_BYTES = 64
 DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -47,10 +47,10 @@ class Objects(Protocol):
     Every method but ``prepare`` and ``answers`` raises StorageDown when the store does not answer or refuses access.
     """
 
-    def receiving(self) -> AbstractContextManager["Incoming"]:
+    def receiving(self) -> AbstractContextManager["Upload"]:
         """A place on this machine to write bytes to; what is not kept when the block ends is dropped."""
 
-    def keep(self, incoming: "Incoming") -> Stored:
+    def keep(self, upload: "Upload") -> Stored:
         """Make an object of what was written; the same bytes again are the same object.
 
         Raises:
@@ -80,7 +80,7 @@ class Objects(Protocol):
         """Tell whether the store can be used, at the price of nothing: it is asked again and again."""
 
 
-class Incoming:
+class Upload:
     """Bytes on their way in: hashed and counted as they are written.
 
     Args:
@@ -111,7 +111,7 @@ class Incoming:
         """Bring everything to the disk."""
         with disk_errors():
             self.file.flush()
-            apart(partial(os.fsync, self.file.fileno()))
+            run_in_thread(partial(os.fsync, self.file.fileno()))
 
     @property
     def stored(self) -> Stored:

@@ -16,7 +16,7 @@ from urllib3.exceptions import HTTPError
 from gateway.errors import StorageDown
 from gateway.files.media_types import detect_media_type
 from gateway.settings import Bucket
-from gateway.storage.objects import DIGEST, Incoming, Reading, Stored, disk_errors
+from gateway.storage.objects import DIGEST, Reading, Stored, Upload, disk_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -66,14 +66,14 @@ class S3Objects:
         self._answered, self._asked_at = False, float("-inf")
 
     @contextmanager
-    def receiving(self) -> Iterator[Incoming]:
+    def receiving(self) -> Iterator[Upload]:
         """A temporary file on this machine, without a name: gone when the block ends, or the process."""
         with disk_errors():
             file = tempfile.TemporaryFile()  # noqa: SIM115 (closed by the block below)
         with file:
-            yield Incoming(cast("BinaryIO", file))
+            yield Upload(cast("BinaryIO", file))
 
-    def keep(self, incoming: Incoming) -> Stored:
+    def keep(self, incoming: Upload) -> Stored:
         """Put the bytes into the bucket."""
         stored = incoming.stored
         upload = cast("BinaryIO", _Upload(incoming.file))

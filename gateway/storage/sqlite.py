@@ -12,7 +12,7 @@ from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event
 from sqlalchemy.exc import OperationalError
 
 from gateway.errors import DatabaseDown
-from gateway.storage.disk import apart
+from gateway.storage.disk import run_in_thread
 
 LOCK_TIMEOUT_S = 1.5
 CONNECTION_TIMEOUT_S = 3
@@ -95,7 +95,7 @@ def create_sqlite_engine(url: URL) -> Engine:
 class _Connection(sqlite3.Connection):
     def commit(self) -> None:
         """Commit in a thread: SQLite syncs its log to the disk, and now and then copies the log into the database."""
-        apart(super().commit)
+        run_in_thread(super().commit)
 
 
 def _on_connect(connection: Any, _record: Any) -> None:  # noqa: ANN401 (the driver's)

@@ -135,7 +135,7 @@ def delete_record(task_id: str) -> Response:
     """
     own = _own_store(task_id)
     known = own.records.find(task_id)
-    if not own.holdings.forget(task_id):
+    if not own.record_files.forget(task_id):
         raise NotFound("no record")
     _forget_sources(known)
     return envelope(None)
@@ -156,7 +156,7 @@ def put_file(task_id: str, name: str) -> Response:
     except ValueError as rule:
         raise InvalidBody(f"name: {rule}") from None
     request.max_content_length = sys.maxsize  # the store has a limit of its own
-    record = own.holdings.put_file(task_id, name, read_body, request.content_length)
+    record = own.record_files.put_file(task_id, name, read_body, request.content_length)
     services().resolver.forget(task_id, url)
     return envelope({"url": url, **record.to_wire()})
 

@@ -9,7 +9,7 @@ from hypothesis.strategies import text
 from factories import make_link
 from gateway.delivery.etag import SALT, EntityTags
 from gateway.files.file_info import FileInfo
-from gateway.links.signed import KeyRing
+from gateway.links.signer import KeyRing
 
 OLD = "the-old-secret-for-tests-of-32-bytes-"
 NEW = "the-new-secret-for-tests-of-32-bytes-"

@@ -47,7 +47,7 @@ from gateway.errors import (
     StorageDown,
 )
 from gateway.limits.stream_slots import SlotLimiter
-from gateway.links.signed import KeyRing
+from gateway.links.signer import KeyRing
 from gateway.resolving.resolver import MOST_RENEWALS
 from gateway.settings import Bucket
 from gateway.sources.public_urls import SignedFileUrl

@@ -137,7 +137,7 @@ def test_a_name_that_cannot_be_one_has_no_address(lookup: Lookup, name_server: N
 
 
 def test_a_dead_name_ends_within_the_timeout(lookup: Lookup, name_server: NameServer) -> None:
-    name_server.bury("dead.example")
+    name_server.purge("dead.example")
     begun = time.monotonic()
 
     with pytest.raises(socket.gaierror):
@@ -148,7 +148,7 @@ def test_a_dead_name_ends_within_the_timeout(lookup: Lookup, name_server: NameSe
 
 def test_forty_dead_names_hold_up_nobody(lookup: Lookup, name_server: NameServer, platform: list[str]) -> None:
     dead = [f"dead{number}.example" for number in range(40)]
-    name_server.bury(*dead)
+    name_server.purge(*dead)
     name_server.tell("cdn.example", "93.184.216.34")
 
     with ThreadPoolExecutor(40) as pool:
@@ -188,7 +188,7 @@ print(found, quick, {type(one.exception).__name__ for one in dead}, time.monoton
 
 
 def test_forty_dead_names_hold_up_nobody_under_gevent(name_server: NameServer) -> None:
-    name_server.bury(*(f"dead{number}.example" for number in range(40)))
+    name_server.purge(*(f"dead{number}.example" for number in range(40)))
 
     command = [sys.executable, "-c", UNDER_GEVENT, str(name_server.port)]
     run = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, cwd=ROOT)

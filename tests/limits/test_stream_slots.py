@@ -79,7 +79,7 @@ def test_places_that_were_given_back_leave_nothing_behind() -> None:
     slots = SlotLimiter(4, per_visitor=2)
 
     for _ in range(10):
-        for give_back in taken(slots, "one", [link_to("cat"), link_to("dog")]):
-            give_back()
+        for release in taken(slots, "one", [link_to("cat"), link_to("dog")]):
+            release()
 
     assert slots.counted() == 0

@@ -9,7 +9,7 @@ from hypothesis import given, settings, strategies as st
 from factories import SECRET, Gateway, make_link, store_gateway
 from gateway.errors import LinkDamaged, LinkInvalid
 from gateway.links import Link, LinkSigner
-from gateway.links.admission import Links
+from gateway.links.verification import Links
 from gateway.storage.memory import MemoryLedger
 from servers import ScriptedServer
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from factories import API_KEY, SECRET
-from gateway.links.signed import KeyRing
+from gateway.links.signer import KeyRing
 from gateway.provider.client import DOWNLOAD_URL
 from gateway.records.completion_callback import PATH as CALLBACK, SALT
 from gateway.web.bodies import MOST_BODY_BYTES

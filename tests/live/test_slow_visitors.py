@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from factories import PNG, SECRET
-from gateway.links.signed import KeyRing
+from gateway.links.signer import KeyRing
 from gateway.records.completion_callback import PATH as CALLBACK, SALT
 from live import LiveGateway, environment_for, happens, live_gateway, started_gateway, wait_until_healthy
 from servers import Request, ScriptedServer, answer

@@ -3,36 +3,36 @@
 from concurrent.futures import ThreadPoolExecutor
 
 from factories import Clock
-from gateway.storage.chores import Chores
 from gateway.storage.database import Database
+from gateway.storage.job_lease import JobLease
 
 
 def test_a_chore_is_done_once_until_it_is_due_again(database: Database) -> None:
     clock = Clock()
-    chores = Chores(database, clock)
+    chores = JobLease(database, clock)
 
-    turns = [chores.claim("sweep", 3600), chores.claim("sweep", 3600), chores.claim("other", 3600)]
+    turns = [chores.acquire("sweep", 3600), chores.acquire("sweep", 3600), chores.acquire("other", 3600)]
     clock.now += 3601
-    turns.append(chores.claim("sweep", 3600))
+    turns.append(chores.acquire("sweep", 3600))
 
     assert turns == [True, False, True, True]
 
 
 def test_a_chore_that_was_not_done_is_due_again(database: Database) -> None:
     clock = Clock()
-    chores = Chores(database, clock)
+    chores = JobLease(database, clock)
 
-    assert chores.claim("sweep", 3600)
-    chores.give_back("sweep")
+    assert chores.acquire("sweep", 3600)
+    chores.release("sweep")
 
-    assert chores.claim("sweep", 3600)
+    assert chores.acquire("sweep", 3600)
 
 
 def test_of_many_workers_one_does_it(database: Database) -> None:
     clock = Clock()
-    workers = [Chores(database, clock) for _ in range(8)]
+    workers = [JobLease(database, clock) for _ in range(8)]
 
     with ThreadPoolExecutor(8) as pool:
-        turns = list(pool.map(lambda worker: worker.claim("sweep", 3600), workers * 5))
+        turns = list(pool.map(lambda worker: worker.acquire("sweep", 3600), workers * 5))
 
     assert turns.count(True) == 1

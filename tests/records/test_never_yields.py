@@ -13,10 +13,10 @@ import sys
 import greenlet
 from sqlalchemy import event
 from gateway.records.record import Record
-from gateway.records.stored import SqlRecords
-from gateway.storage.chores import Chores
+from gateway.records.sql_records import SqlRecords
+from gateway.storage.job_lease import Chores
 from gateway.storage.database import Database
-from gateway.storage.index import ObjectIndex
+from gateway.storage.object_index import ObjectIndex
 from gateway.storage.objects import Stored
 
 database = Database(f"sqlite:///{sys.argv[1]}/gateway.db")

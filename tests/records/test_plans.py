@@ -8,10 +8,10 @@ import pytest
 from sqlalchemy import delete, event
 
 from gateway.records.record import Record
-from gateway.records.stored import SqlRecords
+from gateway.records.sql_records import SqlRecords
 from gateway.storage.database import Database
-from gateway.storage.index import ObjectIndex
 from gateway.storage.models import objects
+from gateway.storage.object_index import ObjectIndex
 from gateway.storage.objects import Stored
 
 URL = "https://origin.example/v/cat.png"
@@ -46,14 +46,14 @@ ASKED: dict[Callable[..., object], tuple[object, ...]] = {
     SqlRecords.delete: ("task1",),
     SqlRecords.add_result: ("task3", "gateway:cat.png", lambda connection: connection.execute(TASK3)),
     SqlRecords.old: (NOW, 10),
-    SqlRecords.entomb: (["task4", "task5"], NOW, NOW),
-    SqlRecords.bury: (NOW, 10),
+    SqlRecords.tombstone: (["task4", "task5"], NOW, NOW),
+    SqlRecords.purge: (NOW, 10),
     ObjectIndex.find: ("task2", URL),
     ObjectIndex.by_digest: ("digest2",),
     ObjectIndex.put: ("task2", URL, Stored("digest2", 1, b"x")),
-    ObjectIndex.noting: ("task2", URL, Stored("digest2", 1, b"x")),
+    ObjectIndex.upsert_statement: ("task2", URL, Stored("digest2", 1, b"x")),
     ObjectIndex.forget: ("task2",),
-    ObjectIndex.unheld: (("digest2", "digest3"),),
+    ObjectIndex.unreferenced: (("digest2", "digest3"),),
 }
 
 

@@ -20,10 +20,10 @@ from gateway.errors import (
     ResultMissing,
 )
 from gateway.records.record import DAY_MS, Record, Status, check_result
-from gateway.records.stored import SqlRecords
+from gateway.records.sql_records import SqlRecords
 from gateway.storage import models
 from gateway.storage.database import Database
-from gateway.storage.index import ObjectIndex
+from gateway.storage.object_index import ObjectIndex
 from gateway.storage.objects import Stored
 
 URL = "https://origin.example/v/cat.png"
@@ -64,8 +64,8 @@ def test_each_record_that_permits_nothing_says_so_in_its_own_way(
         check_result(known, URL, now_ms=NOW, days=14)
 
 
-def noting(database: Database) -> Callable[[Connection], str | None]:
-    return ObjectIndex(database).noting("task1", URL, Stored("a" * 64, 1, b"x"))
+def upsert_statement(database: Database) -> Callable[[Connection], str | None]:
+    return ObjectIndex(database).upsert_statement("task1", URL, Stored("a" * 64, 1, b"x"))
 
 
 @pytest.mark.parametrize("age_ms", [0, 14 * DAY_MS])
@@ -133,9 +133,9 @@ class TestSqlRecords:
             index.put(f"task{number}", URL, Stored(str(number) * 64, 1, b"x"))
 
         first = records.old(created_before=4, most=3)
-        records.entomb(first, created_before=4, now_ms=NOW)
+        records.tombstone(first, created_before=4, now_ms=NOW)
         second = records.old(created_before=4, most=3)
-        records.entomb(second, created_before=4, now_ms=NOW)
+        records.tombstone(second, created_before=4, now_ms=NOW)
 
         assert (first, second) == (["task0", "task1", "task2"], ["task3"])
         assert records.old(created_before=4, most=3) == []
@@ -149,7 +149,7 @@ class TestSqlRecords:
         records.put(record(created_at=5))
         index.put("task1", URL, Stored("a" * 64, 1, b"x"))
 
-        records.entomb(old, created_before=4, now_ms=NOW)
+        records.tombstone(old, created_before=4, now_ms=NOW)
 
         assert records.find("task1") == record(created_at=5)
         assert index.find("task1", URL) is not None
@@ -176,7 +176,7 @@ class TestSqlRecords:
         if known is not None:
             records.put(record(status=known[0], urls=known[1], created_at=known[2]))
 
-        added, _ = records.add_result("task1", URL, noting(database), now_ms=NOW + 5, oldest_ms=100)
+        added, _ = records.add_result("task1", URL, upsert_statement(database), now_ms=NOW + 5, oldest_ms=100)
 
         assert records.find("task1") == added
         assert (added.status, added.result_urls) == ("SUCCESS", results)
@@ -192,14 +192,14 @@ class TestSqlRecords:
             records.add_result("task1", URL, failing, now_ms=NOW, oldest_ms=0)
         assert records.find("task1") is None
 
-        records.add_result("task1", URL, noting(database), now_ms=NOW, oldest_ms=0)
+        records.add_result("task1", URL, upsert_statement(database), now_ms=NOW, oldest_ms=0)
 
         assert ObjectIndex(database).find("task1", URL) == Stored("a" * 64, 1, b"x")
 
     def test_a_failure_that_a_result_makes_good_is_told_no_more(self, records: SqlRecords, database: Database) -> None:
         records.put(replace(record(status="GENERATE_FAILED", urls=None), error_code=400, error_message="flagged"))
 
-        records.add_result("task1", URL, noting(database), now_ms=NOW, oldest_ms=0)
+        records.add_result("task1", URL, upsert_statement(database), now_ms=NOW, oldest_ms=0)
 
         assert records.find("task1") == replace(record(), completed_at=NOW)
 
@@ -208,7 +208,10 @@ class TestSqlRecords:
 
         with ThreadPoolExecutor(8) as pool:
             list(
-                pool.map(lambda url: records.add_result("task1", url, noting(database), now_ms=NOW, oldest_ms=0), urls)
+                pool.map(
+                    lambda url: records.add_result("task1", url, upsert_statement(database), now_ms=NOW, oldest_ms=0),
+                    urls,
+                )
             )
 
         found = records.find("task1")
@@ -217,10 +220,10 @@ class TestSqlRecords:
 
     def test_tombstones_are_buried_in_their_time(self, records: SqlRecords) -> None:
         records.put(record(created_at=1))
-        records.entomb(["task1"], created_before=2, now_ms=100)
+        records.tombstone(["task1"], created_before=2, now_ms=100)
 
-        assert records.bury(swept_before=100, most=10) == 0
-        assert records.bury(swept_before=101, most=10) == 1
+        assert records.purge(swept_before=100, most=10) == 0
+        assert records.purge(swept_before=101, most=10) == 1
         assert records.find("task1") is None
 
 
@@ -236,13 +239,13 @@ def impatient(postgresql: str) -> Iterator[Database]:
 def test_what_somebody_is_just_renewing_is_neither_swept_nor_buried(database: Database, impatient: Database) -> None:
     records = SqlRecords(impatient)
     records.put(record("tombstone", created_at=1))
-    records.entomb(["tombstone"], created_before=2, now_ms=2)
+    records.tombstone(["tombstone"], created_before=2, now_ms=2)
     records.put(record("old", created_at=1))
 
     with database.writing() as renewing:
         renewing.execute(models.records.update().values(created_at=NOW, swept_at=None))
-        old, buried = records.old(created_before=2, most=10), records.bury(swept_before=3, most=10)
-        records.entomb(["old"], created_before=2, now_ms=NOW)
+        old, buried = records.old(created_before=2, most=10), records.purge(swept_before=3, most=10)
+        records.tombstone(["old"], created_before=2, now_ms=NOW)
 
     assert (old, buried) == ([], 0)
     assert [found.swept for name in ("tombstone", "old") if (found := records.find(name))] == [False, False]
@@ -268,4 +271,4 @@ class TestObjectIndex:
 
         index.put("task3", URL, Stored("b" * 64, 1, b""))
 
-        assert index.unheld(["a" * 64, "c" * 64]) == {"c" * 64}
+        assert index.unreferenced(["a" * 64, "c" * 64]) == {"c" * 64}

@@ -15,7 +15,7 @@ from gateway.own_store import OwnStore
 from gateway.records.record import MOST_RESULTS, Record
 from gateway.storage.database import Database
 from gateway.storage.deletions import EXPIRES_AFTER_S, ObjectDeletions
-from gateway.storage.index import ObjectIndex
+from gateway.storage.object_index import ObjectIndex
 from gateway.storage.objects import Stored
 from live import happens
 
@@ -40,7 +40,7 @@ def own(gateway: Gateway) -> OwnStore:
 
 
 def put(own: OwnStore, task_id: str = "task1", name: str = "cat.png", body: bytes = PNG) -> Record:
-    return own.holdings.put_file(task_id, name, io.BytesIO(body).read, len(body))
+    return own.record_files.put_file(task_id, name, io.BytesIO(body).read, len(body))
 
 
 def read(own: OwnStore, task_id: str, name: str = "cat.png") -> bytes:
@@ -123,7 +123,7 @@ def test_an_image_that_is_put_in_while_the_same_bytes_are_being_deleted_is_not_l
     with ThreadPoolExecutor(2) as workers:
         with halted(own, "delete", monkeypatch) as is_deleting:
             deleting: Future[object] = (
-                workers.submit(own.holdings.forget, "task1")
+                workers.submit(own.record_files.forget, "task1")
                 if deletes == "record"
                 else workers.submit(evicting.delete, [stored.digest], evict=True)
             )
@@ -141,13 +141,13 @@ def test_an_image_whose_bytes_were_deleted_before_it_was_noted_is_stored_again(
 ) -> None:
     """The deletion ends between the writer's upload and its note."""
     put(own, "task1")
-    real = own.index.noting
+    real = own.index.upsert_statement
 
     def delete_then_note(task_id: str, url: str, stored: Stored) -> object:
-        own.holdings.forget("task1")
+        own.record_files.forget("task1")
         return real(task_id, url, stored)
 
-    monkeypatch.setattr(ObjectIndex, "noting", staticmethod(delete_then_note))
+    monkeypatch.setattr(ObjectIndex, "upsert_statement", staticmethod(delete_then_note))
     put(own, "task2")
 
     assert read(own, "task2") == PNG
@@ -194,7 +194,7 @@ def test_a_deletion_waits_for_a_note_that_is_being_written_and_then_deletes_noth
 
     with ThreadPoolExecutor(1) as worker:
         with database.writing() as connection:
-            index.noting("task1", "gateway:cat.png", Stored(DIGEST, 1, b"x"))(connection)
+            index.upsert_statement("task1", "gateway:cat.png", Stored(DIGEST, 1, b"x"))(connection)
             deleting = worker.submit(deletions.delete, [DIGEST])
             assert not happens(deleting.done, within_s=0.3)
         assert deleting.result(30) == set()
@@ -216,7 +216,7 @@ def test_the_announcement_of_a_worker_that_was_killed_expires(database: Database
 
 
 def test_who_waits_for_a_deletion_in_vain_is_told_to_try_again(own: OwnStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.storage.intake.DELETION_TIMEOUT_S", 0.2)
+    monkeypatch.setattr("gateway.storage.ingest.DELETION_TIMEOUT_S", 0.2)
     put(own, "task1")
     stored = own.index.find("task1", "gateway:cat.png")
     assert stored is not None

@@ -76,7 +76,7 @@ def test_a_sweep_that_failed_is_tried_again_at_the_next_tick(tmp_path: Path) -> 
     gateway = store_gateway(tmp_path)
     own = gateway.services.own
     assert own is not None
-    own.holdings.put_file("old", "cat.png", io.BytesIO(PNG).read, None)
+    own.record_files.put_file("old", "cat.png", io.BytesIO(PNG).read, None)
     gateway.clock.now += 15 * 86_400
     (folder,) = (tmp_path / "store").glob("??")
     folder.rename(tmp_path / "aside")

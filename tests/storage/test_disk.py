@@ -5,7 +5,7 @@ import sys
 import threading
 from pathlib import Path
 
-from gateway.storage.disk import apart
+from gateway.storage.disk import run_in_thread
 from live import ROOT, bare_environment
 
 SCRIPT = """
@@ -37,7 +37,7 @@ monkey.patch_all()
 import pathlib, sys
 import gevent
 from gateway.storage.folder import FolderObjects
-from gateway.storage.intake import Intake
+from gateway.storage.ingest import Intake
 
 parts = [b"\\x89PNG\\r\\n\\x1a\\n" + bytes(2**18)] * 400
 turns = 0
@@ -80,4 +80,4 @@ def test_under_gevent_others_go_on_meanwhile_and_errors_come_back() -> None:
 
 
 def test_elsewhere_it_is_just_done() -> None:
-    assert apart(threading.get_ident) == threading.get_ident()
+    assert run_in_thread(threading.get_ident) == threading.get_ident()

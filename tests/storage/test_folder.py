@@ -20,10 +20,10 @@ def objects(tmp_path: Path) -> FolderObjects:
 
 
 def kept(objects: FolderObjects, content: bytes = BYTES) -> Stored:
-    with objects.receiving() as incoming:
+    with objects.receiving() as upload:
         for begin in range(0, len(content), 1000):
-            incoming.write(content[begin : begin + 1000])
-        return objects.keep(incoming)
+            upload.write(content[begin : begin + 1000])
+        return objects.keep(upload)
 
 
 def files(tmp_path: Path) -> list[Path]:
@@ -92,7 +92,7 @@ def test_a_full_disk_is_called_by_its_name(objects: FolderObjects) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("this system has no /dev/full")
 
-    with objects.receiving() as incoming, Path("/dev/full").open("wb", buffering=0) as full:
-        incoming.file = full
+    with objects.receiving() as upload, Path("/dev/full").open("wb", buffering=0) as full:
+        upload.file = full
         with pytest.raises(StorageFull):
-            incoming.write(BYTES)
+            upload.write(BYTES)

@@ -14,7 +14,7 @@ import pytest
 
 from gateway.errors import DatabaseDown
 from gateway.records.record import Record
-from gateway.records.stored import SqlRecords
+from gateway.records.sql_records import SqlRecords
 from gateway.storage.database import Database
 from live import ROOT, bare_environment
 
@@ -26,7 +26,7 @@ import json, sys, time
 import gevent
 from gateway.errors import DatabaseDown
 from gateway.records.record import Record
-from gateway.records.stored import SqlRecords
+from gateway.records.sql_records import SqlRecords
 from gateway.storage.database import Database
 
 database = Database(f"sqlite:///{sys.argv[1]}")
@@ -60,7 +60,7 @@ monkey.patch_all()
 import sqlite3, sys
 import gevent
 from gateway.records.record import Record
-from gateway.records.stored import SqlRecords
+from gateway.records.sql_records import SqlRecords
 from gateway.storage.database import Database
 from sqlalchemy import event
 

@@ -89,10 +89,10 @@ def objects(store: Store) -> Objects:
 
 
 def kept(objects: Objects, content: bytes = BYTES) -> Stored:
-    with objects.receiving() as incoming:
+    with objects.receiving() as upload:
         for begin in range(0, len(content), 1000):
-            incoming.write(content[begin : begin + 1000])
-        return objects.keep(incoming)
+            upload.write(content[begin : begin + 1000])
+        return objects.keep(upload)
 
 
 def everything(objects: Objects, stored: Stored, first: int, last: int) -> bytes:
@@ -127,9 +127,9 @@ class TestEveryStore:
         assert len(store.names()) == 1
 
     def test_what_was_not_kept_leaves_nothing_behind(self, store: Store) -> None:
-        with store.objects.receiving() as incoming:
-            incoming.write(BYTES)
-            assert not store.objects.has(incoming.stored)
+        with store.objects.receiving() as upload:
+            upload.write(BYTES)
+            assert not store.objects.has(upload.stored)
 
         assert store.names() == []
 

@@ -16,7 +16,7 @@ from gateway.delivery.deliver import Deliveries
 from gateway.delivery.etag import SALT, EntityTags
 from gateway.delivery.stream import SMALL_CHUNK, Streamer
 from gateway.limits.stream_slots import SlotLimiter
-from gateway.links.signed import KeyRing
+from gateway.links.signer import KeyRing
 from gateway.services import build_services
 from gateway.storage.memory import MemoryLedger
 from servers import Request, Route, ScriptedServer, answer, envelope, file_answer

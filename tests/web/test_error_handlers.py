@@ -12,7 +12,7 @@ from werkzeug.test import TestResponse
 from factories import API_KEY, SECRET, Gateway, make_settings
 from gateway import errors
 from gateway.errors import GatewayError, Hasty
-from gateway.links.signed import SALT, KeyRing
+from gateway.links.signer import SALT, KeyRing
 from gateway.web.reference.components import family
 from real_logs import lines, real_logs
 

@@ -9,7 +9,7 @@ import pytest
 
 from databases import statements
 from factories import API_KEY, PNG, Clock, Gateway, make_settings
-from gateway.keys.admission import KNOWN_FOR_S
+from gateway.keys.authentication import KNOWN_FOR_S
 from gateway.keys.key import SCOPES, Key, Scope, new_token
 from gateway.keys.quotas import DAY_S
 from gateway.records.completion_callback import PATH as CALLBACK

@@ -6,7 +6,7 @@ import pytest
 
 from factories import PNG, SECRET, Gateway
 from gateway.links.link import Link
-from gateway.links.signed import LONGEST_PATH, LinkSigner, path_name
+from gateway.links.signer import LONGEST_PATH, LinkSigner, path_name
 from servers import ScriptedServer
 
 URL = "https://origin.example/v/cat.png"

@@ -192,7 +192,7 @@ def test_of_a_task_that_is_deleted_while_its_image_is_fetched_nothing_stays(
 ) -> None:
     def deleted_meanwhile(_request: Request) -> bytes:
         assert gateway.services.own is not None
-        assert gateway.services.own.holdings.forget("task12345")
+        assert gateway.services.own.record_files.forget("task12345")
         return answer(200, PNG)
 
     url = origin.route("/v/cat.png", deleted_meanwhile)

@@ -9,8 +9,8 @@ from typing import TypeVar
 from gateway.errors import DatabaseDown, FileTooLarge, NotAnImage, StorageDown, UploadBroken
 from gateway.files.media_types import IMAGES, detect_media_type
 from gateway.storage.deletions import BeingDeletedError, ObjectDeletions
-from gateway.storage.disk import apart
-from gateway.storage.objects import Incoming, Objects, Stored
+from gateway.storage.disk import run_in_thread
+from gateway.storage.objects import Objects, Stored, Upload
 
 _CHUNK = 256 * 1024
 _TELLING_BYTES = 16
@@ -19,7 +19,7 @@ DELETION_TIMEOUT_S = 10.0
 Noted = TypeVar("Noted")
 
 
-class Intake:
+class Ingest:
     """Brings bytes into the store.
 
     Args:
@@ -33,7 +33,7 @@ class Intake:
         self._deletions = deletions
         self._max_bytes = max_bytes
 
-    def take(
+    def store(
         self, read: Callable[[int], bytes], length: int | None, note: Callable[[Stored], tuple[Noted, str | None]]
     ) -> tuple[Stored, Noted]:
         """Keep what ``read`` gives, and have it noted where it belongs.
@@ -50,16 +50,16 @@ class Intake:
             NotAnImage, FileTooLarge, UploadBroken: it is not kept.
             StorageFull, StorageDown: it could not be.
         """
-        with self._objects.receiving() as incoming:
-            self._copy(read, incoming, length)
-            stored = self._objects.keep(incoming)
+        with self._objects.receiving() as upload:
+            self._copy(read, upload, length)
+            stored = self._objects.keep(upload)
             try:
                 noted, replaced = _noted(note, stored)
             except BaseException:
                 self._delete(stored.digest)
                 raise
             if not self._objects.has(stored):  # it was deleted before the note; from now on it will not be
-                self._objects.keep(incoming)
+                self._objects.keep(upload)
         if replaced is not None:
             self._delete(replaced)
         return stored, noted
@@ -69,20 +69,20 @@ class Intake:
         with suppress(StorageDown, DatabaseDown):
             self._deletions.delete([digest])
 
-    def _copy(self, read: Callable[[int], bytes], incoming: Incoming, length: int | None) -> None:
+    def _copy(self, read: Callable[[int], bytes], upload: Upload, length: int | None) -> None:
         if (length or 0) > self._max_bytes:
             raise FileTooLarge(f"{length} bytes")
         checked = False
         while part := read(_CHUNK):
-            apart(partial(incoming.write, part))  # hashing and writing a large file blocks the event loop
-            if incoming.length > self._max_bytes:
+            run_in_thread(partial(upload.write, part))  # hashing and writing a large file blocks the event loop
+            if upload.length > self._max_bytes:
                 raise FileTooLarge("more than is kept")
-            if not checked and len(incoming.head) >= _TELLING_BYTES:
-                checked = _checked(incoming)
-        if length is not None and incoming.length < length:  # a server need not say that its visitor left
-            raise UploadBroken(f"{incoming.length} of {length} bytes")
+            if not checked and len(upload.head) >= _TELLING_BYTES:
+                checked = _checked(upload)
+        if length is not None and upload.length < length:  # a server need not say that its visitor left
+            raise UploadBroken(f"{upload.length} of {length} bytes")
         if not checked:
-            _checked(incoming)
+            _checked(upload)
 
 
 def _noted(
@@ -99,7 +99,7 @@ def _noted(
             sleep(_NOTE_AGAIN_AFTER_S)
 
 
-def _checked(incoming: Incoming) -> bool:
-    if detect_media_type(incoming.head) not in IMAGES:
-        raise NotAnImage("its first bytes are no image's" if incoming.length else "it is empty")
+def _checked(upload: Upload) -> bool:
+    if detect_media_type(upload.head) not in IMAGES:
+        raise NotAnImage("its first bytes are no image's" if upload.length else "it is empty")
     return True

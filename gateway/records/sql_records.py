@@ -115,7 +115,7 @@ class SqlRecords:
             old = _oldest(most, records.c.swept_at.is_(None), records.c.created_at < created_before)
             return list(connection.scalars(old))
 
-    def entomb(self, task_ids: Collection[str], created_before: int, now_ms: int) -> set[str]:
+    def tombstone(self, task_ids: Collection[str], created_before: int, now_ms: int) -> set[str]:
         """Turn those of the records into tombstones that are still older than a time, and forget their objects.
 
         Returns:
@@ -129,7 +129,7 @@ class SqlRecords:
             )
             return set(connection.scalars(_forgotten(objects.c.task_id.in_(found))))
 
-    def bury(self, swept_before: int, most: int) -> int:
+    def purge(self, swept_before: int, most: int) -> int:
         """Forget tombstones older than a time, oldest first, at most so many at once; tells how many."""
         with self._database.writing() as connection:
             task_ids = connection.scalars(_oldest(most, records.c.swept_at < swept_before)).all()

@@ -9,7 +9,7 @@ from gateway.storage.database import Database
 from gateway.storage.models import chores
 
 
-class Chores:
+class JobLease:
     """Hands out chores by the database.
 
     Args:
@@ -21,7 +21,7 @@ class Chores:
         self._database = database
         self._clock = clock
 
-    def give_back(self, name: str) -> None:
+    def release(self, name: str) -> None:
         """Let a chore be due again at once, as it was not done.
 
         Raises:
@@ -30,7 +30,7 @@ class Chores:
         with self._database.writing() as connection:
             connection.execute(update(chores).where(chores.c.name == name).values(due_at=int(self._clock())))
 
-    def claim(self, name: str, every_s: int) -> bool:
+    def acquire(self, name: str, every_s: int) -> bool:
         """Take a chore that is due; it is due again ``every_s`` seconds from now. Tells whether it was.
 
         Raises:

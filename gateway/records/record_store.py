@@ -5,15 +5,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.records.record import DAY_MS
-from gateway.records.stored import SqlRecords
+from gateway.records.sql_records import SqlRecords
 from gateway.storage.deletions import ObjectDeletions
-from gateway.storage.index import ObjectIndex
-from gateway.storage.intake import Intake
+from gateway.storage.ingest import Ingest
+from gateway.storage.object_index import ObjectIndex
 from gateway.storage.objects import Objects
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class RecordStore:
     """What is kept, for all who put in, hand out, or let go.
 
     Attributes:
@@ -26,7 +26,7 @@ class Shelf:
     records: SqlRecords
     index: ObjectIndex
     objects: Objects
-    intake: Intake
+    ingest: Ingest
     deletions: ObjectDeletions
     days: int
     clock: Callable[[], float] = time.time

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from gateway.errors import DatabaseDown, KeyInvalid, KeyMissing
 from gateway.keys.configured import ConfiguredKeys
 from gateway.keys.key import TOKEN, Key, digest_of
-from gateway.keys.stored import SqlKeys, StoredKey
+from gateway.keys.key_store import SqlKeys, StoredKey
 from gateway.storage.memory import MemoryCache
 
 KNOWN_FOR_S = 10

@@ -53,9 +53,9 @@ class ObjectIndex:
             BeingDeletedError: the object is being deleted at this moment; nothing was noted.
         """
         with self._database.writing() as connection:
-            return self.noting(task_id, url, stored)(connection)
+            return self.upsert_statement(task_id, url, stored)(connection)
 
-    def noting(self, task_id: str, url: str, stored: Stored) -> Callable[[Connection], str | None]:
+    def upsert_statement(self, task_id: str, url: str, stored: Stored) -> Callable[[Connection], str | None]:
         """What :meth:`put` does, for a transaction that writes more than this."""
         return partial(self._note, task_id, url, stored)
 
@@ -88,7 +88,7 @@ class ObjectIndex:
             forgotten = delete(objects).where(objects.c.task_id == task_id).returning(objects.c.digest)
             return set(connection.scalars(forgotten))
 
-    def unheld(self, digests: Collection[str]) -> set[str]:
+    def unreferenced(self, digests: Collection[str]) -> set[str]:
         """Those of the digests that no image has any more."""
         with self._database.reading() as connection:
             held = connection.scalars(select(objects.c.digest).where(objects.c.digest.in_(digests)))

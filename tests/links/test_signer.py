@@ -13,8 +13,8 @@ from itsdangerous import Signer
 from factories import SECRET, make_link
 from gateway.errors import LinkInvalid
 from gateway.links import FieldFault, Link, LinkSigner
-from gateway.links.admission import Links
-from gateway.links.signed import PAGE_LINK_LIFETIME_S, SALT, KeyRing
+from gateway.links.signer import PAGE_LINK_LIFETIME_S, SALT, KeyRing
+from gateway.links.verification import Links
 from gateway.storage.memory import MemoryLedger
 
 Case = dict[str, str]

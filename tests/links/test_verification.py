@@ -16,7 +16,7 @@ from gateway.errors import (
     OriginNotAllowed,
 )
 from gateway.links import Link, LinkSigner
-from gateway.links.admission import Links
+from gateway.links.verification import Links
 from gateway.storage.memory import MemoryLedger
 from servers import ScriptedServer
 

@@ -6,7 +6,7 @@ import pytest
 
 from factories import Clock
 from gateway.keys.key import TOKEN, Key, digest_of
-from gateway.keys.stored import DAY_MS, SqlKeys, StoredKey
+from gateway.keys.key_store import DAY_MS, SqlKeys, StoredKey
 from gateway.storage.database import Database
 from gateway.storage.models import api_keys
 

@@ -9,7 +9,7 @@ from gateway.links.damage import looks_damaged, without_punctuation
 from gateway.links.ledger import Ledger
 from gateway.links.link import EXPIRES, FieldFault, Link
 from gateway.links.query import parse_query
-from gateway.links.signed import LinkSigner
+from gateway.links.signer import LinkSigner
 from gateway.storage.memory import MemoryCache
 
 RESUMED_WITHIN_S = 3600

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from gateway.errors import LinkExpired, LinkInvalid
 from gateway.links.link import EXPIRES
-from gateway.links.signed import KeyRing
+from gateway.links.signer import KeyRing
 
 SALT = b"gateway.file.v1"
 LIFE_S = 1200

@@ -8,10 +8,10 @@ import pytest
 from databases import statements
 from factories import API_KEY, Clock
 from gateway.errors import DatabaseDown, KeyInvalid, KeyMissing
-from gateway.keys.admission import KNOWN_FOR_S, Keys
+from gateway.keys.authentication import KNOWN_FOR_S, Keys
 from gateway.keys.configured import ConfiguredKeys
 from gateway.keys.key import SCOPES, Key, new_token
-from gateway.keys.stored import SqlKeys
+from gateway.keys.key_store import SqlKeys
 from gateway.storage.database import Database
 
 

@@ -6,19 +6,19 @@ from functools import partial
 from gateway.errors import FileTooLarge, InvalidBody, NotAnImage, UploadTooLarge
 from gateway.origins.upload_urls import own_url
 from gateway.records.record import Record, check_room
-from gateway.records.shelf import Shelf
+from gateway.records.record_store import RecordStore
 from gateway.storage.objects import Stored
 
 
-class Holdings:
+class RecordFiles:
     """Puts images into records, and lets go of them.
 
     Args:
         shelf: what is held.
     """
 
-    def __init__(self, shelf: Shelf) -> None:
-        self._shelf = shelf
+    def __init__(self, store: RecordStore) -> None:
+        self._store = store
 
     def put_file(self, task_id: str, name: str, read: Callable[[int], bytes], length: int | None) -> Record:
         """Keep an image of our own among a task's results; one of the same name is replaced.
@@ -38,11 +38,11 @@ class Holdings:
             StorageFull, StorageDown, DatabaseDown: our own trouble; nothing was kept.
         """
         url = own_url(name)
-        known = self._shelf.records.find(task_id)
+        known = self._store.records.find(task_id)
         if known is not None and not self._begins_anew(known):
             check_room(known, url)  # before the upload; the transaction that adds it checks again
         try:
-            return self._shelf.intake.take(read, length, partial(self._note, task_id, url))[1]
+            return self._store.ingest.store(read, length, partial(self._note, task_id, url))[1]
         except NotAnImage as error:
             raise InvalidBody(f"the body: {error}; send PNG, JPEG, GIF, WebP or AVIF") from None
         except FileTooLarge:
@@ -50,23 +50,23 @@ class Holdings:
 
     def forget(self, task_id: str) -> bool:
         """Forget a record and its images; tells whether there was one."""
-        digests = self._shelf.records.delete(task_id)
+        digests = self._store.records.delete(task_id)
         if digests is None:
             return False
-        self._shelf.deletions.delete(digests)
+        self._store.deletions.delete(digests)
         return True
 
-    def let_go_if_gone(self, task_id: str) -> None:
+    def delete_if_orphaned(self, task_id: str) -> None:
         """Drop what was kept for a task whose record went meanwhile: no sweep would come by again."""
-        record = self._shelf.records.find(task_id)
+        record = self._store.records.find(task_id)
         if record is None or record.swept:
-            self._shelf.deletions.delete(self._shelf.index.forget(task_id))
+            self._store.deletions.delete(self._store.index.forget(task_id))
 
     def _note(self, task_id: str, url: str, stored: Stored) -> tuple[Record, str | None]:
-        now_ms = self._shelf.now_ms()
-        noting = self._shelf.index.noting(task_id, url, stored)
-        oldest_ms = self._shelf.oldest_ms(now_ms)
-        return self._shelf.records.add_result(task_id, url, noting, now_ms=now_ms, oldest_ms=oldest_ms)
+        now_ms = self._store.now_ms()
+        upsert_statement = self._store.index.upsert_statement(task_id, url, stored)
+        oldest_ms = self._store.oldest_ms(now_ms)
+        return self._store.records.add_result(task_id, url, upsert_statement, now_ms=now_ms, oldest_ms=oldest_ms)
 
     def _begins_anew(self, record: Record) -> bool:
-        return record.swept or record.created_at < self._shelf.oldest_ms(self._shelf.now_ms())
+        return record.swept or record.created_at < self._store.oldest_ms(self._store.now_ms())
