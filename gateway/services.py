@@ -26,7 +26,7 @@ from gateway.links.signer import KeyRing, LinkSigner
 from gateway.links.verification import Links
 from gateway.observability.metrics import Metrics
 from gateway.own_store import OwnStore, build_own_store
-from gateway.provider.circuit_breaker import Breaker
+from gateway.provider.circuit_breaker import CircuitBreaker
 from gateway.provider.client import Provider
 from gateway.provider.record_info import RecordInfos
 from gateway.provider.transport import ProviderSession
@@ -64,7 +64,7 @@ class Services:
     keys: Keys
     quotas: Quotas
     api_rate: ApiRateLimiter
-    breaker: Breaker
+    breaker: CircuitBreaker
     provider: Provider | None
     infos: RecordInfos | None
     own: OwnStore | None
@@ -94,7 +94,7 @@ def build_services(
     )
     client = Client(guard, lookup, via=via)
     metrics = _metrics(settings)
-    breaker = Breaker(metrics=metrics)
+    breaker = CircuitBreaker(metrics=metrics)
     provider = _provider(settings, breaker, lookup, clock, metrics) if settings.resolver == "upstream" else None
     signer = LinkSigner(
         settings.secret_keys, settings.public_url, lifetime_s=settings.page_link_lifetime_s, clock=clock
@@ -157,7 +157,7 @@ def _metrics(settings: Settings) -> Metrics:
 
 
 def _provider(
-    settings: Settings, breaker: Breaker, lookup: Lookup, clock: Callable[[], float], metrics: Metrics
+    settings: Settings, breaker: CircuitBreaker, lookup: Lookup, clock: Callable[[], float], metrics: Metrics
 ) -> Provider:
     session = ProviderSession(settings.upstream_url, settings.upstream_api_key, lookup, settings.private_networks)
     return Provider(session, breaker, clock, metrics=metrics)

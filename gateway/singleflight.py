@@ -10,14 +10,14 @@ from gateway.errors import GatewayError, InternalError, StillPreparing
 Value = TypeVar("Value")
 
 
-class _Flight(Generic[Value]):
+class _Call(Generic[Value]):
     def __init__(self) -> None:
-        self.landed = threading.Event()
+        self.finished = threading.Event()
         self.value: Value | None = None
         self.error: Exception = InternalError("the call that others waited for was cut off")
 
 
-class Flights(Generic[Value]):
+class SingleFlight(Generic[Value]):
     """Runs at most one call for a key at a time in this process.
 
     A call has a thread of its own (a greenlet, under gevent), so that it goes on when everybody who waited has left.
@@ -25,9 +25,9 @@ class Flights(Generic[Value]):
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._flights: dict[tuple[str, ...], _Flight[Value]] = {}
+        self._single_flight: dict[tuple[str, ...], _Call[Value]] = {}
 
-    def fly(self, key: tuple[str, ...], call: Callable[[], Value], longest_s: float) -> Value:
+    def do(self, key: tuple[str, ...], call: Callable[[], Value], longest_s: float) -> Value:
         """Start ``call``, or join the one that is already running for ``key``, and wait for it.
 
         Raises:
@@ -35,38 +35,38 @@ class Flights(Generic[Value]):
             GatewayError: what the call raised; everybody gets a copy of its own.
         """
         with self._lock:
-            flight = self._flights.get(key)
+            flight = self._single_flight.get(key)
             begins = flight is None
             if flight is None:
-                flight = self._flights[key] = _Flight()
+                flight = self._single_flight[key] = _Call()
         if begins:
             self._start(key, flight, call)
-        if not flight.landed.wait(longest_s):
+        if not flight.finished.wait(longest_s):
             raise StillPreparing("the call goes on", retry_after_s=5)
         if flight.value is None:
             raise _for_one(flight.error, begins=begins)
         return flight.value
 
-    def _start(self, key: tuple[str, ...], flight: _Flight[Value], call: Callable[[], Value]) -> None:
+    def _start(self, key: tuple[str, ...], flight: _Call[Value], call: Callable[[], Value]) -> None:
         try:
             threading.Thread(target=self._run, args=(key, flight, call), daemon=True).start()
         except BaseException:
-            self._land(key, flight)
+            self._finish(key, flight)
             raise
 
-    def _run(self, key: tuple[str, ...], flight: _Flight[Value], call: Callable[[], Value]) -> None:
+    def _run(self, key: tuple[str, ...], flight: _Call[Value], call: Callable[[], Value]) -> None:
         try:
             flight.value = call()
         except BaseException as error:  # noqa: BLE001 (raised again by those who wait; the thread ends here)
             if isinstance(error, Exception):
                 flight.error = error
         finally:
-            self._land(key, flight)
+            self._finish(key, flight)
 
-    def _land(self, key: tuple[str, ...], flight: _Flight[Value]) -> None:
+    def _finish(self, key: tuple[str, ...], flight: _Call[Value]) -> None:
         with self._lock:
-            del self._flights[key]
-        flight.landed.set()
+            del self._single_flight[key]
+        flight.finished.set()
 
 
 def _for_one(error: Exception, *, begins: bool) -> Exception:

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from gateway.errors import ImageNotFound, InternalError, ProviderBusy, StillPreparing
-from gateway.singleflight import Flights
+from gateway.singleflight import SingleFlight
 
 MANY = 200
 KEY = ("task12345", "https://cdn.example/v/cat.png")
@@ -42,14 +42,14 @@ def raising(error: BaseException) -> Callable[[], str]:
     return end
 
 
-def board(flights: Flights[str], call: Call, pool: ThreadPoolExecutor) -> list["Future[str]"]:
+def board(flights: SingleFlight[str], call: Call, pool: ThreadPoolExecutor) -> list["Future[str]"]:
     """Have many want the same at once."""
     together = threading.Barrier(MANY)
     call.go.set()
 
     def come() -> str:
         together.wait()
-        return flights.fly(KEY, call, LONG_S)
+        return flights.do(KEY, call, LONG_S)
 
     return [pool.submit(come) for _ in range(MANY)]
 
@@ -58,7 +58,7 @@ def test_two_hundred_at_once_make_one_call() -> None:
     call = Call(lambda: "brought", 0.4)
 
     with ThreadPoolExecutor(MANY) as pool:
-        got = [future.result() for future in board(Flights(), call, pool)]
+        got = [future.result() for future in board(SingleFlight(), call, pool)]
 
     assert got == ["brought"] * MANY
     assert call.begun == 1
@@ -68,7 +68,7 @@ def test_all_get_the_error_each_a_copy_of_its_own() -> None:
     call = Call(raising(ProviderBusy("429", retry_after_s=17)), 0.4)
 
     with ThreadPoolExecutor(MANY) as pool:
-        errors = [future.exception() for future in board(Flights(), call, pool)]
+        errors = [future.exception() for future in board(SingleFlight(), call, pool)]
 
     assert call.begun == 1
     assert len({id(error) for error in errors}) == MANY
@@ -82,7 +82,7 @@ def test_a_mistake_of_ours_goes_to_the_one_who_began_and_the_others_are_released
     call = Call(raising(mistake), 0.4)
 
     with ThreadPoolExecutor(MANY) as pool:
-        errors = [future.exception() for future in board(Flights(), call, pool)]
+        errors = [future.exception() for future in board(SingleFlight(), call, pool)]
 
     assert call.begun == 1
     assert [error for error in errors if error is mistake] == [mistake]
@@ -93,7 +93,7 @@ def test_when_the_call_is_cut_off_all_are_released() -> None:
     call = Call(raising(LetGo()), 0.4)
 
     with ThreadPoolExecutor(MANY) as pool:
-        errors = [future.exception() for future in board(Flights(), call, pool)]
+        errors = [future.exception() for future in board(SingleFlight(), call, pool)]
 
     assert call.begun == 1
     assert {type(error) for error in errors} == {InternalError}
@@ -101,51 +101,51 @@ def test_when_the_call_is_cut_off_all_are_released() -> None:
 
 @pytest.mark.parametrize("end", [ImageNotFound("404"), ValueError()], ids=["refused", "mistake"])
 def test_after_a_failure_the_next_one_goes_anew(end: Exception) -> None:
-    flights: Flights[str] = Flights()
+    flights: SingleFlight[str] = SingleFlight()
 
     with pytest.raises(type(end)):
-        flights.fly(KEY, raising(end), LONG_S)
+        flights.do(KEY, raising(end), LONG_S)
 
-    assert flights.fly(KEY, lambda: "brought", LONG_S) == "brought"
+    assert flights.do(KEY, lambda: "brought", LONG_S) == "brought"
 
 
 def test_after_a_success_the_next_one_goes_anew() -> None:
-    flights: Flights[str] = Flights()
+    flights: SingleFlight[str] = SingleFlight()
     calls: list[str] = []
 
     def call() -> str:
         calls.append("called")
         return "brought"
 
-    flights.fly(KEY, call, LONG_S)
-    flights.fly(KEY, call, LONG_S)
+    flights.do(KEY, call, LONG_S)
+    flights.do(KEY, call, LONG_S)
 
     assert calls == ["called", "called"]
 
 
 def test_different_things_do_not_wait_for_each_other() -> None:
-    flights: Flights[str] = Flights()
+    flights: SingleFlight[str] = SingleFlight()
     call = Call(lambda: "slow")
 
     with ThreadPoolExecutor(1) as pool:
-        slow = pool.submit(flights.fly, KEY, call, LONG_S)
-        quick = flights.fly(("task12345", "https://cdn.example/v/dog.png"), lambda: "quick", LONG_S)
+        slow = pool.submit(flights.do, KEY, call, LONG_S)
+        quick = flights.do(("task12345", "https://cdn.example/v/dog.png"), lambda: "quick", LONG_S)
         call.go.set()
 
         assert (quick, slow.result()) == ("quick", "slow")
 
 
 def test_nobody_waits_longer_than_he_wants_and_the_call_goes_on_all_the_same() -> None:
-    flights: Flights[str] = Flights()
+    flights: SingleFlight[str] = SingleFlight()
     call = Call(lambda: "late")
 
     for _ in range(2):
         begun = time.monotonic()
         with pytest.raises(StillPreparing):
-            flights.fly(KEY, call, 0.2)
+            flights.do(KEY, call, 0.2)
         assert 0.1 < time.monotonic() - begun < 2
     with ThreadPoolExecutor(1) as pool:
-        patient = pool.submit(flights.fly, KEY, call, LONG_S)
+        patient = pool.submit(flights.do, KEY, call, LONG_S)
         call.go.set()
 
         assert patient.result() == "late"

@@ -9,7 +9,6 @@ from typing import TypeVar
 from gateway.delivery.exchange import TransferStats
 from gateway.errors import (
     GatewayError,
-    Hasty,
     OriginFailed,
     OriginGone,
     OriginNotFound,
@@ -17,6 +16,7 @@ from gateway.errors import (
     OriginTimeout,
     OriginUnreachable,
     RangeNotSatisfiable,
+    RetryLater,
 )
 from gateway.files.byte_range import ByteRange
 from gateway.files.file_info import FileInfo
@@ -38,7 +38,7 @@ _SKIP = 64 * 1024
 _LAST = 10**15  # beyond the end of any file: the origin sends what there is (RFC 9110 section 14.1.2)
 _DEAD = (OriginRefused, OriginNotFound, OriginGone)
 _PASSING = (OriginFailed, OriginTimeout, OriginUnreachable)
-_PASSING_IN_MID_STREAM = (*_PASSING, Hasty)
+_PASSING_IN_MID_STREAM = (*_PASSING, RetryLater)
 
 # From (task, URL), a dead source, what it died of, and how many seconds there are, to a new source; or raises why there
 # is none.
@@ -149,7 +149,7 @@ class ResumingReader:
         if stats:
             self._failures, self._failed_at = 0, self._at
         pause_s = self._pause_s(stats)
-        if isinstance(failure, Hasty):
+        if isinstance(failure, RetryLater):
             pause_s = max(pause_s, failure.retry_after_s)
         self._failures += 1
         allowed = MOST_RESUMES + (self._at - self._begin) // BYTES_PER_RESUME

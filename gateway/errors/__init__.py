@@ -8,16 +8,6 @@ One file holds one family; import them from here.
 
 from gateway.errors.access import AccessError, CallbackRefused, KeyInvalid, KeyMissing, ScopeMissing
 from gateway.errors.base import ConfigError, GatewayError, InternalError
-from gateway.errors.hasty import (
-    GatewayBusy,
-    Hasty,
-    KeyRateLimited,
-    Maintenance,
-    QuotaExhausted,
-    RateLimited,
-    StillPreparing,
-    TooManyStreams,
-)
 from gateway.errors.image import (
     ImageNotFound,
     ImageRejected,
@@ -84,6 +74,16 @@ from gateway.errors.request import (
     UploadTooLarge,
     UriTooLong,
 )
+from gateway.errors.retry_later import (
+    GatewayBusy,
+    KeyRateLimited,
+    Maintenance,
+    QuotaExhausted,
+    RateLimited,
+    RetryLater,
+    StillPreparing,
+    TooManyStreams,
+)
 from gateway.errors.storage import DatabaseDown, StorageDown, StorageFull
 
 __all__ = [
@@ -98,7 +98,7 @@ __all__ = [
     "FileTooLarge",
     "GatewayBusy",
     "GatewayError",
-    "Hasty",
+    "RetryLater",
     "HeadersTooLarge",
     "ImageNotFound",
     "ImageRejected",

@@ -21,8 +21,8 @@ class GatewayError(Exception):
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     public = "Something went wrong on our side. Please try again."
     retry = True
-    ours = False
-    waits = False
+    server_fault = False
+    auto_refresh = False
 
     @property
     def detail(self) -> str:
@@ -38,7 +38,7 @@ class GatewayError(Exception):
 class InternalError(GatewayError):
     """An exception nobody foresaw."""
 
-    ours = True
+    server_fault = True
 
 
 class ConfigError(Exception):

@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from gateway.errors.base import GatewayError
 from gateway.errors.contract import FETCH_FAILED
-from gateway.errors.hasty import Hasty
+from gateway.errors.retry_later import RetryLater
 
 
 class OriginError(GatewayError):
@@ -38,7 +38,7 @@ class OriginRefused(OriginError):
     public = "The server that holds the file refused to give it. Please try again."
 
 
-class OriginBusy(OriginError, Hasty):
+class OriginBusy(OriginError, RetryLater):
     """The origin answers 429 or 503."""
 
     code = "origin_busy"

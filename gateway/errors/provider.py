@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from gateway.errors.base import GatewayError
 from gateway.errors.contract import TOO_MANY_REQUESTS, UNDER_MAINTENANCE
-from gateway.errors.hasty import Hasty
+from gateway.errors.retry_later import RetryLater
 
 
 class ProviderError(GatewayError):
@@ -19,10 +19,10 @@ class ProviderUnauthorized(ProviderError):
     code = "provider_unauthorized"
     status = HTTPStatus.BAD_GATEWAY
     public = "The image provider does not accept this gateway's account."
-    ours = True
+    server_fault = True
 
 
-class ProviderMaintenance(ProviderError, Hasty):
+class ProviderMaintenance(ProviderError, RetryLater):
     """Contract code 455."""
 
     contract = UNDER_MAINTENANCE
@@ -30,7 +30,7 @@ class ProviderMaintenance(ProviderError, Hasty):
     status = HTTPStatus.SERVICE_UNAVAILABLE
     public = "The image provider is closed for maintenance. Please try again later."
     retry = True
-    waits = True
+    auto_refresh = True
 
 
 class ProviderFailed(ProviderError):
@@ -40,10 +40,10 @@ class ProviderFailed(ProviderError):
     status = HTTPStatus.BAD_GATEWAY
     public = "The image provider has a problem. Please try again."
     retry = True
-    waits = True
+    auto_refresh = True
 
 
-class ProviderBusy(ProviderError, Hasty):
+class ProviderBusy(ProviderError, RetryLater):
     """Code or status 429."""
 
     contract = TOO_MANY_REQUESTS
@@ -51,7 +51,7 @@ class ProviderBusy(ProviderError, Hasty):
     status = HTTPStatus.SERVICE_UNAVAILABLE
     public = "The image provider is busy. Please try again in a moment."
     retry = True
-    waits = True
+    auto_refresh = True
 
 
 class ProviderTimeout(ProviderError):
@@ -61,7 +61,7 @@ class ProviderTimeout(ProviderError):
     status = HTTPStatus.GATEWAY_TIMEOUT
     public = "The image provider did not answer in time. Please try again."
     retry = True
-    waits = True
+    auto_refresh = True
 
 
 class ProviderUnreachable(ProviderError):
@@ -71,7 +71,7 @@ class ProviderUnreachable(ProviderError):
     status = HTTPStatus.BAD_GATEWAY
     public = "The image provider cannot be reached. Please try again."
     retry = True
-    waits = True
+    auto_refresh = True
 
 
 class ProviderGarbled(ProviderError):
@@ -81,17 +81,17 @@ class ProviderGarbled(ProviderError):
     status = HTTPStatus.BAD_GATEWAY
     public = "The image provider gave an answer that cannot be understood. Please try again."
     retry = True
-    ours = True
+    server_fault = True
 
 
-class ProviderPaused(ProviderError, Hasty):
+class ProviderPaused(ProviderError, RetryLater):
     """The provider failed several times in a row and is left alone for a moment."""
 
     code = "provider_paused"
     status = HTTPStatus.SERVICE_UNAVAILABLE
     public = "The image provider has been failing and is given a moment. Please try again shortly."
     retry = True
-    waits = True
+    auto_refresh = True
 
 
 class DirectUrlRefused(ProviderError):
@@ -100,4 +100,4 @@ class DirectUrlRefused(ProviderError):
     code = "direct_url_refused"
     status = HTTPStatus.BAD_GATEWAY
     public = "The image provider pointed to a place the gateway does not fetch from."
-    ours = True
+    server_fault = True

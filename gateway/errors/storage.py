@@ -11,7 +11,7 @@ class DatabaseDown(GatewayError):
     code = "database_down"
     status = HTTPStatus.SERVICE_UNAVAILABLE
     public = "The gateway cannot reach its records right now. Please try again in a moment."
-    ours = True
+    server_fault = True
 
 
 class StorageDown(GatewayError):
@@ -20,7 +20,7 @@ class StorageDown(GatewayError):
     code = "storage_down"
     status = HTTPStatus.SERVICE_UNAVAILABLE
     public = "The gateway cannot reach its store of images right now. Please try again in a moment."
-    ours = True
+    server_fault = True
 
 
 class StorageFull(GatewayError):
@@ -29,4 +29,4 @@ class StorageFull(GatewayError):
     code = "storage_full"
     status = HTTPStatus.INSUFFICIENT_STORAGE
     public = "The gateway has no room left for more images. Its operator has to make some."
-    ours = True
+    server_fault = True

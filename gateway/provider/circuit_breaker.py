@@ -14,7 +14,7 @@ PAUSE_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class ProviderStatus:
     """What stands against asking the provider, and since when, in Unix seconds."""
 
     what: str
@@ -25,7 +25,7 @@ class Trouble:
 Failure = Literal["fails", "is in maintenance", "does not answer in time", "cannot be reached", "answers nonsense"]
 
 
-class Breaker:
+class CircuitBreaker:
     """Closed until five failures in a row; then open for 15 s; then one call tries, and its outcome decides.
 
     Beside that, a provider that says when to come again is not asked before, by nobody and for no file.
@@ -54,20 +54,20 @@ class Breaker:
         return self._failures >= FAILURES_IN_A_ROW and self._clock() < self._open_until
 
     @property
-    def trouble(self) -> Trouble | None:
+    def status(self) -> ProviderStatus | None:
         """What the last calls said against the provider; None when the last one was answered well."""
         with self._lock:
             if self.is_open:
-                return Trouble(f"paused after failures ({self._last_failure})", self._since["failed"])
+                return ProviderStatus(f"paused after failures ({self._last_failure})", self._since["failed"])
             if self._clock() < self._busy_until:
-                return Trouble("asks to be left alone", self._since["busy"])
+                return ProviderStatus("asks to be left alone", self._since["busy"])
             if self._last_failure:
-                return Trouble(self._last_failure, self._since["failing"])
+                return ProviderStatus(self._last_failure, self._since["failing"])
             if "refused" in self._since:
-                return Trouble("refuses our key", self._since["refused"])
+                return ProviderStatus("refuses our key", self._since["refused"])
             return None
 
-    def admit(self) -> None:
+    def check(self) -> None:
         """Let a call pass.
 
         Raises:
@@ -92,7 +92,7 @@ class Breaker:
             self._note_failure(None)
             self._since.clear()
 
-    def refused(self) -> None:
+    def auth_failed(self) -> None:
         """Note that the provider does not take our key: a fault of ours, that no pause mends."""
         with self._lock:
             self._close()
@@ -105,7 +105,7 @@ class Breaker:
             self._close()
             self._note_failure("answers nonsense")
 
-    def busy(self, seconds: float) -> None:
+    def defer_for(self, seconds: float) -> None:
         """Note that the provider asks not to be asked for so many seconds."""
         with self._lock:
             self._close()

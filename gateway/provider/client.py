@@ -27,7 +27,7 @@ from gateway.errors import (
     ResultMissing,
 )
 from gateway.observability.metrics import Metrics
-from gateway.provider.circuit_breaker import Breaker, Failure
+from gateway.provider.circuit_breaker import CircuitBreaker, Failure
 from gateway.provider.transport import Call, ProviderSession, Reply
 from gateway.sources.remote import seconds_of
 
@@ -93,7 +93,7 @@ class Provider:
     def __init__(
         self,
         session: ProviderSession,
-        breaker: Breaker,
+        breaker: CircuitBreaker,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], None] = time.sleep,
         *,
@@ -137,21 +137,21 @@ class Provider:
 
     def _ask_patiently(self, call: Call) -> object:
         """Ask again, with growing random pauses and inside one deadline, while it is the provider that fails."""
-        self._breaker.admit()
+        self._breaker.check()
         try:
             data = self._ask_again(call, self._clock() + DEADLINE_S)
         except _ITS_FAULT as failure:
             self._breaker.failed(_FAILURES.get(type(failure), "fails"))
             raise
         except ProviderUnauthorized:
-            self._breaker.refused()
+            self._breaker.auth_failed()
             raise
         except ProviderGarbled:
             self._breaker.garbled()
             raise
         except ProviderBusy as busy:
             # The rate of conversions is our key's, and so every file's; that of record-info is one task's.
-            self._breaker.busy(busy.retry_after_s if call.path == DOWNLOAD_URL else 0)
+            self._breaker.defer_for(busy.retry_after_s if call.path == DOWNLOAD_URL else 0)
             raise
         except ProviderError:
             self._breaker.succeeded()

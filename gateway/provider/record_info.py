@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.errors import ProviderBusy, RecordNotFound
 from gateway.provider.client import Provider
-from gateway.singleflight import Flights
+from gateway.singleflight import SingleFlight
 from gateway.storage.memory import MemoryCache
 
 KNOWN_FOR_S = 1.0  # the provider takes three queries a second for one task
@@ -40,7 +40,7 @@ class RecordInfos:
         self._clock = clock
         self._known: MemoryCache[dict[str, Any]] = MemoryCache(MOST_KNOWN, clock, most_bytes=MOST_BYTES)
         self._busy: MemoryCache[ProviderBusy] = MemoryCache(MOST_KNOWN, clock)
-        self._flights: Flights[dict[str, Any]] = Flights()
+        self._single_flight: SingleFlight[dict[str, Any]] = SingleFlight()
 
     def find(self, task_id: str) -> dict[str, Any]:
         """Give the record of a task in the provider's form.
@@ -51,7 +51,7 @@ class RecordInfos:
         """
         key = (task_id,)
         known = self._known.get(key)
-        return known if known is not None else self._flights.fly(key, lambda: self._ask(task_id), LONGEST_WAIT_S)
+        return known if known is not None else self._single_flight.do(key, lambda: self._ask(task_id), LONGEST_WAIT_S)
 
     def _ask(self, task_id: str) -> dict[str, Any]:
         if busy := self._busy.get((task_id,)):

@@ -10,9 +10,9 @@ from typing import Protocol
 
 import structlog
 
-from gateway.errors import GatewayError, Hasty
+from gateway.errors import GatewayError, RetryLater
 from gateway.observability.metrics import Metrics
-from gateway.singleflight import Flights
+from gateway.singleflight import SingleFlight
 from gateway.sources.base import Source
 from gateway.storage.memory import MemoryCache
 
@@ -73,7 +73,7 @@ class Resolver:
         self._sources: MemoryCache[_Known] = MemoryCache(MOST_SOURCES, clock, most_bytes=MOST_SOURCES_BYTES)
         self._failures: MemoryCache[GatewayError] = MemoryCache(MOST_FAILURES, clock)
         self._renewals: MemoryCache[tuple[int, float]] = MemoryCache(MOST_SOURCES, clock)
-        self._flights: Flights[Source] = Flights()
+        self._single_flight: SingleFlight[Source] = SingleFlight()
 
     def resolve(self, task_id: str, url: str, *, least_life_s: float = 0) -> Source:
         """Give the source of one image of one task; a known one only with so much life left, where more is asked for.
@@ -92,7 +92,7 @@ class Resolver:
         except GatewayError as failure:
             if known is None or least_life_s or self._life_s(known) < SHORTEST_LIFE_S:
                 raise
-            if not (failure.retry or failure.ours):
+            if not (failure.retry or failure.server_fault):
                 raise
             self._metrics.resolved("stale")
             return known.source
@@ -110,7 +110,7 @@ class Resolver:
         if dead.expires_at == math.inf:
             raise reason
         key = (task_id, url)
-        return self._flights.fly(key, lambda: self._renew(key, dead, reason), longest_s)
+        return self._single_flight.do(key, lambda: self._renew(key, dead, reason), longest_s)
 
     def forget(self, task_id: str, *urls: str) -> None:
         """Ask anew the next time: these images of a task are others than they were."""
@@ -141,7 +141,7 @@ class Resolver:
             self._metrics.resolved("failure")
             raise copy.copy(failure)
         self._metrics.resolved("miss")
-        return self._flights.fly(key, lambda: self._convert(key, least_life_s), LONGEST_WAIT_S)
+        return self._single_flight.do(key, lambda: self._convert(key, least_life_s), LONGEST_WAIT_S)
 
     def _convert(self, key: tuple[str, str], least_life_s: float) -> Source:
         known = self._sources.get(key)
@@ -152,7 +152,7 @@ class Resolver:
         try:
             source = self._converter.resolve(*key)
         except GatewayError as failure:
-            pause_s = failure.retry_after_s if isinstance(failure, Hasty) else FAILURE_LIFE_S
+            pause_s = failure.retry_after_s if isinstance(failure, RetryLater) else FAILURE_LIFE_S
             # A copy, without the traceback and all that hangs on it.
             life_s = max(1, min(pause_s, LONGEST_FAILURE_LIFE_S))
             self._failures.put(key, copy.copy(failure), self._clock() + life_s)

@@ -11,12 +11,12 @@ from gateway.errors import (
     BodyTooLarge,
     GatewayBusy,
     GatewayError,
-    Hasty,
     InternalError,
     MethodNotAllowed,
     NotFound,
     OtherHttpError,
     RateLimited,
+    RetryLater,
 )
 from gateway.web.hooks import request_log
 from gateway.web.pages import page, policy_for_frames
@@ -41,7 +41,7 @@ def _gateway_error(error: GatewayError) -> Response:
     own.outcome, own.reason = error.code, str(error)
     if isinstance(error, RateLimited | GatewayBusy):
         services().metrics.limit_hit(error.code)
-    if error.ours:
+    if error.server_fault:
         _log.error("fault", code=error.code, reason=str(error), request_id=request_log().request_id)
     response = _FORMS[form()](error)
     response.headers.extend(error.headers)
@@ -67,11 +67,11 @@ def _unforeseen(error: Exception) -> Response:
 class _Reported(InternalError):
     """An internal error that was logged with its place already."""
 
-    ours = False
+    server_fault = False
 
 
 def _as_page(error: GatewayError) -> Response:
-    retry_after_s = error.retry_after_s if isinstance(error, Hasty) else None
+    retry_after_s = error.retry_after_s if isinstance(error, RetryLater) else None
     again = next_try(error)
     response = page(
         "error.html",

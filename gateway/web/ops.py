@@ -70,7 +70,7 @@ def _provider() -> str:
     gateway = services()
     if gateway.provider is None:
         return "not used"
-    trouble = gateway.breaker.trouble
-    if trouble is None:
+    status = gateway.breaker.status
+    if status is None:
         return "ok" if gateway.breaker.has_outcome else "unknown"
-    return f"{trouble.what} since {datetime.fromtimestamp(trouble.since, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return f"{status.what} since {datetime.fromtimestamp(status.since, UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from flask import request
 
-from gateway.errors import GatewayError, Hasty
+from gateway.errors import GatewayError, RetryLater
 
 MOST_TRIES = 8
 FIRST_WAIT_S = 10
@@ -28,11 +28,11 @@ def next_try(error: GatewayError) -> Again | None:
     How often it did is told in a parameter that the signature leaves out.
     """
     query = request.environ.get("QUERY_STRING", "")
-    if not error.waits or request.method != "GET" or not _QUERY.fullmatch(query):
+    if not error.auto_refresh or request.method != "GET" or not _QUERY.fullmatch(query):
         return None
     tries = int(told[1]) if (told := _TRIES.search(query)) else 0
     if tries >= MOST_TRIES:
         return None
-    first_s = error.retry_after_s if isinstance(error, Hasty) else FIRST_WAIT_S
+    first_s = error.retry_after_s if isinstance(error, RetryLater) else FIRST_WAIT_S
     after_s = max(first_s, min(LONGEST_WAIT_S, first_s * 2**tries))
     return Again(after_s, f"?{_TRIES.sub('', query)}&tries={tries + 1}")

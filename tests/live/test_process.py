@@ -237,7 +237,7 @@ def test_a_visitor_of_a_dying_origin_has_fewer_bytes_than_promised(live: LiveGat
 
 
 @dataclass(frozen=True)
-class Trouble:
+class ProviderStatus:
     """Bytes to send, with the parts of a link for the names in braces, and what the log must say of them."""
 
     head: str
@@ -247,27 +247,29 @@ class Trouble:
 
 WHOLE = "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 TROUBLES = {
-    "success": Trouble(WHOLE, '"outcome": "completed"'),
-    "http-1.0": Trouble("GET {path} HTTP/1.0\r\n\r\n", '"outcome": "completed"'),
-    "forged": Trouble("GET {path}-forged HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "link_invalid"),
-    "aborted-origin": Trouble(WHOLE, '"outcome": "origin_'),
-    "hang-up": Trouble(WHOLE, '"outcome": "left"', hangs_up_after=1),
-    "no-such-method": Trouble("get {path} HTTP/1.1\r\n\r\n", "malformed_request"),
-    "no-version": Trouble("GET {path}\r\n\r\n", "malformed_request"),
-    "no-blank": Trouble("GET{path}\r\n\r\n", "malformed_request"),
-    "link-in-a-header-without-colon": Trouble("GET / HTTP/1.1\r\nHost: x\r\n{encoded}\r\n\r\n", "malformed_request"),
-    "link-in-a-broken-referer": Trouble(
+    "success": ProviderStatus(WHOLE, '"outcome": "completed"'),
+    "http-1.0": ProviderStatus("GET {path} HTTP/1.0\r\n\r\n", '"outcome": "completed"'),
+    "forged": ProviderStatus("GET {path}-forged HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", "link_invalid"),
+    "aborted-origin": ProviderStatus(WHOLE, '"outcome": "origin_'),
+    "hang-up": ProviderStatus(WHOLE, '"outcome": "left"', hangs_up_after=1),
+    "no-such-method": ProviderStatus("get {path} HTTP/1.1\r\n\r\n", "malformed_request"),
+    "no-version": ProviderStatus("GET {path}\r\n\r\n", "malformed_request"),
+    "no-blank": ProviderStatus("GET{path}\r\n\r\n", "malformed_request"),
+    "link-in-a-header-without-colon": ProviderStatus(
+        "GET / HTTP/1.1\r\nHost: x\r\n{encoded}\r\n\r\n", "malformed_request"
+    ),
+    "link-in-a-broken-referer": ProviderStatus(
         "GET / HTTP/1.1\r\nHost: x\r\nReferer: {path}\x00\r\n\r\n", "malformed_request"
     ),
-    "blank-in-the-link": Trouble("GET {spaced} HTTP/1.1\r\nHost: x\r\n\r\n", "malformed_request"),
-    "apostrophe-in-the-link": Trouble("GET {apostrophe}\r\n\r\n", "malformed_request"),
-    "question-mark-encoded": Trouble(WHOLE.replace("{path}", "{encoded}"), '"status": 404'),
+    "blank-in-the-link": ProviderStatus("GET {spaced} HTTP/1.1\r\nHost: x\r\n\r\n", "malformed_request"),
+    "apostrophe-in-the-link": ProviderStatus("GET {apostrophe}\r\n\r\n", "malformed_request"),
+    "question-mark-encoded": ProviderStatus(WHOLE.replace("{path}", "{encoded}"), '"status": 404'),
 }
 
 
 @pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
 def test_no_signature_and_no_query_of_an_origin_is_logged(
-    live: LiveGateway, files: ScriptedServer, request: pytest.FixtureRequest, trouble: Trouble
+    live: LiveGateway, files: ScriptedServer, request: pytest.FixtureRequest, trouble: ProviderStatus
 ) -> None:
     name = request.node.callspec.id
     source: Route = {"aborted-origin": half_then_dead("length"), "hang-up": endless(threading.Event())}.get(
@@ -285,7 +287,7 @@ def test_no_signature_and_no_query_of_an_origin_is_logged(
     assert f"origins-own-{name}" not in live.log_text()
 
 
-def send(gateway: LiveGateway, trouble: Trouble, path: str) -> None:
+def send(gateway: LiveGateway, trouble: ProviderStatus, path: str) -> None:
     """Send a request that has a link in it, and take of the answer what the visitor wants."""
     forms = {
         "path": path,

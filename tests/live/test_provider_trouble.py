@@ -20,7 +20,7 @@ TOKEN = "a-metrics-token-for-tests-of-32-bytes-or-more"
 
 
 @dataclass(frozen=True)
-class Trouble:
+class ProviderStatus:
     """One kind of trouble.
 
     Attributes:
@@ -51,13 +51,17 @@ def paused(why: str) -> str:
 
 
 TROUBLES = {
-    "fails": Trouble(envelope(500, msg=SIGNATURE), 502, "provider_failed", 10, FAILS, ready=paused("fails")),
-    "fails-http": Trouble(answer(503, SIGNATURE.encode()), 502, "provider_failed", 10, FAILS, ready=paused("fails")),
-    "maintenance": Trouble(
+    "fails": ProviderStatus(envelope(500, msg=SIGNATURE), 502, "provider_failed", 10, FAILS, ready=paused("fails")),
+    "fails-http": ProviderStatus(
+        answer(503, SIGNATURE.encode()), 502, "provider_failed", 10, FAILS, ready=paused("fails")
+    ),
+    "maintenance": ProviderStatus(
         envelope(455, msg=SIGNATURE), 503, "provider_maintenance", 10, "maintenance", ready=paused("is in maintenance")
     ),
-    "hangs-up": Trouble(b"", 502, "provider_unreachable", 10, "cannot be reached", ready=paused("cannot be reached")),
-    "no-http": Trouble(
+    "hangs-up": ProviderStatus(
+        b"", 502, "provider_unreachable", 10, "cannot be reached", ready=paused("cannot be reached")
+    ),
+    "no-http": ProviderStatus(
         f"SSH-2.0-{SIGNATURE}\r\n".encode(),
         502,
         "provider_unreachable",
@@ -65,11 +69,13 @@ TROUBLES = {
         "cannot be reached",
         ready=paused("cannot be reached"),
     ),
-    "rate-limits": Trouble(
+    "rate-limits": ProviderStatus(
         answer(429, SIGNATURE.encode(), {"Retry-After": "25"}), 503, "provider_busy", 25, "busy", ready=LEFT_ALONE
     ),
-    "rate-limits-in-200": Trouble(envelope(429, msg=SIGNATURE), 503, "provider_busy", 10, "busy", ready=LEFT_ALONE),
-    "refuses-our-key": Trouble(
+    "rate-limits-in-200": ProviderStatus(
+        envelope(429, msg=SIGNATURE), 503, "provider_busy", 10, "busy", ready=LEFT_ALONE
+    ),
+    "refuses-our-key": ProviderStatus(
         envelope(401, msg=SIGNATURE),
         502,
         "provider_unauthorized",
@@ -78,7 +84,7 @@ TROUBLES = {
         ready="refuses our key since 20",
         ours=True,
     ),
-    "account-empty": Trouble(
+    "account-empty": ProviderStatus(
         envelope(402, msg=SIGNATURE),
         502,
         "provider_unauthorized",
@@ -87,7 +93,7 @@ TROUBLES = {
         ready="refuses our key since 20",
         ours=True,
     ),
-    "a-page": Trouble(
+    "a-page": ProviderStatus(
         answer(200, f"<html>{SIGNATURE}".encode()),
         502,
         "provider_garbled",
@@ -96,7 +102,7 @@ TROUBLES = {
         ready="answers nonsense since 20",
         ours=True,
     ),
-    "points-inside": Trouble(
+    "points-inside": ProviderStatus(
         envelope(data=f"http://10.0.0.1/direct?X-Amz-Signature={SIGNATURE}"),
         502,
         "direct_url_refused",
@@ -146,7 +152,7 @@ def readiness(gateway: LiveGateway) -> tuple[int, str]:
 
 @pytest.mark.parametrize("trouble", TROUBLES.values(), ids=TROUBLES)
 def test_a_provider_that(
-    troubled: LiveGateway, provider: ScriptedServer, origin: ScriptedServer, trouble: Trouble
+    troubled: LiveGateway, provider: ScriptedServer, origin: ScriptedServer, trouble: ProviderStatus
 ) -> None:
     url = origin.url("/published.png")
     visitor = Patient(troubled)

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from gateway.errors import ProviderPaused
-from gateway.provider.circuit_breaker import FAILURES_IN_A_ROW, PAUSE_S, Breaker
+from gateway.provider.circuit_breaker import FAILURES_IN_A_ROW, PAUSE_S, CircuitBreaker
 
 
 class Seconds:
@@ -24,109 +24,111 @@ def seconds() -> Seconds:
 
 
 @pytest.fixture
-def breaker(seconds: Seconds) -> Breaker:
-    return Breaker(seconds)
+def breaker(seconds: Seconds) -> CircuitBreaker:
+    return CircuitBreaker(seconds)
 
 
-def trip(breaker: Breaker) -> None:
+def trip(breaker: CircuitBreaker) -> None:
     for _ in range(FAILURES_IN_A_ROW):
         breaker.failed()
 
 
-def test_a_new_breaker_lets_everything_pass(breaker: Breaker) -> None:
+def test_a_new_breaker_lets_everything_pass(breaker: CircuitBreaker) -> None:
     for _ in range(100):
-        breaker.admit()
+        breaker.check()
 
     assert not breaker.is_open
 
 
-def test_one_failure_less_than_too_many_lets_calls_pass(breaker: Breaker) -> None:
+def test_one_failure_less_than_too_many_lets_calls_pass(breaker: CircuitBreaker) -> None:
     for _ in range(FAILURES_IN_A_ROW - 1):
         breaker.failed()
 
-    breaker.admit()
+    breaker.check()
     assert not breaker.is_open
 
 
-def test_too_many_failures_in_a_row_open_it(breaker: Breaker) -> None:
+def test_too_many_failures_in_a_row_open_it(breaker: CircuitBreaker) -> None:
     trip(breaker)
 
     with pytest.raises(ProviderPaused):
-        breaker.admit()
+        breaker.check()
     assert breaker.is_open
 
 
-def test_a_success_in_between_begins_the_count_anew(breaker: Breaker) -> None:
+def test_a_success_in_between_begins_the_count_anew(breaker: CircuitBreaker) -> None:
     for _ in range(FAILURES_IN_A_ROW - 1):
         breaker.failed()
     breaker.succeeded()
     for _ in range(FAILURES_IN_A_ROW - 1):
         breaker.failed()
 
-    breaker.admit()
+    breaker.check()
     assert not breaker.is_open
 
 
 @pytest.mark.parametrize(("after_s", "retry_after_s"), [(0, 15), (5.2, 10), (14, 1), (14.9, 1)])
-def test_it_says_when_to_come_again(breaker: Breaker, seconds: Seconds, after_s: float, retry_after_s: int) -> None:
+def test_it_says_when_to_come_again(
+    breaker: CircuitBreaker, seconds: Seconds, after_s: float, retry_after_s: int
+) -> None:
     trip(breaker)
     seconds.now += after_s
 
     with pytest.raises(ProviderPaused) as pause:
-        breaker.admit()
+        breaker.check()
 
     assert pause.value.retry_after_s == retry_after_s
     assert pause.value.headers == {"Retry-After": str(retry_after_s)}
 
 
-def test_after_the_pause_one_call_tries_and_the_others_wait(breaker: Breaker, seconds: Seconds) -> None:
+def test_after_the_pause_one_call_tries_and_the_others_wait(breaker: CircuitBreaker, seconds: Seconds) -> None:
     trip(breaker)
     seconds.now += PAUSE_S
 
-    breaker.admit()
+    breaker.check()
 
     for _ in range(10):
         with pytest.raises(ProviderPaused):
-            breaker.admit()
+            breaker.check()
 
 
-def test_when_that_call_succeeds_all_pass(breaker: Breaker, seconds: Seconds) -> None:
+def test_when_that_call_succeeds_all_pass(breaker: CircuitBreaker, seconds: Seconds) -> None:
     trip(breaker)
     seconds.now += PAUSE_S
-    breaker.admit()
+    breaker.check()
 
     breaker.succeeded()
 
     for _ in range(10):
-        breaker.admit()
+        breaker.check()
     assert not breaker.is_open
 
 
-def test_when_that_call_fails_the_pause_begins_anew(breaker: Breaker, seconds: Seconds) -> None:
+def test_when_that_call_fails_the_pause_begins_anew(breaker: CircuitBreaker, seconds: Seconds) -> None:
     trip(breaker)
     seconds.now += PAUSE_S
-    breaker.admit()
+    breaker.check()
 
     breaker.failed()
     seconds.now += PAUSE_S - 1
 
     with pytest.raises(ProviderPaused):
-        breaker.admit()
+        breaker.check()
     seconds.now += 1
-    breaker.admit()
+    breaker.check()
 
 
-def test_a_call_that_never_comes_back_does_not_keep_it_open_for_ever(breaker: Breaker, seconds: Seconds) -> None:
+def test_a_call_that_never_comes_back_does_not_keep_it_open_for_ever(breaker: CircuitBreaker, seconds: Seconds) -> None:
     trip(breaker)
     seconds.now += PAUSE_S
-    breaker.admit()
+    breaker.check()
 
     seconds.now += PAUSE_S
 
-    breaker.admit()
+    breaker.check()
 
 
-def test_of_many_at_once_exactly_one_tries(breaker: Breaker, seconds: Seconds) -> None:
+def test_of_many_at_once_exactly_one_tries(breaker: CircuitBreaker, seconds: Seconds) -> None:
     trip(breaker)
     seconds.now += PAUSE_S
     passed: list[bool] = []
@@ -135,7 +137,7 @@ def test_of_many_at_once_exactly_one_tries(breaker: Breaker, seconds: Seconds) -
     def come() -> None:
         together.wait()
         try:
-            breaker.admit()
+            breaker.check()
         except ProviderPaused:
             return
         passed.append(True)

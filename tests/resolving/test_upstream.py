@@ -13,7 +13,7 @@ from gateway.egress.client import Client
 from gateway.egress.dns_lookup import Lookup
 from gateway.egress.guard import Guard
 from gateway.origins.allowlist import HostPattern
-from gateway.provider.circuit_breaker import FAILURES_IN_A_ROW, Breaker
+from gateway.provider.circuit_breaker import FAILURES_IN_A_ROW, CircuitBreaker
 from gateway.provider.client import DEADLINE_S, DOWNLOAD_URL, RECORD_INFO, Provider
 from gateway.provider.record_info import RecordInfos
 from gateway.provider.transport import Call, ProviderSession, Reply
@@ -91,7 +91,7 @@ class Bench:
         self.provider = provider
         self.clock = clock
         self.pauses: list[float] = []
-        self.breaker = Breaker(clock)
+        self.breaker = CircuitBreaker(clock)
         self.session = ProviderSession(provider.url(""), PROVIDER_KEY, Lookup())
         self.asked = Provider(self.session, self.breaker, clock, self.pause)
         self.resolver = UpstreamResolver(self.asked, client, guard, clock)
@@ -270,7 +270,7 @@ def test_an_unrouted_path_says_nothing_of_the_image(bench: Bench) -> None:
 @pytest.mark.parametrize(("code", "error"), [(429, errors.ProviderBusy), (455, errors.ProviderMaintenance)])
 @pytest.mark.parametrize("status", ["body", "status"])
 def test_retry_after_is_passed_on(
-    bench: Bench, code: int, error: type[errors.Hasty], status: str, retry_after: str, seconds: int
+    bench: Bench, code: int, error: type[errors.RetryLater], status: str, retry_after: str, seconds: int
 ) -> None:
     body = {"code": code, "msg": "wait", "data": None}
     bench.answer(said(body, code if status == "status" else 200, **{"Retry-After": retry_after}))
@@ -590,7 +590,7 @@ def test_all_attempts_and_pauses_stay_inside_one_deadline(
     def pause(seconds: float) -> None:
         clock.now += seconds
 
-    resolver = UpstreamResolver(Provider(session, Breaker(clock), clock, pause), client, guard, clock)
+    resolver = UpstreamResolver(Provider(session, CircuitBreaker(clock), clock, pause), client, guard, clock)
     with pytest.raises((errors.ProviderFailed, errors.ProviderTimeout)):
         resolver.resolve(TASK, URL)
 
@@ -681,8 +681,8 @@ def test_a_rate_that_is_spent_is_told_and_is_no_failure(bench: Bench) -> None:
 
     bench.failure()
 
-    assert bench.breaker.trouble is not None
-    assert (bench.breaker.trouble.what, bench.breaker.is_open) == ("asks to be left alone", False)
+    assert bench.breaker.status is not None
+    assert (bench.breaker.status.what, bench.breaker.is_open) == ("asks to be left alone", False)
 
 
 def test_the_rate_of_one_tasks_record_does_not_stop_conversions(bench: Bench) -> None:
@@ -713,13 +713,13 @@ def test_a_tasks_record_is_not_asked_for_again_before_the_provider_says(bench: B
 def test_a_key_that_is_refused_is_told_until_it_is_taken(bench: Bench) -> None:
     bench.answer(envelope(401), envelope(data=DIRECT))
     bench.failure()
-    refused = bench.breaker.trouble
+    refused = bench.breaker.status
 
     bench.resolve()
 
     assert refused is not None
     assert refused.what == "refuses our key"
-    assert bench.breaker.trouble is None
+    assert bench.breaker.status is None
 
 
 def test_an_answer_in_between_begins_the_count_anew(bench: Bench) -> None:

@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 
 from factories import API_KEY, SECRET, Gateway, make_settings
 from gateway import errors
-from gateway.errors import GatewayError, Hasty
+from gateway.errors import GatewayError, RetryLater
 from gateway.links.signer import SALT, KeyRing
 from gateway.web.reference.components import family
 from real_logs import lines, real_logs
@@ -142,7 +142,7 @@ def test_no_error_shows_what_is_for_the_log(failing: Gateway, error: GatewayErro
 
 @every_error
 def test_an_error_says_when_to_come_again_where_that_helps(failing: Gateway, error: GatewayError) -> None:
-    expected = str(error.retry_after_s) if isinstance(error, Hasty) else None
+    expected = str(error.retry_after_s) if isinstance(error, RetryLater) else None
 
     assert {show(failing, error, form).headers.get("Retry-After") for form in FORMS} == {expected}
 
@@ -157,7 +157,7 @@ def test_a_page_says_what_happened_and_offers_another_try_where_that_helps(
     assert f"<code>{error.status.value} {error.code}</code>" in response.text
     assert "<code>request-1</code>" in response.text
     assert bool([link for link in outline.attributes("a") if link.get("href") == ""]) == error.retry
-    assert ("about 10 seconds" in response.text) == isinstance(error, Hasty)
+    assert ("about 10 seconds" in response.text) == isinstance(error, RetryLater)
     assert outline.attributes("script") == []
 
 
@@ -342,7 +342,9 @@ def test_only_our_own_faults_are_logged_as_errors(failing: Gateway, error: Gatew
     with real_logs() as written:
         show(failing, error, "text").close()
 
-    assert [line["code"] for line in lines(written) if line["level"] == "error"] == ([error.code] if error.ours else [])
+    assert [line["code"] for line in lines(written) if line["level"] == "error"] == (
+        [error.code] if error.server_fault else []
+    )
     assert [line["outcome"] for line in lines(written) if line["event"] == "request"] == [error.code]
 
 

@@ -155,13 +155,13 @@ def test_outsiders_are_told_the_same_whatever_was_wrong_and_the_log_knows(gatewa
         gateway.services.stored_keys.revoke("shop")
 
     with real_logs() as written:
-        ours, contracts = order(gateway, token), convert(gateway, token)
-        ours.close()
+        server_fault, contracts = order(gateway, token), convert(gateway, token)
+        server_fault.close()
         contracts.close()
 
-    assert (ours.status_code, ours.json["msg"]) == (401, "This API key is not known here.")
+    assert (server_fault.status_code, server_fault.json["msg"]) == (401, "This API key is not known here.")
     assert contracts.json == {"code": 401, "msg": NO_ACCESS, "data": None}
-    assert (told(ours), told(contracts)) == ({}, {})
+    assert (told(server_fault), told(contracts)) == ({}, {})
     assert [(line["outcome"], line["reason"]) for line in lines(written)] == [("key_invalid", said[reason])] * 2
     assert token not in written.getvalue()
 
@@ -182,10 +182,10 @@ def test_without_the_database_configured_keys_go_on_and_others_are_told_that_it_
     token = made(gateway)
     lose_database(gateway, tmp_path)
 
-    ours, contracts = order(gateway, token), convert(gateway, token)
+    server_fault, contracts = order(gateway, token), convert(gateway, token)
 
     assert order(gateway, API_KEY).status_code == 422
-    assert (ours.status_code, ours.json["code"]) == (503, 503)
+    assert (server_fault.status_code, server_fault.json["code"]) == (503, 503)
     assert (contracts.status_code, contracts.json["code"]) == (500, 500)
 
 
@@ -237,14 +237,14 @@ def test_a_key_that_was_too_fast_is_told_when_to_come_again(gateway: Gateway, mo
     monkeypatch.setattr(time, "time", gateway.clock)  # the minute must not end in the middle
     token = made(gateway, per_minute=2)
 
-    ours = [order(gateway, token) for _ in range(3)][-1]
+    server_fault = [order(gateway, token) for _ in range(3)][-1]
     contracts = convert(gateway, token)
 
-    assert (ours.status_code, ours.json["code"]) == (429, 429)
-    assert ours.json["msg"] == "This API key made too many calls in a short time. Please wait a moment."
+    assert (server_fault.status_code, server_fault.json["code"]) == (429, 429)
+    assert server_fault.json["msg"] == "This API key made too many calls in a short time. Please wait a moment."
     assert contracts.status_code == 429
     assert contracts.json == {"code": 429, "msg": "Too many requests, please try again later", "data": None}
-    for response in (ours, contracts):
+    for response in (server_fault, contracts):
         assert 1 <= int(response.headers["Retry-After"]) <= 60
         assert told(response) == {"Limit": 2, "Remaining": 0, "Reset": int(response.headers["Retry-After"])}
 
@@ -252,13 +252,13 @@ def test_a_key_that_was_too_fast_is_told_when_to_come_again(gateway: Gateway, mo
 def test_a_key_whose_day_is_used_up_is_told_when_the_next_begins(gateway: Gateway) -> None:
     token = made(gateway, per_day=2)
 
-    ours = [order(gateway, token) for _ in range(3)][-1]
+    server_fault = [order(gateway, token) for _ in range(3)][-1]
     contracts = convert(gateway, token)
 
-    assert ours.status_code == 429
-    assert "no calls left today" in ours.json["msg"]
+    assert server_fault.status_code == 429
+    assert "no calls left today" in server_fault.json["msg"]
     assert (contracts.status_code, contracts.json["code"]) == (429, 429)
-    for response in (ours, contracts):
+    for response in (server_fault, contracts):
         assert response.headers["Retry-After"] == str(DAY_S - 3600)
         assert told(response) == {"Limit": 2, "Remaining": 0, "Reset": DAY_S - 3600}
     gateway.clock.now += DAY_S - 3600

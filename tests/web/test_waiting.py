@@ -74,17 +74,17 @@ def test_a_forgotten_tab_asks_ever_more_rarely_and_then_no_more(
 ) -> None:
     provider.route(DOWNLOAD_URL, envelope(500))
     path, _, query = link_to(upstream_gateway).partition("?")
-    waits = []
+    auto_refresh = []
 
     for _ in range(MOST_TRIES):
         shown = upstream_gateway.client.get(f"{path}?{query}", headers=PERSON)
         after_s, _, query = shown.headers["Refresh"].partition("; url=?")
-        waits.append(int(after_s))
+        auto_refresh.append(int(after_s))
     last = upstream_gateway.client.get(f"{path}?{query}", headers=PERSON)
 
-    assert waits == sorted(waits)
-    assert waits[0] == 10
-    assert waits[-1] == LONGEST_WAIT_S
+    assert auto_refresh == sorted(auto_refresh)
+    assert auto_refresh[0] == 10
+    assert auto_refresh[-1] == LONGEST_WAIT_S
     assert "Refresh" not in last.headers
     assert "Try again" in last.text
 
@@ -109,7 +109,7 @@ def test_an_error_waits_only_where_the_same_again_may_help() -> None:
     for kind in kinds:
         kinds += kind.__subclasses__()
 
-    assert [kind.__name__ for kind in kinds if kind.waits and not kind.retry] == []
+    assert [kind.__name__ for kind in kinds if kind.auto_refresh and not kind.retry] == []
 
 
 def link_to(gateway: Gateway) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
-from gateway.errors import AccessError, GatewayError, Hasty, MethodNotAllowed, RangeNotSatisfiable
+from gateway.errors import AccessError, GatewayError, MethodNotAllowed, RangeNotSatisfiable, RetryLater
 from gateway.web.request_parsing import CONTRACT_PATHS
 from gateway.web.responses import contract_status
 from gateway.web.schemas import ContractRefusal, Problem, Refusal, reference
@@ -16,7 +16,7 @@ _HEADERS: tuple[tuple[type[GatewayError], str, str], ...] = (
     (AccessError, "WWW-Authenticate", "What would open the call."),
     (MethodNotAllowed, "Allow", "The methods that this address takes."),
     (RangeNotSatisfiable, "Content-Range", "The length of the file: `bytes */<length>`."),
-    (Hasty, "Retry-After", "After how many seconds to come again."),
+    (RetryLater, "Retry-After", "After how many seconds to come again."),
 )
 
 

@@ -6,7 +6,7 @@ from gateway.errors.base import GatewayError
 from gateway.errors.contract import TOO_MANY_REQUESTS, UNDER_MAINTENANCE
 
 
-class Hasty(GatewayError):
+class RetryLater(GatewayError):
     """Base of the refusals that say when to come again (RFC 9110 section 10.2.3)."""
 
     def __init__(self, reason: str = "", retry_after_s: int = 10) -> None:
@@ -19,7 +19,7 @@ class Hasty(GatewayError):
         return {"Retry-After": str(self.retry_after_s)}
 
 
-class RateLimited(Hasty):
+class RateLimited(RetryLater):
     """This visitor began too many downloads in the last minute."""
 
     contract = TOO_MANY_REQUESTS
@@ -43,7 +43,7 @@ class QuotaExhausted(RateLimited):
     retry = False
 
 
-class TooManyStreams(Hasty):
+class TooManyStreams(RetryLater):
     """This visitor has as many downloads running as one may have, in all or of one file."""
 
     contract = TOO_MANY_REQUESTS
@@ -52,7 +52,7 @@ class TooManyStreams(Hasty):
     public = "Too many downloads are running at once. Please wait until one of them has ended."
 
 
-class GatewayBusy(Hasty):
+class GatewayBusy(RetryLater):
     """All places for running downloads are taken."""
 
     code = "gateway_busy"
@@ -60,16 +60,16 @@ class GatewayBusy(Hasty):
     public = "Many downloads are running right now. Please try again in a moment."
 
 
-class StillPreparing(Hasty):
+class StillPreparing(RetryLater):
     """The image is being fetched for the first time and takes its time; whoever comes again finds it further on."""
 
     code = "still_preparing"
     status = HTTPStatus.SERVICE_UNAVAILABLE
     public = "The image is still being prepared. Please try again in a moment."
-    waits = True
+    auto_refresh = True
 
 
-class Maintenance(Hasty):
+class Maintenance(RetryLater):
     """The operator has closed the gateway for maintenance."""
 
     contract = UNDER_MAINTENANCE
