@@ -1,9 +1,9 @@
 """The WSGI entry point: ``gunicorn wsgi:app`` and ``flask --app wsgi …``."""
 
 from gateway.app import create_app
-from gateway.environment import load_settings
 from gateway.errors import ConfigError
 from gateway.observability.logging_setup import set_up_logs
+from gateway.settings.loader import load_settings
 
 set_up_logs()
 try:

@@ -4,9 +4,9 @@ import os
 import sys
 
 from gateway.demo.run import run_demo
-from gateway.environment import load_settings, read_dotenv
 from gateway.errors import ConfigError
 from gateway.server.launcher import Service, run_until_stopped
+from gateway.settings.loader import load_settings, read_dotenv
 
 SECRETS, PROVIDER_KEY = "GATEWAY_SECRET_KEYS", "GATEWAY_UPSTREAM_API_KEY"
 

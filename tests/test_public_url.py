@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from factories import API_KEY, SECRET, Gateway, make_settings
-from gateway.environment import load_settings
 from gateway.settings import RELATIVE_LINKS
+from gateway.settings.loader import load_settings
 from live import live_gateway
 
 PUBLIC_URL = "https://dl.example.com"

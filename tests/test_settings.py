@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from factories import make_settings
-from gateway.environment import load_settings, lost_at_each_deploy
 from gateway.errors import ConfigError
 from gateway.settings import Bucket, Settings, variable
+from gateway.settings.loader import load_settings, lost_at_each_deploy
 
 SECRET = "a-secret-of-at-least-32-bytes-for-these-tests"
 MARK = "zq7marker"  # stands in every bad value, and must stand in no message

@@ -8,7 +8,7 @@ from flask.cli import AppGroup
 from gateway.cli.state import database_faults, prepare_database, services, settings
 from gateway.keys.key import SCOPES, Key
 from gateway.keys.key_store import StoredKey
-from gateway.setting_types import KEY_NAME
+from gateway.settings.types import KEY_NAME
 
 MOST_CALLS = 1_000_000_000
 MOST_DAYS = 36_500

@@ -10,8 +10,8 @@ from flask import current_app
 from gateway.errors import DatabaseDown
 
 if TYPE_CHECKING:
-    from gateway.own_store import OwnStore
     from gateway.services import Services
+    from gateway.services.store import OwnStore
     from gateway.settings import Settings
 
 

@@ -11,11 +11,11 @@ from flask import Flask
 from gateway.app import create_app
 from gateway.demo.catalogue import SAMPLES
 from gateway.demo.roles import ORIGIN_URL
-from gateway.environment import load_settings
 from gateway.observability.logging_setup import set_up_logs
 from gateway.records.record import Record
 from gateway.services import build_services
 from gateway.settings import Settings
+from gateway.settings.loader import load_settings
 from gateway.web.proxies import Wsgi
 
 SHOWN = frozenset(sample.name for sample in SAMPLES if not sample.attachment)

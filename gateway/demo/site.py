@@ -8,11 +8,11 @@ from flask import Flask, Response
 from gateway.app import create_app
 from gateway.demo.catalogue import SAMPLES, Sample
 from gateway.demo.roles import ORIGIN_URL
-from gateway.environment import load_settings
 from gateway.links import Link, LinkSigner
 from gateway.observability.logging_setup import set_up_logs
 from gateway.services import build_services
 from gateway.settings import Settings
+from gateway.settings.loader import load_settings
 from gateway.web.pages import PAGE_POLICY, page
 
 DEMO_POLICY = PAGE_POLICY.replace("img-src 'self'", "img-src 'self' {origin}")

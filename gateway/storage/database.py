@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from gateway.errors import DatabaseDown
-from gateway.setting_types import MigrationPolicy
+from gateway.settings.types import MigrationPolicy
 from gateway.storage.sqlite import LockWait, WriteTurns, create_sqlite_engine
 
 if TYPE_CHECKING:

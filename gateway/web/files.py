@@ -10,8 +10,8 @@ from gateway.errors import LinkInvalid, NotFound, OriginGone
 from gateway.links.damage import without_punctuation
 from gateway.links.link import FieldFault, Link
 from gateway.links.query import parse_query
-from gateway.own_store import OwnStore
 from gateway.services import Services
+from gateway.services.store import OwnStore
 from gateway.sources.stored import StoredSource
 from gateway.web.download_app import raise_refusal
 from gateway.web.pages import preview_page

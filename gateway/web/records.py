@@ -30,7 +30,7 @@ from gateway.web.responses import envelope
 from gateway.web.state import services
 
 if TYPE_CHECKING:
-    from gateway.own_store import OwnStore
+    from gateway.services.store import OwnStore
 
 blueprint = Blueprint("records", __name__, url_prefix="/api/v1/records")
 

@@ -11,8 +11,8 @@ import pytest
 
 from factories import PNG, Clock, Gateway, store_gateway
 from gateway.errors import InvalidBody, StorageDown
-from gateway.own_store import OwnStore
 from gateway.records.record import MOST_RESULTS, Record
+from gateway.services.store import OwnStore
 from gateway.storage.database import Database
 from gateway.storage.deletions import EXPIRES_AFTER_S, ObjectDeletions
 from gateway.storage.object_index import ObjectIndex

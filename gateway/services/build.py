@@ -25,7 +25,6 @@ from gateway.links.ledger import Ledger
 from gateway.links.signer import KeyRing, LinkSigner
 from gateway.links.verification import Links
 from gateway.observability.metrics import Metrics
-from gateway.own_store import OwnStore, build_own_store
 from gateway.provider.circuit_breaker import CircuitBreaker
 from gateway.provider.client import Provider
 from gateway.provider.record_info import RecordInfos
@@ -37,6 +36,7 @@ from gateway.resolving.store import KNOWN_FOR_S
 from gateway.resolving.upstream import UpstreamResolver
 from gateway.server.capacity import stream_slots
 from gateway.server.scheduler import Background, Task
+from gateway.services.store import OwnStore, build_own_store
 from gateway.settings import Settings
 from gateway.storage.database import Database
 from gateway.storage.job_lease import JobLease

@@ -7,7 +7,7 @@ from pydantic import AliasChoices, Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from gateway.origins.allowlist import HostPattern
-from gateway.setting_types import (
+from gateway.settings.types import (
     ApiKeys,
     BaseUrl,
     Bucket,
@@ -41,7 +41,7 @@ class Settings(BaseSettings):
         env_prefix=PREFIX,
         env_file=".env",
         env_ignore_empty=True,
-        extra="ignore",  # unknown names are told by gateway.environment, which sees them all
+        extra="ignore",  # unknown names are told by gateway.settings.loader, which sees them all
         frozen=True,
         hide_input_in_errors=True,
         populate_by_name=True,

@@ -11,9 +11,9 @@ from pydantic import ValidationError
 
 from gateway.errors import ConfigError
 from gateway.origins.allowlist import origin_of
-from gateway.platforms import is_platform, platform_url
-from gateway.setting_types import SECRET_REMEDY, SHORTEST_SECRET
 from gateway.settings import PREFIX, Bucket, Settings, variable
+from gateway.settings.platforms import is_platform, platform_url
+from gateway.settings.types import SECRET_REMEDY, SHORTEST_SECRET
 
 # A prefix that begins like a route could not be told from it.
 _OWN_PATHS = frozenset(
