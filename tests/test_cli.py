@@ -10,9 +10,9 @@ import pytest
 from click.testing import Result
 
 from factories import API_KEY, PNG, PROVIDER_KEY, SECRET, Gateway, make_settings, store_gateway
+from gateway.cache import MemoryLedger
 from gateway.links import LinkSigner
 from gateway.provider.client import DOWNLOAD_URL
-from gateway.storage.memory import MemoryLedger
 from live import environment_for, free_port, live_gateway
 from servers import ScriptedServer, answer, envelope
 

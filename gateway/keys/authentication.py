@@ -4,11 +4,11 @@ import threading
 import time
 from collections.abc import Callable
 
+from gateway.cache import MemoryCache
 from gateway.errors import DatabaseDown, KeyInvalid, KeyMissing
 from gateway.keys.configured import ConfiguredKeys
 from gateway.keys.key import TOKEN, Key, digest_of
 from gateway.keys.key_store import SqlKeys, StoredKey
-from gateway.storage.memory import MemoryCache
 
 KNOWN_FOR_S = 10
 MOST_KNOWN = 10_000

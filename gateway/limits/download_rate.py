@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable
 from functools import lru_cache
 
+from gateway.cache import MemoryCache
 from gateway.delivery.exchange import DownloadRequest
 from gateway.errors import RateLimited
 from gateway.links.link import Link
-from gateway.storage.memory import MemoryCache
 
 GRANT_LIFE_S = 600
 MOST_GRANTS = 50_000

@@ -4,13 +4,13 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
+from gateway.cache import MemoryCache
 from gateway.errors import BadParameter, LinkDamaged, LinkExpired, LinkInvalid, LinkRevoked, LinkUsedUp
 from gateway.links.damage import looks_damaged, without_punctuation
 from gateway.links.ledger import Ledger
 from gateway.links.link import EXPIRES, FieldFault, Link
 from gateway.links.query import parse_query
 from gateway.links.signer import LinkSigner
-from gateway.storage.memory import MemoryCache
 
 RESUMED_WITHIN_S = 3600
 MOST_KNOWN = 10_000

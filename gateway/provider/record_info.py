@@ -6,10 +6,10 @@ from collections.abc import Callable
 from sys import getsizeof
 from typing import Any
 
+from gateway.cache import MemoryCache
 from gateway.errors import ProviderBusy, RecordNotFound
 from gateway.provider.client import Provider
 from gateway.singleflight import SingleFlight
-from gateway.storage.memory import MemoryCache
 
 KNOWN_FOR_S = 1.0  # the provider takes three queries a second for one task
 MOST_KNOWN = 2_000

@@ -10,11 +10,11 @@ from typing import Protocol
 
 import structlog
 
+from gateway.cache import MemoryCache
 from gateway.errors import GatewayError, RetryLater
 from gateway.observability.metrics import Metrics
 from gateway.singleflight import SingleFlight
 from gateway.sources.base import Source
-from gateway.storage.memory import MemoryCache
 
 MOST_SOURCES = 20_000
 MOST_SOURCES_BYTES = 32 * 2**20

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+from gateway.cache import MemoryLedger, drop_expired
 from gateway.delivery import etag
 from gateway.delivery.deliver import Deliveries
 from gateway.delivery.etag import EntityTags
@@ -40,7 +41,6 @@ from gateway.services.store import OwnStore, build_own_store
 from gateway.settings import Settings
 from gateway.storage.database import Database
 from gateway.storage.job_lease import JobLease
-from gateway.storage.memory import MemoryLedger, drop_expired
 
 _VIA_SALT = b"gateway.via.v1"
 SWEEP_EVERY_S = 3600

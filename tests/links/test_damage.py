@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from factories import SECRET, Gateway, make_link, store_gateway
+from gateway.cache import MemoryLedger
 from gateway.errors import LinkDamaged, LinkInvalid
 from gateway.links import Link, LinkSigner
 from gateway.links.verification import Links
-from gateway.storage.memory import MemoryLedger
 from servers import ScriptedServer
 
 NOW = 1_763_999_100

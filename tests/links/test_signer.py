@@ -11,11 +11,11 @@ import pytest
 from itsdangerous import Signer
 
 from factories import SECRET, make_link
+from gateway.cache import MemoryLedger
 from gateway.errors import LinkInvalid
 from gateway.links import FieldFault, Link, LinkSigner
 from gateway.links.signer import PAGE_LINK_LIFETIME_S, SALT, KeyRing
 from gateway.links.verification import Links
-from gateway.storage.memory import MemoryLedger
 
 Case = dict[str, str]
 

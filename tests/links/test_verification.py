@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from factories import SECRET, Clock, Gateway, make_link, make_settings
+from gateway.cache import MemoryLedger
 from gateway.errors import (
     BadParameter,
     GatewayError,
@@ -17,7 +18,6 @@ from gateway.errors import (
 )
 from gateway.links import Link, LinkSigner
 from gateway.links.verification import Links
-from gateway.storage.memory import MemoryLedger
 from servers import ScriptedServer
 
 NOW = 1_763_999_100

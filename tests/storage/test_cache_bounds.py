@@ -6,11 +6,11 @@ import weakref
 from typing import Any, cast
 
 from factories import Clock, make_settings
+from gateway.cache import EXPIRE_EVERY_S, MemoryCache, drop_expired
 from gateway.provider.record_info import RecordInfos
 from gateway.resolving.resolver import Resolver
 from gateway.services import build_services
 from gateway.sources.remote import RemoteSource
-from gateway.storage.memory import EXPIRE_EVERY_S, MemoryCache, drop_expired
 
 MIB = 2**20
 

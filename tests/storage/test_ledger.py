@@ -5,8 +5,8 @@ from typing import Protocol
 
 import pytest
 
+from gateway.cache import MemoryLedger
 from gateway.links.ledger import Ledger
-from gateway.storage.memory import MemoryLedger
 
 
 class LimitedLedger(Ledger, Protocol):

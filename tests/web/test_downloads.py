@@ -12,13 +12,13 @@ from hypothesis.strategies import from_regex, lists, one_of, sampled_from, tuple
 from werkzeug.test import TestResponse
 
 from factories import PNG, SECRET, Gateway, make_settings
+from gateway.cache import MemoryLedger
 from gateway.delivery.deliver import Deliveries
 from gateway.delivery.etag import SALT, EntityTags
 from gateway.delivery.stream import SMALL_CHUNK, Streamer
 from gateway.limits.stream_slots import SlotLimiter
 from gateway.links.signer import KeyRing
 from gateway.services import build_services
-from gateway.storage.memory import MemoryLedger
 from servers import Request, Route, ScriptedServer, answer, envelope, file_answer
 
 PROVIDER_CALL = "/api/v1/gpt4o-image/download-url"

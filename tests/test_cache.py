@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from factories import Clock
-from gateway.storage.memory import MemoryCache
+from gateway.cache import MemoryCache
 
 
 @pytest.fixture
