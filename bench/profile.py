@@ -15,11 +15,11 @@ from bench.live import SECRET
 from bench.results import circumstances, note
 from bench.table import microseconds
 from gateway.app import create_app
-from gateway.delivery.exchange import TransferStats
 from gateway.delivery.redirect import redirect
 from gateway.observability.logging_setup import set_up_logs
 from gateway.observability.metrics import Metrics
 from gateway.observability.request_log import RequestLog
+from gateway.observability.transfer_stats import TransferStats
 from gateway.services import Services, build_services
 from gateway.settings import Settings
 from gateway.web.request_parsing import parse_request

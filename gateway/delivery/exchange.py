@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from gateway.observability.transfer_stats import TransferStats
+
 
 class ClientConnection(Protocol):
     """The connection to a visitor, as far as a stream asks about it."""
@@ -87,26 +89,6 @@ class Body(Protocol):
 
     def close(self) -> None:
         """Let go of whatever stands behind it."""
-
-
-@dataclass(slots=True)
-class TransferStats:
-    """How a delivery went, for the log line on completion.
-
-    Attributes:
-        way: ``redirect`` or ``stream``, or ``none``; and ``reason``, why, in a word.
-        outcome: one word; a code of ``gateway.errors`` when the origin failed on the way.
-        sent: bytes that the visitor took.
-        broke_off: whether bytes were out when the origin failed.
-        heals: how often the origin broke off and the stream went on all the same.
-    """
-
-    outcome: str = "begun"
-    sent: int = 0
-    broke_off: bool = False
-    heals: int = 0
-    way: str = "none"
-    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

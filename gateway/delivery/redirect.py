@@ -1,7 +1,8 @@
 """Delivery by redirect: the browser fetches the direct URL itself."""
 
-from gateway.delivery.exchange import DownloadResponse, EmptyBody, TransferStats
+from gateway.delivery.exchange import DownloadResponse, EmptyBody
 from gateway.delivery.headers import redirect_headers
+from gateway.observability.transfer_stats import TransferStats
 
 
 def redirect(direct_url: str) -> DownloadResponse:

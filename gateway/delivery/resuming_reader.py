@@ -6,7 +6,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
-from gateway.delivery.exchange import TransferStats
 from gateway.errors import (
     GatewayError,
     OriginFailed,
@@ -20,6 +19,7 @@ from gateway.errors import (
 )
 from gateway.files.byte_range import ByteRange
 from gateway.files.file_info import FileInfo
+from gateway.observability.transfer_stats import TransferStats
 from gateway.sources.base import OpenFile, Source
 from gateway.sources.throughput import LEAST_RATE, MinThroughputReader
 from gateway.sources.validators import is_strong
@@ -80,9 +80,9 @@ class ResumingReader:
         "_resumes",
         "_skipped",
         "_source",
+        "byte_range",
         "info",
         "stats",
-        "byte_range",
     )
 
     def __init__(self, opened: OpenFile, source: Source, renew: Renew) -> None:

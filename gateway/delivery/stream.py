@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from gateway.delivery.etag import EntityTags
-from gateway.delivery.exchange import ClientConnection, DownloadRequest, DownloadResponse, EmptyBody, TransferStats
+from gateway.delivery.exchange import ClientConnection, DownloadRequest, DownloadResponse, EmptyBody
 from gateway.delivery.expected import refuse_missing_image
 from gateway.delivery.headers import Headers, not_modified_headers, stream_headers
 from gateway.delivery.range_header import parse_range
@@ -23,6 +23,7 @@ from gateway.files.byte_range import ByteRange
 from gateway.files.file_info import FileInfo
 from gateway.limits.stream_slots import SlotLimiter
 from gateway.links.link import Link
+from gateway.observability.transfer_stats import TransferStats
 from gateway.sources.base import Source
 
 SMALL_CHUNK = 16 * 1024  # where there is room at all, the visitor's kernel takes so much at once
@@ -209,13 +210,13 @@ class StreamBody:
 
     __slots__ = (
         "_completed",
-        "_file",
         "_connection",
+        "_file",
         "_max_bytes",
         "_release",
+        "byte_range",
         "info",
         "stats",
-        "byte_range",
     )
 
     def __init__(

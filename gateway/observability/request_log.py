@@ -8,8 +8,8 @@ from typing import Any
 
 import structlog
 
-from gateway.delivery.exchange import TransferStats
 from gateway.observability.metrics import Metrics
+from gateway.observability.transfer_stats import TransferStats
 
 _KEY = "gateway.account"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.egress.retry_after import seconds_of
 from gateway.errors import (
     ImageNotFound,
     ImageRejected,
@@ -29,7 +30,6 @@ from gateway.errors import (
 from gateway.observability.metrics import Metrics
 from gateway.provider.circuit_breaker import CircuitBreaker, Failure
 from gateway.provider.transport import Call, ProviderSession, Reply
-from gateway.sources.remote import seconds_of
 
 DOWNLOAD_URL = "/api/v1/gpt4o-image/download-url"
 RECORD_INFO = "/api/v1/gpt4o-image/record-info"

@@ -20,7 +20,7 @@ class Body(Protocol):
 class OpenFile:
     """A file, or one span of it, open for reading. Close it always."""
 
-    __slots__ = ("_begun", "_body", "_left", "info", "byte_range")
+    __slots__ = ("_begun", "_body", "_left", "byte_range", "info")
 
     def __init__(self, info: FileInfo, byte_range: ByteRange | None, body: Body, begun: bytes = b"") -> None:
         self.info = info

@@ -10,6 +10,7 @@ from gateway.egress.client import Client, OriginResponse, origin_errors
 from gateway.egress.coding import codings_of, decoded
 from gateway.egress.deadline import deadline
 from gateway.egress.fresh_stack import run_on_fresh_stack
+from gateway.egress.retry_after import seconds_of
 from gateway.egress.urls import uri_of
 from gateway.errors import (
     OriginBusy,
@@ -28,7 +29,6 @@ OPEN_DEADLINE_S = 12.0
 _SOURCE_BYTES = 1536  # of memory, with what it learns of the file
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.ASCII)
 _UNSATISFIED_RANGE = re.compile(r"bytes \*/(\d{1,18})", re.ASCII)
-_FEW_DIGITS = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
 class _CodedPart(OriginFailed):
@@ -259,8 +259,3 @@ def _refuse(answer: OriginResponse) -> None:
     if status in {429, 503}:
         raise OriginBusy(str(status), retry_after_s=seconds_of(answer.header("Retry-After")))
     raise OriginFailed(str(status))
-
-
-def seconds_of(retry_after: str, *, default: int = 10, most: int = 600) -> int:
-    """Read a Retry-After of delta seconds (RFC 9110 section 10.2.3); a date counts as the default."""
-    return min(most, int(retry_after)) if _FEW_DIGITS.fullmatch(retry_after) else default

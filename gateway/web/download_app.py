@@ -89,7 +89,7 @@ def raise_refusal(environ: Environ) -> None:
 class _ResponseBody:
     """A body on its way to the visitor, as the server wants it."""
 
-    __slots__ = ("_request_log", "_body", "_stats", "_protocol", "_socket")
+    __slots__ = ("_body", "_protocol", "_request_log", "_socket", "_stats")
 
     def __init__(self, delivered: DownloadResponse, request_log: RequestLog, environ: Environ) -> None:
         self._body, self._stats, self._request_log = delivered.body, delivered.stats, request_log

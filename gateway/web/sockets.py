@@ -4,7 +4,8 @@ import socket
 import struct
 from typing import Any
 
-from gateway.delivery.exchange import AlwaysWritable, ClientConnection, TransferStats
+from gateway.delivery.exchange import AlwaysWritable, ClientConnection
+from gateway.observability.transfer_stats import TransferStats
 
 
 def connection_of(environ: dict[str, Any]) -> ClientConnection:

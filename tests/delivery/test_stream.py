@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
-from gateway.delivery.exchange import AlwaysWritable, TransferStats
+from gateway.delivery.exchange import AlwaysWritable
 from gateway.delivery.stream import LARGE_AFTER, LARGE_CHUNK, MEDIUM_CHUNK, SMALL_CHUNK, StreamBody
 from gateway.files.file_info import FileInfo
+from gateway.observability.transfer_stats import TransferStats
 
 if TYPE_CHECKING:
     from gateway.delivery.resuming_reader import ResumingReader

@@ -13,6 +13,7 @@ from factories import PNG
 from gateway.egress.client import Client
 from gateway.egress.dns_lookup import Lookup
 from gateway.egress.guard import Guard
+from gateway.egress.retry_after import seconds_of
 from gateway.errors import (
     OriginBusy,
     OriginError,
@@ -28,7 +29,7 @@ from gateway.files.byte_range import ByteRange
 from gateway.files.file_info import HEAD_BYTES
 from gateway.origins.allowlist import HostPattern
 from gateway.sources.base import OpenFile
-from gateway.sources.remote import RemoteSource, seconds_of
+from gateway.sources.remote import RemoteSource
 from live import free_port
 from servers import Request, ScriptedServer, answer, file_answer
 
