@@ -59,7 +59,7 @@ def steps() -> Iterator[Step]:
 
 def _parts(gateway: Services, environ: dict[str, Any]) -> Iterator[Step]:
     query = environ["QUERY_STRING"].encode()
-    ask = parse_request(environ, gateway.via, ())
+    request = parse_request(environ, gateway.via, ())
     link = gateway.links.verify(TASK, query)
     source = gateway.resolver.resolve(link.task_id, link.url)
 
@@ -70,11 +70,11 @@ def _parts(gateway: Services, environ: dict[str, Any]) -> Iterator[Step]:
 
     yield "read what the visitor asks", lambda: parse_request(environ, gateway.via, ())
     yield "verify: expiry and revocation of a link that is known", lambda: gateway.links.verify(TASK, query)
-    yield "limit", lambda: gateway.limit.spend(ask, link)
+    yield "limit", lambda: gateway.limit.spend(request, link)
     yield "resolve: a direct URL that is known", lambda: gateway.resolver.resolve(link.task_id, link.url)
-    yield "choose, and make the headers", lambda: gateway.deliveries.deliver(link, source, ask)
+    yield "choose, and make the headers", lambda: gateway.deliveries.deliver(link, source, request)
     yield "of this, the headers", lambda: redirect(link.url)
-    yield "count", lambda: gateway.observability.metrics.answered("redirect", "redirected", 0, 0)
+    yield "count", lambda: gateway.metrics.answered("redirect", "redirected", 0, 0)
     yield "the line in the log", request_log
 
 

@@ -125,7 +125,7 @@ class Client:
 
         Args:
             url: an absolute URL.
-            span: a ``Range`` header's value, sent as it is (RFC 9110 section 14.2).
+            byte_range: a ``Range`` header's value, sent as it is (RFC 9110 section 14.2).
             if_range: an ``If-Range`` header's value, sent as it is.
             listed_only: refuse every hop that the allow-list does not name.
 

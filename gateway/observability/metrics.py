@@ -1,4 +1,4 @@
-"""What is counted while the gateway works. This recorder counts nothing; ``gateway.observability.prometheus`` has one that does."""
+"""A metrics recorder that records nothing; ``gateway.observability.prometheus`` has one that does."""
 
 
 class Metrics:

@@ -6,11 +6,9 @@ from functools import partial
 
 from gateway.egress.client import Client
 from gateway.egress.guard import Guard
-from gateway.links import file_links
-from gateway.links.file_links import FileLinks
+from gateway.links.file_links import SALT as FILES_SALT, FileLinks
 from gateway.links.signer import KeyRing
-from gateway.records import completion_callback
-from gateway.records.completion_callback import Callbacks
+from gateway.records.completion_callback import SALT as CALLBACKS_SALT, Callbacks
 from gateway.records.published_urls import PublishedUrls
 from gateway.records.record_files import RecordFiles
 from gateway.records.record_store import RecordStore
@@ -49,7 +47,7 @@ def build_own_store(
     """Build the store that the settings ask for."""
     records = SqlRecords(database)
     index = ObjectIndex(database, clock)
-    file_links = FileLinks(KeyRing.derive(settings.secret_keys, file_links.SALT), settings.public_url, clock)
+    file_links = FileLinks(KeyRing.derive(settings.secret_keys, FILES_SALT), settings.public_url, clock)
 
     def drop(digest: str) -> None:
         objects.delete(digest)
@@ -62,7 +60,7 @@ def build_own_store(
     callbacks = Callbacks(
         records,
         guard.admit,
-        KeyRing.derive(settings.secret_keys, completion_callback.SALT),
+        KeyRing.derive(settings.secret_keys, CALLBACKS_SALT),
         provider_key=settings.callback_key,
         base_url=settings.public_url,
         clock=clock,

@@ -89,14 +89,18 @@ class Source(Protocol):
         """
 
     def open(self, byte_range: ByteRange | None = None, known: FileInfo | None = None) -> OpenFile:
-        """Open the whole file, or one span of it; of a ``known`` file, where whoever holds it can be told so.
+        """Open the whole file, or one range of it.
 
-        The answer to a span is that span, or the whole file where ranges are ignored: see ``OpenFile.byte_range``. Look before
-        asking for a span, as the type of a file is told by its beginning.
+        The origin may ignore the range and answer with the whole file: see ``OpenFile.byte_range``. Call ``look``
+        before a range is asked for, as the media type is detected from the first bytes.
+
+        Args:
+            byte_range: the range to open; None opens the whole file.
+            known: metadata of the file that a range must belong to; the origin is asked with ``If-Range``.
 
         Raises:
             GatewayError: whoever holds it does not give it.
-            RangeNotSatisfiable: the file is shorter than the span's first position.
+            RangeNotSatisfiable: the file is shorter than the range's first position.
         """
 
     def forget(self, seen: FileInfo | None) -> None:

@@ -1,4 +1,4 @@
-"""How the OpenAPI document tells errors: in the forms of ``gateway.web.error_handlers``, with their own codes and words."""
+"""Error responses in the OpenAPI document: the forms of ``gateway.web.error_handlers``, each code with its text."""
 
 from collections.abc import Sequence
 from http import HTTPStatus

@@ -1,1 +1,0 @@
-"""The worker that gunicorn runs: its gevent worker, with bounded connections and an end that breaks little."""
