@@ -16,13 +16,13 @@ from typing import Any  # noqa: E402
 import structlog  # noqa: E402
 
 from gateway.errors import ConfigError, DatabaseDown  # noqa: E402
-from gateway.limits.download_rate import visitor_of  # noqa: E402
 from gateway.observability.logging_setup import LOGGING, set_up_logs  # noqa: E402
 from gateway.server.capacity import raise_file_limit, worker_connections as connections  # noqa: E402
 from gateway.server.gunicorn_logger import QuietLogger  # noqa: E402
 from gateway.server.worker import DrainingWorker  # noqa: E402
 from gateway.settings import Settings  # noqa: E402
 from gateway.settings.loader import load_settings, lost_at_each_deploy  # noqa: E402
+from gateway.web.client_address import visitor_of  # noqa: E402
 
 _BEHIND = 3
 _FAULTS = {

@@ -12,70 +12,63 @@ from gateway import errors
 
 PACKAGE = Path(__file__).parents[1] / "gateway"
 
-# Each room, top to bottom, and the rooms it may import from: only ones that stand below it.
-#   web → (links, resolving, delivery, records, keys, limits) → (egress, storage)
-#   → (errors, settings, hosts, media, own_urls)
+# Each folder or module of `gateway/`, top to bottom, and what it may import: only what stands below it.
+#   web → delivery, resolving, limits, links, records, keys → provider, sources → egress, storage
+#   → errors, settings, files, origins, observability, cache, singleflight
 # `app`, `cli` and `services` are the composition; `demo` sits on top of everything.
-GROUND = {"errors", "settings", "setting_types", "hosts", "media", "own_urls", "metrics"}
-OUTSIDE = {"egress", "storage"}
+BASE = {"errors", "settings", "files", "origins", "observability", "cache", "singleflight"}
 MAY_IMPORT: dict[str, set[str]] = {
-    "__main__": {"demo", "environment", "processes"} | GROUND,
-    "demo": {"app", "services", "web", "records", "links", "environment", "processes", "logs"} | GROUND,
-    "app": {"cli", "web", "services"} | GROUND,
-    "cli": {"services", "own_store", "links", "keys"} | GROUND,
-    "web": {"services", "own_store", "limits", "delivery", "links", "resolving", "records", "keys"} | GROUND,
+    "__main__": {"demo", "server"} | BASE,
+    "demo": {"app", "services", "web", "records", "links", "server"} | BASE,
+    "app": {"cli", "web", "services"} | BASE,
+    "cli": {"services", "links", "keys"} | BASE,
+    "web": {"services", "delivery", "resolving", "limits", "links", "records", "keys", "provider", "sources"} | BASE,
     "services": {
-        "prometheus",
-        "own_store",
-        "background",
-        "limits",
         "delivery",
-        "links",
         "resolving",
+        "limits",
         "records",
         "keys",
-        "capacity",
+        "links",
+        "provider",
+        "sources",
+        "egress",
+        "storage",
+        "server",
     }
-    | OUTSIDE
-    | GROUND,
-    "own_store": {"links", "resolving", "records"} | OUTSIDE | GROUND,
-    "background": {"errors"},
-    "limits": {"delivery", "links"} | OUTSIDE | GROUND,
-    "delivery": {"links", "resolving"} | OUTSIDE | GROUND,
-    "resolving": {"records"} | OUTSIDE | GROUND,
-    "records": {"links"} | OUTSIDE | GROUND,
-    "links": OUTSIDE | GROUND,
-    "keys": OUTSIDE | GROUND,
-    "prometheus": {"metrics"},
-    "egress": GROUND,
-    "storage": GROUND,
-    "environment": {"platforms"} | GROUND,
-    "platforms": set(),
-    "settings": {"hosts", "setting_types"},
-    "setting_types": {"hosts"},
-    "hosts": set(),
-    "media": set(),
-    "own_urls": set(),
-    "metrics": set(),
+    | BASE,
+    "delivery": {"limits", "links", "sources"} | BASE,
+    "resolving": {"records", "provider", "sources", "egress", "storage"} | BASE,
+    "limits": {"keys", "links"} | BASE,
+    "records": {"links", "storage"} | BASE,
+    "keys": {"storage"} | BASE,
+    "links": BASE,
+    "provider": {"egress"} | BASE,
+    "sources": {"egress", "storage"} | BASE,
+    "egress": BASE,
+    "storage": BASE,
+    "server": {"errors"},
+    "settings": {"errors", "origins"},
+    "observability": {"errors"},
+    "singleflight": {"errors"},
+    "cache": {"errors"},
+    "files": set(),
+    "origins": set(),
     "errors": set(),
-    "capacity": set(),
-    "logs": set(),
-    "processes": set(),
-    "worker": set(),
 }
 
 # What only some rooms may import, and the modules that may do so too, each with its reason.
 NETWORK = ("socket", "ssl", "http.client", "urllib.request", "urllib3", "requests", "httpx", "aiohttp", "ssrfguard")
 FRAMEWORK = ("flask", "werkzeug")
 RESERVED: dict[tuple[str, ...], set[str]] = {
-    NETWORK: {"egress"},
+    NETWORK: {"egress", "provider"},
     FRAMEWORK: {"web", "app", "cli", "demo"},
     ("click",): {"cli"},
     ("itsdangerous",): {"links"},
     ("boto3", "botocore"): {"storage"},
     # Its timers make deadlines, its threads wait for disks. gunicorn.conf.py patches; what is patched does not know.
-    ("gevent",): {"egress", "storage", "worker"},
-    ("prometheus_client",): {"prometheus"},
+    ("gevent",): {"egress", "storage", "server"},
+    ("prometheus_client",): {"observability"},
 }
 EXCEPTIONS: dict[tuple[str, str], str] = {
     ("gateway.server.client_socket", "socket"): "sets options on visitors' own sockets, and opens none",
@@ -87,7 +80,7 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("gateway.demo.run", "socket"): "looks for free ports on loopback",
 }
 ENVIRONMENT = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
-READ_THE_ENVIRONMENT = {"environment", "demo", "processes", "__main__"}
+READ_THE_ENVIRONMENT = {"gateway.settings.loader", "gateway.demo", "gateway.server.launcher", "gateway.__main__"}
 
 Documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -177,7 +170,7 @@ def reserved(module: Module) -> Iterator[tuple[str, set[str]]]:
 
 
 def reads_the_environment(module: Module) -> list[str]:
-    if module.room in READ_THE_ENVIRONMENT:
+    if any(is_within(module.name, reader) for reader in READ_THE_ENVIRONMENT):
         return []
     used = {*module.imports, *module.attributes}
     return [f"{source}.{name}" for source, name in used if source == "os" and name in ENVIRONMENT]

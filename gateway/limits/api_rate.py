@@ -1,17 +1,15 @@
 """What a key has left: calls in this minute, and calls on this day."""
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from limits.storage import MemoryStorage
-from limits.strategies import SlidingWindowCounterRateLimiter
-
 from gateway.errors import KeyRateLimited, QuotaExhausted
 from gateway.keys.key import Key
 from gateway.keys.quotas import Quotas
-from limits import RateLimitItemPerMinute
+from gateway.limits.sliding_window import SlidingWindow
+
+MOST_KEYS = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +49,6 @@ class RateLimitStatus:
 class ApiRateLimiter:
     """Spends the calls of keys.
 
-    Build it after the worker was forked: the library's storage has a timer.
-
     Args:
         quotas: the days of the keys.
         workers: how many share the minute of a key; each has its part, and counts for itself.
@@ -63,7 +59,7 @@ class ApiRateLimiter:
         self._quotas = quotas
         self._workers = workers
         self._clock = clock
-        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
+        self._window = SlidingWindow(MOST_KEYS, clock)
 
     def spend(self, key: Key) -> RateLimitStatus:
         """Take one call from the key's minute, then one from its day; what the minute refuses costs the day nothing.
@@ -80,13 +76,12 @@ class ApiRateLimiter:
         return min(api_rate, key=lambda allowance: allowance.remaining, default=RateLimitStatus())
 
     def _minute(self, key: Key) -> RateLimitStatus:
-        item = RateLimitItemPerMinute(max(1, key.per_minute // self._workers))
-        spent = self._limiter.hit(item, key.name)
-        window = self._limiter.get_window_stats(item, key.name)
-        reset_s = max(1, min(60, math.ceil(window.reset_time - self._clock())))
-        if not spent:
-            return RateLimitStatus(key.per_minute, 0, reset_s, KeyRateLimited(f"{key.name}: per minute", reset_s))
-        return RateLimitStatus(key.per_minute, window.remaining, reset_s)
+        hit = self._window.hit(key.name, max(1, key.per_minute // self._workers))
+        if not hit.accepted:
+            return RateLimitStatus(
+                key.per_minute, 0, hit.reset_s, KeyRateLimited(f"{key.name}: per minute", hit.reset_s)
+            )
+        return RateLimitStatus(key.per_minute, hit.remaining, hit.reset_s)
 
     def _day(self, key: Key) -> RateLimitStatus:
         left = self._quotas.spend(key.name, key.per_day)

@@ -8,8 +8,8 @@ from flask import request
 
 from gateway.delivery.exchange import DownloadRequest
 from gateway.errors import LoopDetected, PrefetchRefused
-from gateway.limits.download_rate import LONGEST_ADDRESS, visitor_of
 from gateway.provider.client import DOWNLOAD_URL, RECORD_INFO
+from gateway.web.client_address import LONGEST_ADDRESS, visitor_of
 from gateway.web.sockets import connection_of
 
 Form = Literal["contract", "envelope", "page", "problem", "text"]

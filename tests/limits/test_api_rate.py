@@ -1,6 +1,5 @@
 """What a key has left: of its minute, of its day, and which of them is told."""
 
-import time
 from pathlib import Path
 
 import pytest
@@ -14,9 +13,8 @@ from gateway.storage.database import Database
 
 
 @pytest.fixture
-def quotas(tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Quotas:
+def quotas(tmp_path: Path, clock: Clock) -> Quotas:
     clock.now = 20_000 * DAY_S + 3600.5
-    monkeypatch.setattr(time, "time", clock)  # the library that counts minutes reads it itself
     database = Database(f"sqlite:///{tmp_path}/gateway.db")
     database.migrate()
     return Quotas(database, clock)
