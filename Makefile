@@ -20,7 +20,7 @@ test: .venv/dev.ready .venv/swift.ready
 
 # Takes each defence out in turn, and shows that the tests notice.
 defences: .venv/dev.ready
-	@PYTHONPATH=tests $(BIN)/python -m defences $(DEFENCES)
+	@$(BIN)/python -m tests.defences $(DEFENCES)
 
 lint: .venv/dev.ready
 	@$(BIN)/ruff check .

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.live import running_gateway
 from bench.origin import running_origin
+from tests.support.procfile_gateway import running_gateway
 
 MB = 1_000_000
 SMALL, LARGE = 5 * MB, 500 * MB

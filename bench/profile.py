@@ -11,7 +11,6 @@ from typing import Any
 from flask import Flask
 from werkzeug.test import EnvironBuilder
 
-from bench.live import SECRET
 from bench.results import circumstances, note
 from bench.table import microseconds
 from gateway.app import create_app
@@ -23,6 +22,7 @@ from gateway.observability.transfer_stats import TransferStats
 from gateway.services import Services, build_services
 from gateway.settings import Settings
 from gateway.web.request_parsing import parse_request
+from tests.support.procfile_gateway import SECRET
 
 HOST, TASK, LINK_ID = (
     "93.184.216.34",

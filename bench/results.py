@@ -4,8 +4,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.live import ROOT
 from bench.table import heading
+from tests.support.procfile_gateway import ROOT
 
 RESULTS = ROOT / "bench" / "results.md"
 _TITLE = "# What `make bench` found\n"

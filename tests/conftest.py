@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from buckets import CREDENTIALS, S3Server, swift
-from databases import ENGINES, emptied, postgresql_url
-from factories import Clock, Gateway, make_settings
 from gateway.settings import Bucket
 from gateway.storage.database import Database
-from servers import ScriptedServer
+from tests.support.buckets import CREDENTIALS, S3Server, swift
+from tests.support.databases import ENGINES, emptied, postgresql_url
+from tests.support.factories import Clock, Gateway, make_settings
+from tests.support.servers import ScriptedServer
 
 CORPORA = Path(__file__).parents[2] / "shared" / "corpora"
 

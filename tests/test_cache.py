@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from factories import Clock
 from gateway.cache import MemoryCache
+from tests.support.factories import Clock
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from click.testing import Result
 
-from factories import API_KEY, PNG, PROVIDER_KEY, SECRET, Gateway, make_settings, store_gateway
 from gateway.cache import MemoryLedger
 from gateway.links import LinkSigner
 from gateway.provider.client import DOWNLOAD_URL
-from live import environment_for, free_port, live_gateway
-from servers import ScriptedServer, answer, envelope
+from tests.support.factories import API_KEY, PNG, PROVIDER_KEY, SECRET, Gateway, make_settings, store_gateway
+from tests.support.live_gateway import environment_for, free_port, live_gateway
+from tests.support.servers import ScriptedServer, answer, envelope
 
 URL = "https://origin.example/v/cat.png"
 ANOTHER_SECRET = "another-secret-that-is-32-bytes-long"

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from factories import API_KEY, Gateway, make_settings
 from gateway.keys.key import SCOPES, TOKEN, Key
 from gateway.keys.key_store import StoredKey
+from tests.support.factories import API_KEY, Gateway, make_settings
 
 DOWN = "Error: DATABASE_URL: the database does not answer (OperationalError)"
 

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 import pytest
 from itsdangerous import Signer
 
-from machine import needs
+from tests.support.machine import needs
 
 Case = dict[str, str]
 Command = list[str]

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from factories import API_KEY, SECRET, Gateway, make_settings
 from gateway.settings import RELATIVE_LINKS
 from gateway.settings.loader import load_settings
-from live import live_gateway
+from tests.support.factories import API_KEY, SECRET, Gateway, make_settings
+from tests.support.live_gateway import live_gateway
 
 PUBLIC_URL = "https://dl.example.com"
 URL = "https://origin.example/v/cat.png"

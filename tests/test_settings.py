@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from factories import make_settings
 from gateway.errors import ConfigError
 from gateway.settings import Bucket, Settings, variable
 from gateway.settings.loader import load_settings, lost_at_each_deploy
+from tests.support.factories import make_settings
 
 SECRET = "a-secret-of-at-least-32-bytes-for-these-tests"
 MARK = "zq7marker"  # stands in every bad value, and must stand in no message

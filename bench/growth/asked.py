@@ -14,10 +14,10 @@ from pathlib import Path  # noqa: E402
 from random import Random  # noqa: E402
 
 from bench.filling import created_at, fill, stored, task_id, url  # noqa: E402
-from bench.live import SECRET  # noqa: E402
 from gateway.resolving.resolver import MOST_SOURCES, Resolver  # noqa: E402
 from gateway.services import build_services  # noqa: E402
 from gateway.settings import Settings  # noqa: E402
+from tests.support.procfile_gateway import SECRET  # noqa: E402
 
 
 def main(count: int, folder: Path) -> None:

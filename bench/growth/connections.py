@@ -6,9 +6,9 @@ from statistics import median
 from typing import Literal
 
 from bench.growth.figure import Figure, Series
-from bench.load import Load, Measured
 from bench.speed.origin import IMAGES
 from bench.speed.stage import Stage, stage
+from tests.support.load_generator import Load, Measured
 
 COUNTS = (1, 8, 64, 512)
 LEAD_S, SECONDS, ROUNDS = 0.5, 0.75, 3

@@ -7,10 +7,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench.growth.figure import Figure, Series
-from bench.live import SECRET, Running, running_gateway
 from bench.reliability.crowd import running_crowded_origin, slow_visitors
 from bench.speed.servers import Unavailable
 from gateway.links import LinkSigner
+from tests.support.procfile_gateway import SECRET, Running, running_gateway
 
 COUNTS = (0, 1_000, 5_000)
 RATE, LENGTH = 2048, 256 * 1024  # two minutes of reading, so that nobody is done when the last have come

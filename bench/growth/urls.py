@@ -8,7 +8,7 @@ from statistics import median, quantiles
 from tempfile import TemporaryDirectory
 
 from bench.growth.figure import Figure, Series
-from bench.live import ROOT
+from tests.support.procfile_gateway import ROOT
 
 COUNTS = (1_000, 100_000, 1_000_000)
 

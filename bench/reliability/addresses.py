@@ -10,16 +10,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import parse_qs, quote, urlsplit
 
-from bench.faults.addresses import DANGEROUS, ODD, judged, link_by_hand, plainly, spellings
-from bench.faults.apart import running_server
-from bench.faults.line import ClientConnection
-from bench.faults.names import NameServer
-from bench.faults.origin import head
-from bench.faults.provider import envelope
-from bench.faults.stage import HURRIED, PUBLIC, Stage
-from bench.faults.visitor import fetch
-from bench.live import SECRET, running_gateway
 from bench.reliability.row import Row
+from tests.support.faults.addresses import DANGEROUS, ODD, judged, link_by_hand, plainly, spellings
+from tests.support.faults.apart import running_server
+from tests.support.faults.line import ClientConnection
+from tests.support.faults.names import NameServer
+from tests.support.faults.origin import head
+from tests.support.faults.provider import envelope
+from tests.support.faults.stage import HURRIED, PUBLIC, Stage
+from tests.support.faults.visitor import fetch
+from tests.support.procfile_gateway import SECRET, running_gateway
 
 REFUSED = {400, 403, 404, 414, 502}
 AT_ONCE = 8

@@ -4,9 +4,9 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.live import running_gateway
 from bench.reliability.crowd import Idler, idle_connections, p95, samples
 from bench.reliability.row import Row
+from tests.support.procfile_gateway import running_gateway
 
 IDLE, SLOW = 10_000, 2_000
 WATCHED_S = 15.0

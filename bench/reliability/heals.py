@@ -11,10 +11,10 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.live import PATIENCE_S, SECRET, running_gateway
 from bench.reliability.flaky import CUTS, Count, digest_of, running_flaky
 from bench.reliability.row import Row
 from gateway.links import LinkSigner
+from tests.support.procfile_gateway import PATIENCE_S, SECRET, running_gateway
 
 DOWNLOADS = 100
 SIZE = 50_000_000

@@ -9,15 +9,15 @@ from pathlib import Path
 from statistics import median, quantiles
 from tempfile import TemporaryDirectory
 
-from bench.faults.apart import Attack, Attacker, running_server
-from bench.faults.names import NameServer, tell_stage_names
-from bench.faults.origin import MOST_BYTES, ORIGINS, Fault, serve
-from bench.faults.stage import HURRIED, Stage
-from bench.faults.visitor import fetch
-from bench.faults.worker import Worker
-from bench.live import SECRET, Running, running_gateway
 from bench.reliability.row import Row
 from gateway.links import LinkSigner
+from tests.support.faults.apart import Attack, Attacker, running_server
+from tests.support.faults.names import NameServer, tell_stage_names
+from tests.support.faults.origin import MOST_BYTES, ORIGINS, Fault, serve
+from tests.support.faults.stage import HURRIED, Stage
+from tests.support.faults.visitor import fetch
+from tests.support.faults.worker import Worker
+from tests.support.procfile_gateway import SECRET, Running, running_gateway
 
 RUNS = 3
 MOST_RUNS = 12

@@ -8,9 +8,9 @@ from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.live import Running, running_gateway
 from bench.reliability.crowd import p95, samples
 from bench.reliability.row import Row
+from tests.support.procfile_gateway import Running, running_gateway
 
 WRITERS = 12
 LOCKED_S = 10.0

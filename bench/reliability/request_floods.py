@@ -10,11 +10,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from bench.faults.worker import Worker
-from bench.live import API_KEY, SECRET, running_gateway
 from bench.reliability.crowd import Idler, child_process, idle_connections, p95, samples
 from bench.reliability.row import Row
 from gateway.links import LinkSigner
+from tests.support.faults.worker import Worker
+from tests.support.procfile_gateway import API_KEY, SECRET, running_gateway
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

@@ -15,10 +15,10 @@ from string import Template
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from bench.live import SECRET, environment_of, free_port, started, wait_until_healthy
 from bench.origin import running_origin
 from bench.reliability.row import Row
 from gateway.links import LinkSigner
+from tests.support.procfile_gateway import SECRET, environment_of, free_port, started, wait_until_healthy
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

@@ -4,10 +4,10 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bench.live import SECRET, Running, running_gateway
 from bench.reliability.crowd import Served, p95, running_crowded_origin, samples, slow_visitors
 from bench.reliability.row import Row
 from gateway.links import LinkSigner
+from tests.support.procfile_gateway import SECRET, Running, running_gateway
 
 VISITORS, RATE, LENGTH = 5000, 2048, 256 * 1024
 WATCHED_S = 15.0

@@ -9,13 +9,13 @@ from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
 
-from bench.live import ROOT, SECRET, running_gateway
 from bench.reliability.crowd import running_crowded_origin, slow_visitors
 from bench.speed.row import Row, judged
 from bench.speed.servers import Unavailable
 from bench.speed.stage import Stage
 from bench.table import microseconds
 from gateway.links import LinkSigner
+from tests.support.procfile_gateway import ROOT, SECRET, running_gateway
 
 VISITORS, RATE, LENGTH = 1000, 2048, 8 * 2**20
 SETTLE_S = 3.0

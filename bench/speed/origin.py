@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.live import free_port
 from bench.speed.servers import needed, running_nginx
+from tests.support.procfile_gateway import free_port
 
 LARGE, IMAGE = 10**9, 200_000  # bytes
 IMAGES = [f"{number}.png" for number in range(16)]

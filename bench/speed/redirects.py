@@ -5,11 +5,11 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
-from bench.load import Load
 from bench.speed.origin import IMAGES
 from bench.speed.provider import count as calls
 from bench.speed.row import OURS, Row, compared, in_turns, judged
 from bench.speed.stage import Stage
+from tests.support.load_generator import Load
 
 CONNECTIONS, SECONDS, ROUNDS = 16, 0.5, 7
 FRESH = 10_000  # links, more than are followed in that time

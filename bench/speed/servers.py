@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from string import Template
 
-from bench.live import STARTS_WITHIN_S, STOPS_WITHIN_S
+from tests.support.procfile_gateway import STARTS_WITHIN_S, STOPS_WITHIN_S
 
 
 class Unavailable(Exception):

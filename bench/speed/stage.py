@@ -7,13 +7,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
-from bench.faults.apart import running_server
-from bench.live import SECRET, Running, running_gateway
-from bench.load import Generator, Load, Measured, get, load_generator
 from bench.speed import provider
 from bench.speed.origin import Origin
 from bench.speed.peers import PEERS, Peer
 from gateway.links import LinkSigner
+from tests.support.faults.apart import running_server
+from tests.support.load_generator import Generator, Load, Measured, get, load_generator
+from tests.support.procfile_gateway import SECRET, Running, running_gateway
 
 
 @contextmanager

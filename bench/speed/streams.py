@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from functools import partial
 
-from bench.load import Load, Measured, get, p50, p95
 from bench.speed.origin import IMAGE, IMAGES, LARGE
 from bench.speed.peers import PEERS
 from bench.speed.row import OURS, Row, compared, in_turns, verdict
 from bench.speed.servers import Unavailable
 from bench.speed.stage import Stage
+from tests.support.load_generator import Load, Measured, get, p50, p95
 
 AT_ONCE, SECONDS, ROUNDS = 16, 0.5, 7
 ASKED = 200

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import pytest
 
-from bench.load import Generator, Load, get, load_generator
+from tests.support.load_generator import Generator, Load, get, load_generator
 
 BODY = b"0\r\n\r\n".join([bytes(range(256)) * 2000] * 2)  # with what ends a chunked body in its middle
 HEAD = b"HTTP/1.1 200 OK\r\n"

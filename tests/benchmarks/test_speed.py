@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from bench.load import Load
 from bench.speed.origin import IMAGE, IMAGES
 from bench.speed.peers import PEERS
 from bench.speed.run import CASES, run_cases
 from bench.speed.servers import Unavailable, needed, running
 from bench.speed.stage import stage
-from live import free_port
-from machine import needs
+from tests.support.live_gateway import free_port
+from tests.support.load_generator import Load
+from tests.support.machine import needs
 
 
 def test_every_peer_that_is_here_passes_on_the_whole_image() -> None:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
-from browsers import running_chromium
-from machine import needs
+from tests.support.browsers import running_chromium
+from tests.support.machine import needs
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,10 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Response
 
-from browsers import NARROW, assert_fits, assert_keeps_nobody_out, complaints_of
-from demo_process import Demo, family, is_alive, running_demo
 from gateway.demo.catalogue import IMAGES, SAMPLES, Sample
-from live import ROOT, bare_environment, happens
+from tests.support.browsers import NARROW, assert_fits, assert_keeps_nobody_out, complaints_of
+from tests.support.demo_process import Demo, family, is_alive, running_demo
+from tests.support.live_gateway import ROOT, bare_environment, happens
 
 LOOPBACK = "0100007F"  # 127.0.0.1 as /proc/net/tcp writes it
 LISTENING = "0A"

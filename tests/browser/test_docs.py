@@ -6,8 +6,8 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, Page
 
-from browsers import NARROW, assert_fits, assert_keeps_nobody_out, complaints_of
-from live import LiveGateway, live_gateway
+from tests.support.browsers import NARROW, assert_fits, assert_keeps_nobody_out, complaints_of
+from tests.support.live_gateway import LiveGateway, live_gateway
 
 
 @pytest.fixture(scope="module")

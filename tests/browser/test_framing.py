@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import Browser
 
 from gateway.demo.catalogue import IMAGES
-from live import live_gateway
-from servers import ScriptedServer, answer
+from tests.support.live_gateway import live_gateway
+from tests.support.servers import ScriptedServer, answer
 
 HTML = {"Content-Type": "text/html"}
 PATIENCE_MS = 10_000

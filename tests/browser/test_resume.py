@@ -14,10 +14,10 @@ from typing import Self
 import pytest
 from playwright.sync_api import Browser
 
-from firefox import Firefox, running_firefox
-from live import LiveGateway, happens, live_gateway
-from machine import needs
-from servers import ScriptedServer, answer
+from tests.support.firefox import Firefox, running_firefox
+from tests.support.live_gateway import LiveGateway, happens, live_gateway
+from tests.support.machine import needs
+from tests.support.servers import ScriptedServer, answer
 
 FILE = b"\x89PNG\r\n\x1a\n" + random.Random(5).randbytes(4 * 2**20)  # noqa: S311 (bytes, not a secret)
 CUT_AFTER = 2**20

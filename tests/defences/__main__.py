@@ -3,8 +3,8 @@
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from defences.table import Defence, read_table
-from defences.trial import Broken, copied_project, run_tests, verdict_without
+from tests.defences.table import Defence, read_table
+from tests.defences.trial import Broken, copied_project, run_tests, verdict_without
 
 AT_ONCE = 2
 PATIENCE_WITH_ALL_S = 900.0

@@ -4,7 +4,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from live import ROOT
+from tests.support.live_gateway import ROOT
 
 TABLE = Path(__file__).with_name("table.toml")
 

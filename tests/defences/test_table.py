@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from defences.table import Defence, read_table
-from live import ROOT
+from tests.defences.table import Defence, read_table
+from tests.support.live_gateway import ROOT
 
 TABLE = read_table()
 rows = pytest.mark.parametrize("defence", TABLE.values(), ids=TABLE)

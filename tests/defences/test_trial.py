@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from defences.table import Defence, read_table
-from defences.trial import Broken, verdict_without
+from tests.defences.table import Defence, read_table
+from tests.defences.trial import Broken, verdict_without
 
 NAMES = read_table()["names-without-a-dot"]
 

@@ -11,8 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from defences.table import Defence
-from live import ROOT
+from tests.defences.table import Defence
+from tests.support.live_gateway import ROOT
 
 PATIENCE_S = 60.0
 COPIED = ("bench", "docs", "gateway", "static", "templates", "tests")

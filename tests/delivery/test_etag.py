@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import text
 
-from factories import make_link
 from gateway.delivery.etag import SALT, EntityTags
 from gateway.files.file_info import FileInfo
 from gateway.links.signer import KeyRing
+from tests.support.factories import make_link
 
 OLD = "the-old-secret-for-tests-of-32-bytes-"
 NEW = "the-new-secret-for-tests-of-32-bytes-"

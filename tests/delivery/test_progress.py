@@ -5,10 +5,10 @@ import time
 
 import pytest
 
-from factories import PNG, Gateway
-from flaky import BIG, STRONG, Flaky, Spoil, beginning, closed, deliver, instead, taken
 from gateway.delivery import resuming_reader
-from servers import Request, ScriptedServer, answer
+from tests.support.factories import PNG, Gateway
+from tests.support.flaky import BIG, STRONG, Flaky, Spoil, beginning, closed, deliver, instead, taken
+from tests.support.servers import Request, ScriptedServer, answer
 
 LARGE = BIG[:3_000_000]
 

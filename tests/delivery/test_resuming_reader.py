@@ -15,24 +15,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings as hypothesis_settings
 from hypothesis.strategies import integers, lists
 
-from buckets import CREDENTIALS
-from factories import API_KEY, PNG, SECRET, Gateway, make_settings, store_gateway
-from flaky import (
-    BIG,
-    DATE,
-    STRONG,
-    Flaky,
-    Spoil,
-    beginning,
-    chunked,
-    closed,
-    deliver,
-    instead,
-    reset,
-    stalled,
-    taken,
-    whole,
-)
 from gateway.delivery import resuming_reader
 from gateway.delivery.deliver import Deliveries
 from gateway.delivery.etag import SALT, EntityTags
@@ -55,7 +37,25 @@ from gateway.sources.stored import StoredSource
 from gateway.storage.folder import FileSpan, FolderObjects
 from gateway.storage.objects import Objects, Stored
 from gateway.storage.s3 import S3Objects
-from servers import Request, ScriptedServer, answer, envelope, file_answer, read_request
+from tests.support.buckets import CREDENTIALS
+from tests.support.factories import API_KEY, PNG, SECRET, Gateway, make_settings, store_gateway
+from tests.support.flaky import (
+    BIG,
+    DATE,
+    STRONG,
+    Flaky,
+    Spoil,
+    beginning,
+    chunked,
+    closed,
+    deliver,
+    instead,
+    reset,
+    stalled,
+    taken,
+    whole,
+)
+from tests.support.servers import Request, ScriptedServer, answer, envelope, file_answer, read_request
 
 PROVIDER_CALL = "/api/v1/gpt4o-image/download-url"
 pytestmark = pytest.mark.usefixtures("hasty")

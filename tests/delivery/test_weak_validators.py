@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from factories import PNG, Gateway
-from flaky import DATE, Flaky, Spoil, chunked, closed, deliver, taken
 from gateway.delivery.exchange import DownloadRequest
 from gateway.sources.validators import if_range_of, is_strong, validator_of
-from servers import Request, ScriptedServer, envelope
+from tests.support.factories import PNG, Gateway
+from tests.support.flaky import DATE, Flaky, Spoil, chunked, closed, deliver, taken
+from tests.support.servers import Request, ScriptedServer, envelope
 
 OTHER = bytes(reversed(PNG))  # as long
 SIGNED = "X-Amz-Signature=0123abcd"

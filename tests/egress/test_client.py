@@ -21,16 +21,16 @@ from typing import Any, Self
 
 import pytest
 
-from certificates import make_certificate, server_context
-from factories import PNG
 from gateway.egress import buffered_reader, recv_buffer
 from gateway.egress.client import Client, OriginResponse, tls_roots
 from gateway.egress.dns_lookup import Lookup
 from gateway.egress.guard import Guard
 from gateway.errors import OriginError, OriginFailed, OriginTimeout, OriginUnreachable, OriginUnsafe
 from gateway.origins.allowlist import HostPattern
-from live import ROOT, free_port
-from servers import Request, ScriptedServer, answer, read_request
+from tests.support.certificates import make_certificate, server_context
+from tests.support.factories import PNG
+from tests.support.live_gateway import ROOT, free_port
+from tests.support.servers import Request, ScriptedServer, answer, read_request
 
 Script = Callable[[socket.socket], None]
 

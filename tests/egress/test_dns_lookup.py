@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 from ssrfguard.resolvers import UdpResolver
 
-from bench.faults.names import HEADER, NameServer, name_in
 from gateway.egress.dns_lookup import Lookup
-from live import ROOT
+from tests.support.faults.names import HEADER, NameServer, name_in
+from tests.support.live_gateway import ROOT
 
 TIMEOUT_S = 0.5
 

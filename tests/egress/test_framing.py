@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from bench.faults.line import ClientConnection, RawServer
-from certificates import make_certificate, server_context
-from factories import API_KEY, PNG, Gateway, store_gateway
 from gateway.egress.client import Client, tls_roots
 from gateway.egress.dns_lookup import Lookup
 from gateway.egress.guard import Guard
 from gateway.errors import OriginFailed
 from gateway.origins.allowlist import HostPattern
-from servers import ScriptedServer
+from tests.support.certificates import make_certificate, server_context
+from tests.support.factories import API_KEY, PNG, Gateway, store_gateway
+from tests.support.faults.line import ClientConnection, RawServer
+from tests.support.servers import ScriptedServer
 
 MALFORMED_LENGTHS = (
     "500000x", "+500000", "500000.0", "", "-1", "0x7a120", "5e5", "1_0", "5 5", "5;q=1", "5,", ",5", "5, x", "\x0b5",

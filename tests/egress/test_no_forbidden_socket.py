@@ -16,12 +16,12 @@ from weakref import WeakKeyDictionary
 
 import pytest
 
-from bench.faults.addresses import DANGEROUS, ODD, link_by_hand, plainly, spellings
-from factories import PNG, SECRET, Clock, Gateway, make_settings
 from gateway.egress.dns_lookup import Lookup
 from gateway.errors import OriginNotAllowed, OriginUnsafe
 from gateway.services import build_services
-from servers import Request, ScriptedServer, answer, envelope
+from tests.support.factories import PNG, SECRET, Clock, Gateway, make_settings
+from tests.support.faults.addresses import DANGEROUS, ODD, link_by_hand, plainly, spellings
+from tests.support.servers import Request, ScriptedServer, answer, envelope
 
 Place = tuple[str, int]
 Rows = list[tuple[int, int, int, str, tuple[Any, ...]]]

@@ -10,8 +10,8 @@ from typing import Any, cast
 
 import pytest
 
-from certificates import make_certificate, server_context
 from gateway.egress.buffered_reader import BufferedTlsReader
+from tests.support.certificates import make_certificate, server_context
 
 DATA = bytes(range(256)) * 400  # some records of TLS
 

@@ -4,11 +4,11 @@ from ipaddress import ip_network
 
 import pytest
 
-from factories import Gateway, make_settings
 from gateway.egress.guard import Guard, Zone
 from gateway.errors import OriginNotAllowed, OriginUnsafe
 from gateway.origins.allowlist import HostPattern
-from servers import ScriptedServer, answer, envelope
+from tests.support.factories import Gateway, make_settings
+from tests.support.servers import ScriptedServer, answer, envelope
 
 SPECIAL_USE = [
     "localhost",

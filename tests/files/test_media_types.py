@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from PIL import Image, features
 
-from factories import Gateway, make_settings
 from gateway.files.file_info import HEAD_BYTES
 from gateway.files.media_types import detect_media_type
-from servers import ScriptedServer
+from tests.support.factories import Gateway, make_settings
+from tests.support.servers import ScriptedServer
 
 OCTETS = "application/octet-stream"
 

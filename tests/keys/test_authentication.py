@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from databases import statements
-from factories import API_KEY, Clock
 from gateway.errors import DatabaseDown, KeyInvalid, KeyMissing
 from gateway.keys.authentication import KNOWN_FOR_S, Keys
 from gateway.keys.configured import ConfiguredKeys
 from gateway.keys.key import SCOPES, Key, new_token
 from gateway.keys.key_store import SqlKeys
 from gateway.storage.database import Database
+from tests.support.databases import statements
+from tests.support.factories import API_KEY, Clock
 
 
 @pytest.fixture

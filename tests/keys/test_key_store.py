@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
-from factories import Clock
 from gateway.keys.key import TOKEN, Key, digest_of
 from gateway.keys.key_store import DAY_MS, SqlKeys, StoredKey
 from gateway.storage.database import Database
 from gateway.storage.models import api_keys
+from tests.support.factories import Clock
 
 SHOP = Key("shop", frozenset({"links"}), per_minute=60, per_day=1000)
 

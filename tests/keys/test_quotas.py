@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from databases import statements
-from factories import Clock
 from gateway.errors import DatabaseDown
 from gateway.keys.quotas import DAY_S, LARGEST_BLOCK, Quotas
 from gateway.storage.database import Database
 from gateway.storage.models import quotas as table
-from live import happens
+from tests.support.databases import statements
+from tests.support.factories import Clock
+from tests.support.live_gateway import happens
 
 
 def spent(quotas: Quotas, most: int, name: str = "shop") -> int:

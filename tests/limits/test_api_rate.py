@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from factories import Clock
 from gateway.errors import KeyRateLimited, QuotaExhausted
 from gateway.keys.key import Key
 from gateway.keys.quotas import DAY_S, Quotas
 from gateway.limits.api_rate import ApiRateLimiter, RateLimitStatus
 from gateway.storage.database import Database
+from tests.support.factories import Clock
 
 
 @pytest.fixture

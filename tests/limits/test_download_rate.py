@@ -2,11 +2,11 @@
 
 import pytest
 
-from factories import Clock, make_link
 from gateway.delivery.exchange import DownloadRequest
 from gateway.errors import RateLimited
 from gateway.limits.download_rate import GRANT_LIFE_S, DownloadLimit
 from gateway.links.link import Link
+from tests.support.factories import Clock, make_link
 
 CAT, DOG = make_link(url="https://origin.example/v/cat.png"), make_link(url="https://origin.example/v/dog.png")
 CAT_OF_ANOTHER_PAGE = make_link(url=CAT.url, expires=(CAT.expires or 0) + 1)

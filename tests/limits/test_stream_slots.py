@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from factories import make_link
 from gateway.errors import GatewayBusy, GatewayError, TooManyStreams
 from gateway.limits.stream_slots import PARTS, SlotLimiter
 from gateway.links.link import Link
+from tests.support.factories import make_link
 
 
 def link_to(name: str, **changes: object) -> Link:

@@ -6,12 +6,12 @@ from urllib.parse import parse_qsl, quote
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from factories import SECRET, Gateway, make_link, store_gateway
 from gateway.cache import MemoryLedger
 from gateway.errors import LinkDamaged, LinkInvalid
 from gateway.links import Link, LinkSigner
 from gateway.links.verification import Links
-from servers import ScriptedServer
+from tests.support.factories import SECRET, Gateway, make_link, store_gateway
+from tests.support.servers import ScriptedServer
 
 NOW = 1_763_999_100
 FULL = make_link(

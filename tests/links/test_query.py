@@ -5,13 +5,13 @@ from urllib.parse import quote, quote_plus
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from factories import SECRET, make_link
 from gateway.cache import MemoryLedger
 from gateway.errors import LinkInvalid
 from gateway.links.link import LONGEST_FILENAME, LONGEST_URL, FieldFault
 from gateway.links.query import NAMED, parse_query
 from gateway.links.signer import SALT, KeyRing, LinkSigner
 from gateway.links.verification import Links
+from tests.support.factories import SECRET, make_link
 
 NOW = 1_763_999_100
 URL = "https://origin.example/v/cat.png"

@@ -10,12 +10,12 @@ from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 import pytest
 from itsdangerous import Signer
 
-from factories import SECRET, make_link
 from gateway.cache import MemoryLedger
 from gateway.errors import LinkInvalid
 from gateway.links import FieldFault, Link, LinkSigner
 from gateway.links.signer import PAGE_LINK_LIFETIME_S, SALT, KeyRing
 from gateway.links.verification import Links
+from tests.support.factories import SECRET, make_link
 
 Case = dict[str, str]
 

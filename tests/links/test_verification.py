@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from factories import SECRET, Clock, Gateway, make_link, make_settings
 from gateway.cache import MemoryLedger
 from gateway.errors import (
     BadParameter,
@@ -18,7 +17,8 @@ from gateway.errors import (
 )
 from gateway.links import Link, LinkSigner
 from gateway.links.verification import Links
-from servers import ScriptedServer
+from tests.support.factories import SECRET, Clock, Gateway, make_link, make_settings
+from tests.support.servers import ScriptedServer
 
 NOW = 1_763_999_100
 ANOTHER_SECRET = "another-secret-that-is-32-bytes-long"

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from live import LiveGateway, live_gateway
-from servers import ScriptedServer
+from tests.support.live_gateway import LiveGateway, live_gateway
+from tests.support.servers import ScriptedServer
 
 
 @pytest.fixture(scope="module")

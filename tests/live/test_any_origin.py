@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis.strategies import SearchStrategy, binary, builds, from_regex, integers, lists, one_of, sampled_from
 
-from bench.faults.line import ClientConnection, RawServer
-from bench.faults.visitor import Seen, fetch
-from conftest import CORPORA
-from live import LiveGateway, live_gateway
+from tests.conftest import CORPORA
+from tests.support.faults.line import ClientConnection, RawServer
+from tests.support.faults.visitor import Seen, fetch
+from tests.support.live_gateway import LiveGateway, live_gateway
 
 ANSWERS_WITHIN_S = 15.0
 MANY = settings(

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 import requests
 
-from factories import API_KEY, PNG
 from gateway.web.reference import downloads
 from gateway.web.reference.operations import OPERATIONS, described
 from gateway.web.schemas import URL_EXAMPLE
-from live import ROOT, LiveGateway, callback_url, live_gateway
-from machine import needs
-from servers import ScriptedServer
+from tests.support.factories import API_KEY, PNG
+from tests.support.live_gateway import ROOT, LiveGateway, callback_url, live_gateway
+from tests.support.machine import needs
+from tests.support.servers import ScriptedServer
 
 GATEWAY, IMAGES = "https://dl.example.com", "https://images.example.com"
 TASK = "task12345"

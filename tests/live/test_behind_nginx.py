@@ -11,10 +11,10 @@ from string import Template
 
 import pytest
 
-from factories import API_KEY, PNG
-from live import free_port, happens, live_gateway
-from machine import needs
-from servers import ScriptedServer
+from tests.support.factories import API_KEY, PNG
+from tests.support.live_gateway import free_port, happens, live_gateway
+from tests.support.machine import needs
+from tests.support.servers import ScriptedServer
 
 PREFIX = "/images"
 LARGE = PNG[:8] + random.Random(7).randbytes(3 * 2**20)  # noqa: S311 (a file, not a secret)

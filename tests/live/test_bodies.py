@@ -5,12 +5,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from factories import API_KEY, SECRET
 from gateway.links.signer import KeyRing
 from gateway.provider.client import DOWNLOAD_URL
 from gateway.records.completion_callback import PATH as CALLBACK, SALT
 from gateway.web.bodies import MOST_BODY_BYTES
-from live import LiveGateway, live_gateway
+from tests.support.factories import API_KEY, SECRET
+from tests.support.live_gateway import LiveGateway, live_gateway
 
 CALLS = {
     "mint-link": "POST /api/v1/links",

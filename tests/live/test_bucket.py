@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from buckets import CREDENTIALS, Cable, S3Server
-from factories import PNG
 from gateway.settings import Bucket
-from live import (
+from tests.support.buckets import CREDENTIALS, Cable, S3Server
+from tests.support.factories import PNG
+from tests.support.live_gateway import (
     LiveGateway,
     download,
     environment_for,
@@ -21,7 +21,7 @@ from live import (
     started_gateway,
     wait_until_healthy,
 )
-from servers import ScriptedServer
+from tests.support.servers import ScriptedServer
 
 IMAGE = PNG[:8] + random.Random(12).randbytes(300_000)  # noqa: S311 (bytes, not a secret)
 LARGE = PNG[:8] + random.Random(13).randbytes(24 * 2**20)  # noqa: S311

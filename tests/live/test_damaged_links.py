@@ -3,9 +3,9 @@
 import pytest
 import requests
 
-from factories import PNG
-from live import LiveGateway
-from servers import ScriptedServer
+from tests.support.factories import PNG
+from tests.support.live_gateway import LiveGateway
+from tests.support.servers import ScriptedServer
 
 PREVIEWER = "Mozilla/5.0 (compatible; Discordbot/2.0; +https://discordapp.com)"
 

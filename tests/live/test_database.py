@@ -10,11 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from databases import postgresql_url
-from factories import API_KEY, PNG
 from gateway.storage.database import Database
-from live import ROOT, LiveGateway, environment_for, live_gateway, started_gateway, wait_until_healthy
-from servers import ScriptedServer
+from tests.support.databases import postgresql_url
+from tests.support.factories import API_KEY, PNG
+from tests.support.live_gateway import (
+    ROOT,
+    LiveGateway,
+    environment_for,
+    live_gateway,
+    started_gateway,
+    wait_until_healthy,
+)
+from tests.support.servers import ScriptedServer
 
 
 @pytest.fixture

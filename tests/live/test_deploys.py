@@ -11,10 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from factories import PNG
-from held import Framing, Held
-from live import LiveGateway, download, environment_for, happens, live_gateway, started_gateway, wait_until_healthy
-from servers import ScriptedServer
+from tests.support.factories import PNG
+from tests.support.held import Framing, Held
+from tests.support.live_gateway import (
+    LiveGateway,
+    download,
+    environment_for,
+    happens,
+    live_gateway,
+    started_gateway,
+    wait_until_healthy,
+)
+from tests.support.servers import ScriptedServer
 
 BIG = PNG[:8] + bytes(range(256)) * 2048
 SHORT_GRACE_S = 2

@@ -17,8 +17,6 @@ from schemathesis.specs.openapi.checks import (
     positive_data_acceptance,
 )
 
-from databases import ENGINES, emptied
-from factories import API_KEY, PNG
 from gateway.links.link import FieldFault
 from gateway.provider.client import DOWNLOAD_URL
 from gateway.records.completion_callback import PATH as CALLBACK
@@ -26,8 +24,10 @@ from gateway.storage.database import Database
 from gateway.web.reference.operations import described
 from gateway.web.request_parsing import CONTRACT_PATHS
 from gateway.web.schemas import TASK_EXAMPLE, URL_EXAMPLE
-from live import LiveGateway, callback_url, live_gateway
-from servers import ScriptedServer
+from tests.support.databases import ENGINES, emptied
+from tests.support.factories import API_KEY, PNG
+from tests.support.live_gateway import LiveGateway, callback_url, live_gateway
+from tests.support.servers import ScriptedServer
 
 AUTHORIZED = {"Authorization": f"Bearer {API_KEY}"}
 FILE = "/api/v1/records/{task_id}/files/{name}"

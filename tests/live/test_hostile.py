@@ -11,15 +11,15 @@ from typing import Self
 
 import pytest
 
-from bench.faults.line import RawServer
-from bench.faults.names import DEAD, NameServer, tell_stage_names
-from bench.faults.origin import IMAGE, MOST_BYTES, ORIGINS, TIMEOUT, UNREACHABLE, UNSAFE, Fault, serve
-from bench.faults.provider import BUSY, PROVIDERS, RETRY_AFTER_S, serve as provide
-from bench.faults.stage import HURRIED, Stage
-from bench.faults.visitor import PATIENCE_S, Seen, Visitor, fetch
-from bench.faults.worker import Worker
-from certificates import make_certificate, server_context
-from live import LiveGateway, environment_for, happens, started_gateway, wait_until_healthy
+from tests.support.certificates import make_certificate, server_context
+from tests.support.faults.line import RawServer
+from tests.support.faults.names import DEAD, NameServer, tell_stage_names
+from tests.support.faults.origin import IMAGE, MOST_BYTES, ORIGINS, TIMEOUT, UNREACHABLE, UNSAFE, Fault, serve
+from tests.support.faults.provider import BUSY, PROVIDERS, RETRY_AFTER_S, serve as provide
+from tests.support.faults.stage import HURRIED, Stage
+from tests.support.faults.visitor import PATIENCE_S, Seen, Visitor, fetch
+from tests.support.faults.worker import Worker
+from tests.support.live_gateway import LiveGateway, environment_for, happens, started_gateway, wait_until_healthy
 
 ANSWERS_WITHIN_S = 15.0  # of a stall or two, and another try
 OTHERS_WAIT_S = 1.0  # longer than at a gateway without trouble, as a busy machine delays both

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from live import LiveGateway, environment_for, live_gateway
+from tests.support.live_gateway import LiveGateway, environment_for, live_gateway
 
 PER_DAY = 60  # blocks of one call: none is left with a worker that is not asked again
 TWO_WORKERS = {"web_concurrency": "2"}

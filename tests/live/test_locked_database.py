@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
-from live import LiveGateway, live_gateway, put_record
+from tests.support.live_gateway import LiveGateway, live_gateway, put_record
 
 WRITES = 12
 ONE_AFTER_THE_OTHER_S = WRITES * 1.5

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from factories import API_KEY, PNG
-from live import LiveGateway, live_gateway
-from servers import Request, ScriptedServer
+from tests.support.factories import API_KEY, PNG
+from tests.support.live_gateway import LiveGateway, live_gateway
+from tests.support.servers import Request, ScriptedServer
 
 MB = 1_000_000
 BLOCK = bytes(MB)

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from factories import PNG
-from held import Held
-from live import LiveGateway, download, happens, live_gateway
-from servers import ScriptedServer
+from tests.support.factories import PNG
+from tests.support.held import Held
+from tests.support.live_gateway import LiveGateway, download, happens, live_gateway
+from tests.support.servers import ScriptedServer
 
 TOKEN = "a-metrics-token-for-tests-of-32-bytes-or-more"
 DOWNLOADS = 'gateway_requests_total{delivery="stream",outcome="completed"}'

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from factories import PNG
 from gateway.server.capacity import raise_file_limit, stream_slots
-from live import LiveGateway, live_gateway
-from servers import Request, ScriptedServer, envelope
+from tests.support.factories import PNG
+from tests.support.live_gateway import LiveGateway, live_gateway
+from tests.support.servers import Request, ScriptedServer, envelope
 
 VISITORS = 1000
 PROVIDER_PATH = "/api/v1/gpt4o-image/download-url"

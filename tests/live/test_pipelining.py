@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 from subprocess import Popen
 from sys import executable
 
-from live import LiveGateway
+from tests.support.live_gateway import LiveGateway
 
 CLIENTS = 3
 MOST_S = 5.0  # without turns nobody is answered before the master kills the worker, a minute later

@@ -9,8 +9,8 @@ from typing import Literal
 
 import pytest
 
-from factories import PNG
-from live import (
+from tests.support.factories import PNG
+from tests.support.live_gateway import (
     LiveGateway,
     bare_environment,
     environment_for,
@@ -19,8 +19,8 @@ from live import (
     started_gateway,
     wait_until_healthy,
 )
-from machine import needs
-from servers import Request, Route, ScriptedServer, answer
+from tests.support.machine import needs
+from tests.support.servers import Request, Route, ScriptedServer, answer
 
 BIG = PNG[:8] + bytes(range(256)) * 4096
 ABORTED = {18, 56}  # curl: the transfer ended too early; the connection was reset

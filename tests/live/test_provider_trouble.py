@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from factories import PNG, PROVIDER_KEY, SECRET
 from gateway.provider.circuit_breaker import FAILURES_IN_A_ROW
 from gateway.provider.client import DOWNLOAD_URL
-from live import LiveGateway, free_port, happens, live_gateway
-from servers import Request, Route, ScriptedServer, answer, envelope
+from tests.support.factories import PNG, PROVIDER_KEY, SECRET
+from tests.support.live_gateway import LiveGateway, free_port, happens, live_gateway
+from tests.support.servers import Request, Route, ScriptedServer, answer, envelope
 
 SIGNATURE = "c0ffee5a0b15c0ffee5a0b15"
 TOKEN = "a-metrics-token-for-tests-of-32-bytes-or-more"

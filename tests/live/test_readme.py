@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from demo_process import Demo, running_demo
 from gateway.demo.catalogue import IMAGES
-from live import ROOT
-from machine import needs
+from tests.support.demo_process import Demo, running_demo
+from tests.support.live_gateway import ROOT
+from tests.support.machine import needs
 
 SECTION = re.compile(r"^## Try it.*?(?=^## )", re.MULTILINE | re.DOTALL)
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)

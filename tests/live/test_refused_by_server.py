@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from live import LiveGateway
+from tests.support.live_gateway import LiveGateway
 
 LONG = "/download/task12345?url=" + "a" * 9000
 REFUSED = {

@@ -10,7 +10,14 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from live import LiveGateway, callback_url, environment_for, happens, started_gateway, wait_until_healthy
+from tests.support.live_gateway import (
+    LiveGateway,
+    callback_url,
+    environment_for,
+    happens,
+    started_gateway,
+    wait_until_healthy,
+)
 
 FILES, CONNECTIONS = 320, 32  # with so many files, a worker takes so many connections
 CROWD = 2 * CONNECTIONS

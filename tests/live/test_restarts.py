@@ -1,7 +1,7 @@
 """Rolling restarts behind a proxy, the small version of the trial ``restarts``."""
 
 from bench.reliability.restarts import downloads_under_restarts
-from machine import needs
+from tests.support.machine import needs
 
 
 def test_rolling_restarts_behind_a_retrying_proxy_break_no_download() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from live import LiveGateway, happens, live_gateway
-from servers import ScriptedServer, answer, envelope
+from tests.support.live_gateway import LiveGateway, happens, live_gateway
+from tests.support.servers import ScriptedServer, answer, envelope
 
 FILE = b"\x89PNG\r\n\x1a\n" + random.Random(6).randbytes(4 * 2**20)  # noqa: S311 (bytes, not a secret)
 PROVIDER_CALL = "/api/v1/gpt4o-image/download-url"

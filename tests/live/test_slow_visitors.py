@@ -11,11 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from factories import PNG, SECRET
 from gateway.links.signer import KeyRing
 from gateway.records.completion_callback import PATH as CALLBACK, SALT
-from live import LiveGateway, environment_for, happens, live_gateway, started_gateway, wait_until_healthy
-from servers import Request, ScriptedServer, answer
+from tests.support.factories import PNG, SECRET
+from tests.support.live_gateway import (
+    LiveGateway,
+    environment_for,
+    happens,
+    live_gateway,
+    started_gateway,
+    wait_until_healthy,
+)
+from tests.support.servers import Request, ScriptedServer, answer
 
 MIB = 2**20
 LENGTH = 64 * MIB

@@ -9,9 +9,9 @@ from urllib.parse import quote
 
 import pytest
 
-from factories import PNG
-from live import LiveGateway
-from servers import ScriptedServer, answer
+from tests.support.factories import PNG
+from tests.support.live_gateway import LiveGateway
+from tests.support.servers import ScriptedServer, answer
 
 
 def get(live: LiveGateway, url: str, **headers: str) -> tuple[int, bytes]:

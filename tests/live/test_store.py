@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from factories import PNG
-from live import (
+from tests.support.factories import PNG
+from tests.support.live_gateway import (
     LiveGateway,
     download,
     environment_for,
@@ -25,7 +25,7 @@ from live import (
     started_gateway,
     wait_until_healthy,
 )
-from servers import ScriptedServer
+from tests.support.servers import ScriptedServer
 
 CONVERSIONS = 200
 IMAGE = PNG[:8] + random.Random(11).randbytes(300_000)  # noqa: S311 (bytes, not a secret)

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from gateway.settings import Settings
-from live import LiveGateway, happens, live_gateway
-from machine import needs
-from servers import Request, ScriptedServer, file_answer
+from tests.support.live_gateway import LiveGateway, happens, live_gateway
+from tests.support.machine import needs
+from tests.support.servers import Request, ScriptedServer, file_answer
 
 FILE = b"\x89PNG\r\n\x1a\n" + random.Random(7).randbytes(9 * 2**20)  # noqa: S311 (a file, not a secret)
 NAME = "Holiday photo.png"

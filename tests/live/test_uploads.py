@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from factories import API_KEY, PNG
-from live import LiveGateway, happens, live_gateway
-from machine import needs
+from tests.support.factories import API_KEY, PNG
+from tests.support.live_gateway import LiveGateway, happens, live_gateway
+from tests.support.machine import needs
 
 AUTHORIZED = {"Authorization": f"Bearer {API_KEY}"}
 LARGE = PNG[:8] + random.Random(3).randbytes(20_000_000)  # noqa: S311 (bytes, not a secret)

@@ -6,10 +6,10 @@ import sys
 
 import pytest
 
-from factories import API_KEY, PNG, Gateway, make_settings
 from gateway.provider.circuit_breaker import FAILURES_IN_A_ROW
 from gateway.provider.client import DOWNLOAD_URL
-from servers import ScriptedServer, answer, envelope
+from tests.support.factories import API_KEY, PNG, Gateway, make_settings
+from tests.support.servers import ScriptedServer, answer, envelope
 
 TOKEN = "a-metrics-token-for-tests-of-32-bytes-or-more"
 WITH_TOKEN = {"Authorization": f"Bearer {TOKEN}"}

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from factories import PROVIDER_KEY
 from gateway.egress.dns_lookup import Lookup
 from gateway.errors import ProviderError, ProviderGarbled, ProviderTimeout, ProviderUnreachable
 from gateway.provider.transport import MOST_BYTES, Call, ProviderSession, Reply
-from live import ROOT, free_port
-from servers import Request, ScriptedServer, answer, envelope
+from tests.support.factories import PROVIDER_KEY
+from tests.support.live_gateway import ROOT, free_port
+from tests.support.servers import Request, ScriptedServer, answer, envelope
 
 CONVERT = "/api/v1/gpt4o-image/download-url"
 CALL = {"taskId": "task12345", "url": "https://tempfile.aiquickdraw.com/v/xxxxxxx.png"}

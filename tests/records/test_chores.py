@@ -2,9 +2,9 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from factories import Clock
 from gateway.storage.database import Database
 from gateway.storage.job_lease import JobLease
+from tests.support.factories import Clock
 
 
 def test_a_chore_is_done_once_until_it_is_due_again(database: Database) -> None:

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from live import ROOT, bare_environment
+from tests.support.live_gateway import ROOT, bare_environment
 
 SCRIPT = """
 from gevent import monkey

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from factories import PNG, Clock, Gateway, store_gateway
 from gateway.errors import InvalidBody, StorageDown
 from gateway.records.record import MOST_RESULTS, Record
 from gateway.services.store import OwnStore
@@ -17,7 +16,8 @@ from gateway.storage.database import Database
 from gateway.storage.deletions import EXPIRES_AFTER_S, ObjectDeletions
 from gateway.storage.object_index import ObjectIndex
 from gateway.storage.objects import Stored
-from live import happens
+from tests.support.factories import PNG, Clock, Gateway, store_gateway
+from tests.support.live_gateway import happens
 
 URL = "https://origin.example/v/cat.png"
 DIGEST = "a" * 64

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from factories import Clock
 from gateway.errors import OriginTimeout
 from gateway.sources.throughput import LEAST_RATE, RATE_WINDOW_S, MinThroughputReader
+from tests.support.factories import Clock
 
 
 def origin(clock: Clock, size: int, takes_s: float) -> Callable[[int], bytes]:

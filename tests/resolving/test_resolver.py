@@ -11,7 +11,6 @@ from typing import TypeVar
 
 import pytest
 
-from factories import Clock
 from gateway.egress.client import Client
 from gateway.egress.dns_lookup import Lookup
 from gateway.egress.guard import Guard
@@ -36,7 +35,8 @@ from gateway.errors import (
 from gateway.resolving.resolver import LONGEST_FAILURE_LIFE_S, MOST_RENEWALS, SHORTEST_LIFE_S, Resolver
 from gateway.sources.base import Source
 from gateway.sources.remote import RemoteSource
-from real_logs import lines, real_logs
+from tests.support.factories import Clock
+from tests.support.real_logs import lines, real_logs
 
 TASK, URL = "task12345", "https://cdn.example/v/cat.png"
 MIN_LIFE_S = 120

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from factories import PNG, PROVIDER_KEY, Clock, Gateway
 from gateway import errors
 from gateway.egress.client import Client
 from gateway.egress.dns_lookup import Lookup
@@ -18,7 +17,8 @@ from gateway.provider.client import DEADLINE_S, DOWNLOAD_URL, RECORD_INFO, Provi
 from gateway.provider.record_info import RecordInfos
 from gateway.provider.transport import Call, ProviderSession, Reply
 from gateway.resolving.upstream import DIRECT_URL_LIFE_S, UpstreamResolver, expiry_of
-from servers import ScriptedServer, answer, envelope
+from tests.support.factories import PNG, PROVIDER_KEY, Clock, Gateway
+from tests.support.servers import ScriptedServer, answer, envelope
 
 TASK, URL = "task12345", "https://tempfile.aiquickdraw.com/v/xxxxxxx.png"
 DIRECT = (

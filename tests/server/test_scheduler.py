@@ -4,13 +4,13 @@ import io
 import threading
 from pathlib import Path
 
-from factories import PNG, store_gateway
 from gateway.errors import DatabaseDown
 from gateway.keys.key import Key
 from gateway.records.record import Record
 from gateway.server.scheduler import Background, Task
-from live import happens
-from real_logs import lines, real_logs
+from tests.support.factories import PNG, store_gateway
+from tests.support.live_gateway import happens
+from tests.support.real_logs import lines, real_logs
 
 
 def test_what_fails_is_told_and_hinders_nobody() -> None:

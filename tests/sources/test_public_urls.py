@@ -5,7 +5,6 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
-from factories import Clock
 from gateway.egress.client import Client
 from gateway.egress.dns_lookup import Lookup
 from gateway.egress.guard import Guard
@@ -13,7 +12,8 @@ from gateway.errors import StorageDown
 from gateway.origins.allowlist import HostPattern
 from gateway.sources.public_urls import PresignedUrl, SignedFileUrl
 from gateway.storage.objects import Stored
-from servers import Request, ScriptedServer, answer
+from tests.support.factories import Clock
+from tests.support.servers import Request, ScriptedServer, answer
 
 OBJECT = Stored("5" * 64, 10, b"")
 NAMED = "attachment; filename=\"cat.png\"; filename*=UTF-8''cat.png"

@@ -9,7 +9,6 @@ from ipaddress import ip_network
 
 import pytest
 
-from factories import PNG
 from gateway.egress.client import Client
 from gateway.egress.dns_lookup import Lookup
 from gateway.egress.guard import Guard
@@ -30,8 +29,9 @@ from gateway.files.file_info import HEAD_BYTES
 from gateway.origins.allowlist import HostPattern
 from gateway.sources.base import OpenFile
 from gateway.sources.remote import RemoteSource
-from live import free_port
-from servers import Request, ScriptedServer, answer, file_answer
+from tests.support.factories import PNG
+from tests.support.live_gateway import free_port
+from tests.support.servers import Request, ScriptedServer, answer, file_answer
 
 PATH = "/v/cat.png"
 FILE = bytes(range(256)) * 4

@@ -5,12 +5,12 @@ import tracemalloc
 import weakref
 from typing import Any, cast
 
-from factories import Clock, make_settings
 from gateway.cache import EXPIRE_EVERY_S, MemoryCache, drop_expired
 from gateway.provider.record_info import RecordInfos
 from gateway.resolving.resolver import Resolver
 from gateway.services import build_services
 from gateway.sources.remote import RemoteSource
+from tests.support.factories import Clock, make_settings
 
 MIB = 2**20
 

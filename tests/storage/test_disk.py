@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 from gateway.storage.disk import run_in_thread
-from live import ROOT, bare_environment
+from tests.support.live_gateway import ROOT, bare_environment
 
 SCRIPT = """
 from gevent import monkey

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from factories import Clock
 from gateway.errors import StorageDown, StorageFull
 from gateway.storage.folder import FolderObjects
 from gateway.storage.objects import Stored
+from tests.support.factories import Clock
 
 BYTES = bytes(range(256)) * 100
 

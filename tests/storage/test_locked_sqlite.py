@@ -16,7 +16,7 @@ from gateway.errors import DatabaseDown
 from gateway.records.record import Record
 from gateway.records.sql_records import SqlRecords
 from gateway.storage.database import Database
-from live import ROOT, bare_environment
+from tests.support.live_gateway import ROOT, bare_environment
 
 # Twelve calls under gevent, while a greenlet counts how often it gets its turn.
 SCRIPT = """

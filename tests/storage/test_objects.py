@@ -18,16 +18,16 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from buckets import SECRET, Cable, S3Server
-from certificates import make_certificate, server_context
-from factories import PNG
 from gateway.errors import StorageDown
 from gateway.settings import Bucket
 from gateway.storage.folder import FolderObjects
 from gateway.storage.objects import Objects, Stored
 from gateway.storage.s3 import S3Objects
-from live import ROOT, happens
-from servers import ScriptedServer, answer
+from tests.support.buckets import SECRET, Cable, S3Server
+from tests.support.certificates import make_certificate, server_context
+from tests.support.factories import PNG
+from tests.support.live_gateway import ROOT, happens
+from tests.support.servers import ScriptedServer, answer
 
 BYTES = bytes(range(256)) * 100
 LARGE = Random(7).randbytes(24 * 2**20)  # noqa: S311 (bytes, not a secret)

@@ -7,8 +7,8 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 import pytest
 
-from factories import API_KEY, PNG, PROVIDER_KEY, SECRET, Gateway, make_settings
-from servers import ScriptedServer
+from tests.support.factories import API_KEY, PNG, PROVIDER_KEY, SECRET, Gateway, make_settings
+from tests.support.servers import ScriptedServer
 
 PATH = "/api/v1/links"
 URL = "https://origin.example/v/cat.png"

@@ -9,12 +9,12 @@ from urllib.request import urlopen
 
 import pytest
 
-from buckets import SECRET, Cable, S3Server
-from factories import API_KEY, PNG, Clock, Gateway, make_settings
 from gateway.records.record import Record
 from gateway.settings import Bucket
-from real_logs import real_logs
-from servers import ScriptedServer
+from tests.support.buckets import SECRET, Cable, S3Server
+from tests.support.factories import API_KEY, PNG, Clock, Gateway, make_settings
+from tests.support.real_logs import real_logs
+from tests.support.servers import ScriptedServer
 
 CAT = "Рыжий кот.png"
 MakeGateway = Callable[..., Gateway]

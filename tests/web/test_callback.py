@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from factories import API_KEY, PNG, Gateway, make_settings, store_gateway
 from gateway.records.record import Record
-from servers import ScriptedServer
+from tests.support.factories import API_KEY, PNG, Gateway, make_settings, store_gateway
+from tests.support.servers import ScriptedServer
 
 PATH = "/api/v1/gpt4o-image/callback"
 PROVIDER_KEY = "the-key-the-provider-signs-with"

@@ -9,8 +9,8 @@ import brotli
 import pytest
 from werkzeug.test import TestResponse
 
-from factories import API_KEY, PNG, Gateway, make_settings, store_gateway
-from servers import ScriptedServer, answer, envelope
+from tests.support.factories import API_KEY, PNG, Gateway, make_settings, store_gateway
+from tests.support.servers import ScriptedServer, answer, envelope
 
 if sys.version_info >= (3, 14):
     from compression import zstd

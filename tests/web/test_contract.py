@@ -9,10 +9,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from factories import API_KEY, PNG, PROVIDER_KEY, Gateway, make_settings, store_gateway
 from gateway.records.record import DAY_MS, Record
-from live import happens
-from servers import Request, ScriptedServer, answer, envelope
+from tests.support.factories import API_KEY, PNG, PROVIDER_KEY, Gateway, make_settings, store_gateway
+from tests.support.live_gateway import happens
+from tests.support.servers import Request, ScriptedServer, answer, envelope
 
 PATH = "/api/v1/gpt4o-image/download-url"
 INFO = "/api/v1/gpt4o-image/record-info"

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from werkzeug.test import EnvironBuilder
 
-from factories import Gateway, make_settings
-from real_logs import lines, real_logs
-from servers import ScriptedServer, envelope
+from tests.support.factories import Gateway, make_settings
+from tests.support.real_logs import lines, real_logs
+from tests.support.servers import ScriptedServer, envelope
 
 BASELINE = 106  # calls; whoever makes it cheaper lowers it, and whoever raises it says why
 TOLERATED = 1.2

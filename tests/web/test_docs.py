@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from factories import Gateway, make_settings
 from gateway.web.pages import PAGE_POLICY
 from gateway.web.reference.authentication import SCHEMES
 from gateway.web.reference.openapi import LIMITS
 from gateway.web.reference.operations import OPERATIONS
 from gateway.web.reference.rendering import Field, fields, inline, place, prose
-from live import ROOT
+from tests.support.factories import Gateway, make_settings
+from tests.support.live_gateway import ROOT
 
 PREFIX = "/get"
 GUIDES = ["api", "links", "how-it-works", "settings"]

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from factories import API_KEY, Gateway, make_settings
-from live import ROOT
+from tests.support.factories import API_KEY, Gateway, make_settings
+from tests.support.live_gateway import ROOT
 
 DOCUMENTS = ["/openapi.json", "/docs", "/llms.txt", "/docs/api.md"]
 STATIC = ["page.css", "docs.css", "icon.svg", "favicon.ico"]

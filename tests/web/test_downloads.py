@@ -11,7 +11,6 @@ from hypothesis import HealthCheck, given, settings as hypothesis_settings
 from hypothesis.strategies import from_regex, lists, one_of, sampled_from, tuples
 from werkzeug.test import TestResponse
 
-from factories import PNG, SECRET, Gateway, make_settings
 from gateway.cache import MemoryLedger
 from gateway.delivery.deliver import Deliveries
 from gateway.delivery.etag import SALT, EntityTags
@@ -19,7 +18,8 @@ from gateway.delivery.stream import SMALL_CHUNK, Streamer
 from gateway.limits.stream_slots import SlotLimiter
 from gateway.links.signer import KeyRing
 from gateway.services import build_services
-from servers import Request, Route, ScriptedServer, answer, envelope, file_answer
+from tests.support.factories import PNG, SECRET, Gateway, make_settings
+from tests.support.servers import Request, Route, ScriptedServer, answer, envelope, file_answer
 
 PROVIDER_CALL = "/api/v1/gpt4o-image/download-url"
 ATTACHMENT = 'attachment; filename="origin.png"'

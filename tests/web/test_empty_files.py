@@ -2,8 +2,8 @@
 
 import pytest
 
-from factories import PNG, Gateway
-from servers import ScriptedServer, answer
+from tests.support.factories import PNG, Gateway
+from tests.support.servers import ScriptedServer, answer
 
 NO_LENGTH = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
 CLOSED = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"

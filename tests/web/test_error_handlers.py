@@ -9,12 +9,12 @@ from urllib.parse import quote
 import pytest
 from werkzeug.test import TestResponse
 
-from factories import API_KEY, SECRET, Gateway, make_settings
 from gateway import errors
 from gateway.errors import GatewayError, RetryLater
 from gateway.links.signer import SALT, KeyRing
 from gateway.web.reference.components import family
-from real_logs import lines, real_logs
+from tests.support.factories import API_KEY, SECRET, Gateway, make_settings
+from tests.support.real_logs import lines, real_logs
 
 FORMS = {
     "page": ("/fault/", {"Accept": "text/html"}, "text/html"),

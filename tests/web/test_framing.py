@@ -1,7 +1,7 @@
 """Who may show our error pages in a frame, and who may embed what we stream."""
 
-from factories import PNG, Gateway, make_settings
-from servers import ScriptedServer
+from tests.support.factories import PNG, Gateway, make_settings
+from tests.support.servers import ScriptedServer
 
 FRAME = {"Sec-Fetch-Dest": "iframe", "Sec-Fetch-Mode": "navigate", "Accept": "text/html"}
 REFUSED = "/download/task12345?url=https%3A%2F%2Forigin.example%2Fcat.png&expires=1&sig=x"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from factories import API_KEY, Gateway, make_settings, store_gateway
+from tests.support.factories import API_KEY, Gateway, make_settings, store_gateway
 
 AUTHORIZED = {"Authorization": f"Bearer {API_KEY}"}
 UNLISTED = "https://elsewhere.example/cat.png"

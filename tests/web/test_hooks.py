@@ -10,11 +10,11 @@ import pytest
 from gevent import GreenletExit
 from werkzeug.test import TestResponse
 
-from factories import API_KEY, PNG, PROVIDER_KEY, SECRET, Gateway, make_settings
 from gateway.provider.circuit_breaker import FAILURES_IN_A_ROW
 from gateway.settings import RELATIVE_LINKS
-from real_logs import lines, real_logs
-from servers import ScriptedServer, answer, envelope
+from tests.support.factories import API_KEY, PNG, PROVIDER_KEY, SECRET, Gateway, make_settings
+from tests.support.real_logs import lines, real_logs
+from tests.support.servers import ScriptedServer, answer, envelope
 
 PROVIDER_CALL = "/api/v1/gpt4o-image/download-url"
 HEX = re.compile(r"[0-9a-f]{16}")

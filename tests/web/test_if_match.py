@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from factories import API_KEY, PNG, Clock, Gateway, make_settings, store_gateway
-from servers import ScriptedServer, envelope
+from tests.support.factories import API_KEY, PNG, Clock, Gateway, make_settings, store_gateway
+from tests.support.servers import ScriptedServer, envelope
 
 PROVIDER_CALL = "/api/v1/gpt4o-image/download-url"
 MATCHING = ["{tag}", "*", '"nope", {tag}', ' {tag} , "nope"']

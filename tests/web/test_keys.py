@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from databases import statements
-from factories import API_KEY, PNG, Clock, Gateway, make_settings
 from gateway.keys.authentication import KNOWN_FOR_S
 from gateway.keys.key import SCOPES, Key, Scope, new_token
 from gateway.keys.quotas import DAY_S
 from gateway.records.completion_callback import PATH as CALLBACK
 from gateway.web.reference.operations import OPERATIONS
-from real_logs import lines, real_logs
-from servers import ScriptedServer, envelope
+from tests.support.databases import statements
+from tests.support.factories import API_KEY, PNG, Clock, Gateway, make_settings
+from tests.support.real_logs import lines, real_logs
+from tests.support.servers import ScriptedServer, envelope
 
 DOWNLOAD_URL = "/api/v1/gpt4o-image/download-url"
 RECORD_INFO = "/api/v1/gpt4o-image/record-info"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from factories import PNG, Gateway, make_settings
-from servers import ScriptedServer, answer
+from tests.support.factories import PNG, Gateway, make_settings
+from tests.support.servers import ScriptedServer, answer
 
 PAGE = b"<!DOCTYPE html><html><head><title>Just a moment</title></head><body>Not your image</body></html>"
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg"><rect width="9" height="9"/></svg>'

@@ -11,8 +11,6 @@ from typing import Any
 import pytest
 from openapi_spec_validator import validate
 
-from documented import Documented, Json
-from factories import API_KEY, PNG, PROVIDER_KEY, SECRET, Gateway, make_settings, store_gateway
 from gateway import errors
 from gateway.keys.key import SCOPES, Key, Scope, new_token
 from gateway.provider.client import DOWNLOAD_URL as CONTRACT, RECORD_INFO
@@ -20,8 +18,10 @@ from gateway.records.completion_callback import PATH as CALLBACK
 from gateway.web.reference.authentication import CALLBACK as CALLBACK_PROOFS
 from gateway.web.reference.components import family
 from gateway.web.reference.operations import OPERATIONS
-from live import happens
-from servers import ScriptedServer, answer, envelope
+from tests.support.documented import Documented, Json
+from tests.support.factories import API_KEY, PNG, PROVIDER_KEY, SECRET, Gateway, make_settings, store_gateway
+from tests.support.live_gateway import happens
+from tests.support.servers import ScriptedServer, answer, envelope
 
 AUTHORIZED = {"Authorization": f"Bearer {API_KEY}"}
 # Routes that are no calls of anybody's program, each with its reason.

@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 import pytest
 
-from factories import API_KEY, PNG, Gateway, make_settings, store_gateway
 from gateway.files.media_types import PNG as PNG_MEDIA
+from tests.support.factories import API_KEY, PNG, Gateway, make_settings, store_gateway
 
 AUTHORIZED = {"Authorization": f"Bearer {API_KEY}"}
 OTHER = PNG[:8] + b"another image" * 50

@@ -4,10 +4,10 @@ from urllib.parse import quote
 
 import pytest
 
-from factories import PNG, SECRET, Gateway
 from gateway.links.link import Link
 from gateway.links.signer import LONGEST_PATH, LinkSigner, path_name
-from servers import ScriptedServer
+from tests.support.factories import PNG, SECRET, Gateway
+from tests.support.servers import ScriptedServer
 
 URL = "https://origin.example/v/cat.png"
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from factories import PNG, Gateway, store_gateway
-from servers import ScriptedServer
+from tests.support.factories import PNG, Gateway, store_gateway
+from tests.support.servers import ScriptedServer
 
 PREVIEWERS = {
     "discord": "Mozilla/5.0 (compatible; Discordbot/2.0; +https://discordapp.com)",

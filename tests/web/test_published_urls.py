@@ -7,7 +7,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
-from factories import API_KEY, PNG, Gateway, store_gateway
+from tests.support.factories import API_KEY, PNG, Gateway, store_gateway
 
 AUTHORIZED = {"Authorization": f"Bearer {API_KEY}"}
 PUBLIC_URL = "https://dl.example.com"

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from factories import PNG, Gateway, make_settings, store_gateway
 from gateway.provider.client import DOWNLOAD_URL
-from servers import ScriptedServer, answer, envelope
+from tests.support.factories import PNG, Gateway, make_settings, store_gateway
+from tests.support.servers import ScriptedServer, answer, envelope
 
 
 def readiness(gateway: Gateway) -> tuple[int, str, str]:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from factories import API_KEY, PROVIDER_KEY, Gateway, make_settings
-from servers import ScriptedServer, envelope
+from tests.support.factories import API_KEY, PROVIDER_KEY, Gateway, make_settings
+from tests.support.servers import ScriptedServer, envelope
 
 PATH = "/api/v1/gpt4o-image/record-info"
 # As recorded on the wire.

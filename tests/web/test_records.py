@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from factories import API_KEY, PNG, Gateway, make_settings, store_gateway
 from gateway.records.record import DAY_MS
-from servers import Request, ScriptedServer, answer
+from tests.support.factories import API_KEY, PNG, Gateway, make_settings, store_gateway
+from tests.support.servers import Request, ScriptedServer, answer
 
 
 @pytest.fixture

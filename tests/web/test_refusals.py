@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from factories import PNG, Gateway, make_settings
 from gateway.provider.client import DOWNLOAD_URL
-from servers import ScriptedServer, envelope
+from tests.support.factories import PNG, Gateway, make_settings
+from tests.support.servers import ScriptedServer, envelope
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from factories import PNG, Clock, Gateway, make_settings
-from servers import ScriptedServer, answer, envelope
+from tests.support.factories import PNG, Clock, Gateway, make_settings
+from tests.support.servers import ScriptedServer, answer, envelope
 
 PROVIDER_CALL = "/api/v1/gpt4o-image/download-url"
 PARTS = {"Range": "bytes=5000-"}

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from factories import API_KEY, PNG, Gateway, store_gateway
-from servers import ScriptedServer, envelope
+from tests.support.factories import API_KEY, PNG, Gateway, store_gateway
+from tests.support.servers import ScriptedServer, envelope
 
 AUTHORIZED = {"Authorization": f"Bearer {API_KEY}"}
 DOWNLOAD_URL = "/api/v1/gpt4o-image/download-url"

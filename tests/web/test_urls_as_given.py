@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from factories import API_KEY, PNG, Gateway, make_settings
 from gateway.egress.urls import resolve_reference, uri_of
 from gateway.origins.allowlist import origin_of
-from servers import ScriptedServer, answer, envelope
+from tests.support.factories import API_KEY, PNG, Gateway, make_settings
+from tests.support.servers import ScriptedServer, answer, envelope
 
 PROVIDER_CALL = "/api/v1/gpt4o-image/download-url"
 UNTOUCHED = [

@@ -4,12 +4,12 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from factories import Clock, Gateway
 from gateway.errors import GatewayError
 from gateway.provider.client import DOWNLOAD_URL
 from gateway.web.pages import PAGE_POLICY
 from gateway.web.waiting import LONGEST_WAIT_S, MOST_TRIES
-from servers import ScriptedServer, answer, envelope
+from tests.support.factories import Clock, Gateway
+from tests.support.servers import ScriptedServer, answer, envelope
 
 PERSON = {"Accept": "text/html"}
 PASSING = {

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from bench.live import ROOT, free_port
-from bench.load import get
 from bench.speed.origin import Origin
 from bench.speed.servers import Unavailable, needed, running, running_nginx
+from tests.support.load_generator import get
+from tests.support.procfile_gateway import ROOT, free_port
 
 _HERE = Path(__file__).parent
 INSTALLED = Path(sys.prefix) / "peers"  # by `make bench`

@@ -74,7 +74,7 @@ class Stage:
         connect, peer_of = socket.socket.connect, socket.socket.getpeername
         peers: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 
-        def connect_on_stage(sock: Any, place: Any) -> None:  # noqa: ANN401 (a socket's own)
+        def connect_on_stage(sock: Any, place: Any) -> None:
             if place[0] == PUBLIC:
                 peers[sock] = place
                 return connect(sock, ("127.0.0.1", self.public))

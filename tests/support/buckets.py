@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Self
 from uuid import uuid4
 
 from gateway.settings import Bucket
-from live import ROOT, free_port, happens
-from machine import missing
+from tests.support.live_gateway import ROOT, free_port, happens
+from tests.support.machine import missing
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from gateway.links.signer import SALT, KeyRing
 
-CORPUS = Path(__file__).parents[3] / "shared" / "corpora" / "ssrf_ips.json"
+CORPUS = Path(__file__).parents[4] / "shared" / "corpora" / "ssrf_ips.json"
 DANGEROUS = (
     "0.0.0.0",
     "10.0.0.1",

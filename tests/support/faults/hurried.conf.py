@@ -3,8 +3,8 @@
 import runpy
 from pathlib import Path
 
-globals().update(runpy.run_path(str(Path(__file__).parents[2] / "gunicorn.conf.py")))  # first: it patches
+globals().update(runpy.run_path(str(Path(__file__).parents[3] / "gunicorn.conf.py")))  # first: it patches
 
-from bench.faults.stage import Stage  # noqa: E402
+from tests.support.faults.stage import Stage  # noqa: E402
 
 Stage.given().build()

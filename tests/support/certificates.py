@@ -4,7 +4,7 @@ import ssl
 import subprocess
 from pathlib import Path
 
-from machine import needs
+from tests.support.machine import needs
 
 
 def make_certificate(folder: Path, name: str = "IP:127.0.0.1") -> Path:

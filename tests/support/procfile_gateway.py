@@ -17,8 +17,8 @@ from pathlib import Path
 from gateway.links import LinkSigner
 from gateway.settings import variable
 
-ROOT = Path(__file__).parents[1]
-SECRET = API_KEY = "a-secret-for-the-benchmark-of-32-bytes"  # noqa: S105 (opens nothing real)
+ROOT = Path(__file__).parents[2]
+SECRET = API_KEY = "a-secret-for-the-benchmark-of-32-bytes"
 STARTS_WITHIN_S = STOPS_WITHIN_S = 30.0
 PATIENCE_S = 120.0
 

@@ -3,7 +3,7 @@
 import threading
 from typing import Literal
 
-from servers import Request, answer
+from tests.support.servers import Request, answer
 
 Framing = Literal["length", "chunked"]
 

@@ -6,10 +6,10 @@ import struct
 from collections.abc import Callable
 from contextlib import suppress
 
-from factories import Gateway, make_link
 from gateway.delivery.exchange import DownloadRequest, DownloadResponse
 from gateway.sources.base import Source
-from servers import Request, file_answer
+from tests.support.factories import Gateway, make_link
+from tests.support.servers import Request, file_answer
 
 BIG = b"\x89PNG\r\n\x1a\n" + random.Random(4).randbytes(6 * 2**20)  # noqa: S311 (bytes, not a secret)
 DATE = "Mon, 23 Nov 2026 10:00:00 GMT"

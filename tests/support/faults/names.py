@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from typing import Self
 
-from bench.faults.stage import PUBLIC
+from tests.support.faults.stage import PUBLIC
 
 TYPES = {1: 4, 28: 6}
 HEADER = struct.Struct("!HHHHHH")

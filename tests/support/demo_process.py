@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from live import bare_environment, free_port, happens
+from tests.support.live_gateway import bare_environment, free_port, happens
 
 STARTS_WITHIN_S = 30
 STOPS_WITHIN_S = 15

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import event
 
 from gateway.storage.database import Database
-from machine import missing
+from tests.support.machine import missing
 
 STARTS = 3
 ENGINES = ("sqlite", "postgresql")

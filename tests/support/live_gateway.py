@@ -14,10 +14,10 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
-from bench.live import ROOT, bare_environment, free_port, started, wait_until_healthy
-from factories import API_KEY, PROVIDER_KEY, SECRET
 from gateway.links import LinkSigner
 from gateway.settings import variable
+from tests.support.factories import API_KEY, PROVIDER_KEY, SECRET
+from tests.support.procfile_gateway import ROOT, bare_environment, free_port, started, wait_until_healthy
 
 __all__ = [
     "ROOT",

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from bench.faults.line import Act, RawServer
-from bench.faults.visitor import Visitor
+from tests.support.faults.line import Act, RawServer
+from tests.support.faults.visitor import Visitor
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

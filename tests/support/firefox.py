@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from live import happens
+from tests.support.live_gateway import happens
 
 STARTS_WITHIN_S = 60.0
 PREFERENCES = {

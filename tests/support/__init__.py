@@ -1,0 +1,1 @@
+"""Real servers, clients and data that tests and benchmarks use."""
