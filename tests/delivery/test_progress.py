@@ -35,7 +35,7 @@ class Cutting(Flaky):
 def test_a_file_of_which_every_answer_is_cut_after_1_to_600_kb_arrives(
     gateway: Gateway, origin: ScriptedServer, seed: int
 ) -> None:
-    file = Cutting(LARGE, cutting(random.Random(seed), 1_000, 600_000))  # noqa: S311 (sizes, not a secret)
+    file = Cutting(LARGE, cutting(random.Random(seed), 1_000, 600_000))
 
     delivered = deliver(gateway, origin.route("/v/large.png", file))
 

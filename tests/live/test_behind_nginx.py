@@ -17,7 +17,7 @@ from tests.support.machine import needs
 from tests.support.servers import ScriptedServer
 
 PREFIX = "/images"
-LARGE = PNG[:8] + random.Random(7).randbytes(3 * 2**20)  # noqa: S311 (a file, not a secret)
+LARGE = PNG[:8] + random.Random(7).randbytes(3 * 2**20)
 CONFIG = Template("""
 daemon off;
 master_process off;

@@ -28,7 +28,7 @@ from tests.support.live_gateway import (
 from tests.support.servers import ScriptedServer
 
 CONVERSIONS = 200
-IMAGE = PNG[:8] + random.Random(11).randbytes(300_000)  # noqa: S311 (bytes, not a secret)
+IMAGE = PNG[:8] + random.Random(11).randbytes(300_000)
 
 
 def test_from_an_empty_folder_two_workers_serve_what_they_are_told_of(tmp_path: Path, origin: ScriptedServer) -> None:
@@ -89,7 +89,7 @@ def test_on_a_platform_whose_disk_does_not_last_the_start_says_what_will_be_lost
 # --- sent by the kernel
 
 
-LARGE = PNG[:8] + random.Random(12).randbytes(6 * 2**20)  # noqa: S311 (bytes, not a secret); more than the kernels take
+LARGE = PNG[:8] + random.Random(12).randbytes(6 * 2**20)
 
 
 @pytest.fixture

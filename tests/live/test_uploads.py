@@ -14,7 +14,7 @@ from tests.support.live_gateway import LiveGateway, happens, live_gateway
 from tests.support.machine import needs
 
 AUTHORIZED = {"Authorization": f"Bearer {API_KEY}"}
-LARGE = PNG[:8] + random.Random(3).randbytes(20_000_000)  # noqa: S311 (bytes, not a secret)
+LARGE = PNG[:8] + random.Random(3).randbytes(20_000_000)
 LIMIT = 25_000_000
 
 

@@ -30,7 +30,7 @@ from tests.support.live_gateway import ROOT, happens
 from tests.support.servers import ScriptedServer, answer
 
 BYTES = bytes(range(256)) * 100
-LARGE = Random(7).randbytes(24 * 2**20)  # noqa: S311 (bytes, not a secret)
+LARGE = Random(7).randbytes(24 * 2**20)
 NAMED = "attachment; filename=\"a cat.png\"; filename*=UTF-8''%D1%8F.png"
 
 

@@ -11,7 +11,7 @@ from gateway.sources.base import Source
 from tests.support.factories import Gateway, make_link
 from tests.support.servers import Request, file_answer
 
-BIG = b"\x89PNG\r\n\x1a\n" + random.Random(4).randbytes(6 * 2**20)  # noqa: S311 (bytes, not a secret)
+BIG = b"\x89PNG\r\n\x1a\n" + random.Random(4).randbytes(6 * 2**20)
 DATE = "Mon, 23 Nov 2026 10:00:00 GMT"
 STRONG = {"ETag": '"v1"'}
 
