@@ -27,7 +27,7 @@ class Task:
     run: Callable[[], object]
 
 
-class Background:
+class Scheduler:
     """Does its tasks once a minute, one after the other, in a thread of its own (a greenlet, under gevent).
 
     Build it anywhere; start it after the worker was forked.

@@ -36,7 +36,7 @@ from gateway.resolving.resolver import Converter, Resolver
 from gateway.resolving.store import KNOWN_FOR_S
 from gateway.resolving.upstream import UpstreamResolver
 from gateway.server.capacity import stream_slots
-from gateway.server.scheduler import Background, Task
+from gateway.server.scheduler import Scheduler, Task
 from gateway.services.store import OwnStore, build_own_store
 from gateway.settings import Settings
 from gateway.storage.database import Database
@@ -68,7 +68,7 @@ class Services:
     provider: Provider | None
     infos: RecordInfos | None
     own: OwnStore | None
-    background: Background
+    background: Scheduler
     metrics: Metrics
     via: str
 
@@ -178,7 +178,7 @@ def _converter(
     return OriginResolver(client, guard, settings.min_life_s, clock)
 
 
-def _background(keys: Keys, quotas: Quotas, sweep: Sweep | None, chores: JobLease) -> Background:
+def _background(keys: Keys, quotas: Quotas, sweep: Sweep | None, chores: JobLease) -> Scheduler:
     def sweep_old() -> None:
         quotas.forget_before(quotas.today)
         if sweep is None:
@@ -193,7 +193,7 @@ def _background(keys: Keys, quotas: Quotas, sweep: Sweep | None, chores: JobLeas
         if sweep is not None:
             sweep.reconcile(pause_s=SWEEP_PAUSE_S)
 
-    return Background(
+    return Scheduler(
         [
             Task("note the last use of keys", keys.flush),
             Task("drop what has expired", drop_expired),

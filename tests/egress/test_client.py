@@ -1216,13 +1216,13 @@ monkey.patch_all()
 import sys
 from ipaddress import ip_network
 import gevent
-from gateway.egress import client, incoming, pools
+from gateway.egress import buffered_reader, client, connection_pool
 from gateway.egress.guard import Guard
 from gateway.egress.dns_lookup import Lookup
 from gateway.origins.allowlist import HostPattern
-from gateway.resolving import remote
+from gateway.sources import remote
 
-pools.CONNECT_TIMEOUT_S = incoming.HEADER_DEADLINE_S = incoming.STALL_TIMEOUT_S = remote.OPEN_DEADLINE_S = 1.0
+connection_pool.CONNECT_TIMEOUT_S = buffered_reader.HEADER_DEADLINE_S = buffered_reader.STALL_TIMEOUT_S = remote.OPEN_DEADLINE_S = 1.0
 guard = Guard([HostPattern.parse("127.0.0.1:" + sys.argv[1])], [ip_network("127.0.0.0/8")])
 fetch = client.Client(guard, Lookup())
 try:

@@ -173,10 +173,10 @@ monkey.patch_all()
 import sys, time
 from functools import partial
 import gevent
-from gateway.egress import names
+from gateway.egress import dns_lookup
 
-names.UdpResolver = partial(names.UdpResolver, nameservers=("127.0.0.1",), nameserver_port=int(sys.argv[1]))
-lookup = names.Lookup(1.0)
+dns_lookup.UdpResolver = partial(dns_lookup.UdpResolver, nameservers=("127.0.0.1",), nameserver_port=int(sys.argv[1]))
+lookup = dns_lookup.Lookup(1.0)
 dead = [gevent.spawn(lookup, f"dead{number}.example", 443) for number in range(40)]
 gevent.sleep(0.05)
 begun = time.monotonic()

@@ -8,7 +8,7 @@ from gateway.observability.logging_setup import redact_secrets
 
 SECRET = "5ec7e75ec7e7"
 TOKEN = "Xk3v9QmT0aZ1-bZ0yq6Yk1x0mE2c4s9vJt7uW8nR5pL"
-PACKAGE = Path(__file__).parents[1] / "gateway"
+PACKAGE = Path(__file__).parents[2] / "gateway"
 LOGGED_BY = {"debug", "info", "warning", "error", "exception"}
 
 

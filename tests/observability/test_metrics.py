@@ -9,6 +9,7 @@ import pytest
 from gateway.provider.circuit_breaker import FAILURES_IN_A_ROW
 from gateway.provider.client import DOWNLOAD_URL
 from tests.support.factories import API_KEY, PNG, Gateway, make_settings
+from tests.support.live_gateway import ROOT
 from tests.support.servers import ScriptedServer, answer, envelope
 
 TOKEN = "a-metrics-token-for-tests-of-32-bytes-or-more"
@@ -59,11 +60,11 @@ def test_with_the_token_they_are_told_in_prometheus_format(counting: Gateway) ->
 
 def test_the_library_is_not_even_imported_where_nothing_is_counted() -> None:
     program = (
-        "import sys; sys.path.insert(0, 'tests'); from factories import Gateway, make_settings; "
+        "import sys; from tests.support.factories import Gateway, make_settings; "
         "Gateway(make_settings()); print('prometheus_client' in sys.modules)"
     )
 
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
 
     assert done.stdout == "False\n"
 

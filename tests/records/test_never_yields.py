@@ -14,7 +14,7 @@ import greenlet
 from sqlalchemy import event
 from gateway.records.record import Record
 from gateway.records.sql_records import SqlRecords
-from gateway.storage.job_lease import Chores
+from gateway.storage.job_lease import JobLease
 from gateway.storage.database import Database
 from gateway.storage.object_index import ObjectIndex
 from gateway.storage.objects import Stored
@@ -37,16 +37,17 @@ event.listen(database.engine, "commit", over)
 event.listen(database.engine, "rollback", over)
 greenlet.settrace(lambda what, who: switches.append(what) if inside else None)
 
-records, index, chores = SqlRecords(database), ObjectIndex(database), Chores(database)
+records, index, lease = SqlRecords(database), ObjectIndex(database), JobLease(database)
 record = Record("task1", "GENERATING", None, 1)
 records.put(record)
 records.put_unless_succeeded(record)
 stored = Stored("a" * 64, 1, b"x")
-records.add_result("task1", "gateway:a.png", index.noting("task1", "gateway:a.png", stored), now_ms=1, oldest_ms=0)
+upsert = index.upsert_statement("task1", "gateway:a.png", stored)
+records.add_result("task1", "gateway:a.png", upsert, now_ms=1, oldest_ms=0)
 index.put("task1", "gateway:a.png", stored)
-chores.claim("sweep", 60)
-records.entomb(records.old(5, 10), 5, 10)
-records.bury(20, 10)
+lease.acquire("sweep", 60)
+records.tombstone(records.old(5, 10), 5, 10)
+records.purge(20, 10)
 records.delete("task1")
 print(transactions, len(switches))
 """

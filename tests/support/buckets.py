@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 PYTHON = ROOT / ".venv" / "swift" / "bin" / "python"
-NODE = ROOT / "tests" / "swift_node.py"
+NODE = Path(__file__).with_name("swift_node.py")
 SECRET = "a-secret-of-the-s3-server"
 # What boto3 reads; nothing of this machine's own may be found.
 CREDENTIALS = {
