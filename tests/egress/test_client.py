@@ -1222,7 +1222,8 @@ from gateway.egress.dns_lookup import Lookup
 from gateway.origins.allowlist import HostPattern
 from gateway.sources import remote
 
-connection_pool.CONNECT_TIMEOUT_S = buffered_reader.HEADER_DEADLINE_S = buffered_reader.STALL_TIMEOUT_S = remote.OPEN_DEADLINE_S = 1.0
+connection_pool.CONNECT_TIMEOUT_S = remote.OPEN_DEADLINE_S = 1.0
+buffered_reader.HEADER_DEADLINE_S = buffered_reader.STALL_TIMEOUT_S = 1.0
 guard = Guard([HostPattern.parse("127.0.0.1:" + sys.argv[1])], [ip_network("127.0.0.0/8")])
 fetch = client.Client(guard, Lookup())
 try:
