@@ -13,7 +13,7 @@ from gevent import monkey
 monkey.patch_all()
 import time
 import gevent
-from gateway.storage.disk import apart
+from gateway.storage.disk import run_in_thread
 
 slow = monkey.get_original("time", "sleep")
 ticks = []
@@ -24,9 +24,9 @@ def tick():
         gevent.sleep(0.01)
 
 gevent.spawn(tick)
-result = apart(lambda: slow(0.5) or "synced")
+result = run_in_thread(lambda: slow(0.5) or "synced")
 try:
-    apart(lambda: open("/nowhere/x"))
+    run_in_thread(lambda: open("/nowhere/x"))
 except FileNotFoundError:
     print(result, len(ticks) > 10)
 """
@@ -37,7 +37,7 @@ monkey.patch_all()
 import pathlib, sys
 import gevent
 from gateway.storage.folder import FolderObjects
-from gateway.storage.ingest import Intake
+from gateway.storage.ingest import Ingest
 
 parts = [b"\\x89PNG\\r\\n\\x1a\\n" + bytes(2**18)] * 400
 turns = 0
@@ -54,7 +54,7 @@ def read(_amount):
     return parts.pop() if parts else b""
 
 gevent.spawn(count_turns)
-Intake(FolderObjects(pathlib.Path(sys.argv[1])), None, 2**30).take(read, None, lambda stored: (None, None))
+Ingest(FolderObjects(pathlib.Path(sys.argv[1])), None, 2**30).store(read, None, lambda stored: (None, None))
 """
 
 

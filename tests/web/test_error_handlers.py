@@ -334,7 +334,7 @@ def test_an_unforeseen_fault_is_logged_once_with_its_place_and_request(failing: 
     [fault] = [line for line in lines(written) if line["level"] == "error"]
     assert fault["kind"] == "RuntimeError"
     assert fault["request_id"] == "request-1"
-    assert "test_faults.py" in fault["where"]
+    assert "test_error_handlers.py" in fault["where"]
 
 
 @every_error
