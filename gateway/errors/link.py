@@ -31,7 +31,7 @@ class LinkExpired(LinkError):
 
     code = "link_expired"
     status = HTTPStatus.GONE
-    public = "This link has expired. DownloadRequest for a new one where you got it."
+    public = "This link has expired. Ask for a new one where you got it."
 
 
 class LinkRevoked(LinkError):
@@ -39,7 +39,7 @@ class LinkRevoked(LinkError):
 
     code = "link_revoked"
     status = HTTPStatus.GONE
-    public = "This link was withdrawn. DownloadRequest for a new one where you got it."
+    public = "This link was withdrawn. Ask for a new one where you got it."
 
 
 class LinkUsedUp(LinkError):
@@ -47,7 +47,7 @@ class LinkUsedUp(LinkError):
 
     code = "link_used_up"
     status = HTTPStatus.GONE
-    public = "This link has been used as often as it allows. DownloadRequest for a new one where you got it."
+    public = "This link has been used as often as it allows. Ask for a new one where you got it."
 
 
 class OriginNotAllowed(LinkError):

@@ -156,7 +156,7 @@ class CallbackConflict(RequestError):
 
     code = "callback_conflict"
     status = HTTPStatus.CONFLICT
-    public = "This task has succeeded already, with another result. EmptyBody was changed."
+    public = "This task has succeeded already, with another result. Nothing was changed."
 
 
 class MalformedRequest(RequestError):

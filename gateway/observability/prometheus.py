@@ -43,7 +43,7 @@ class PrometheusMetrics(Metrics):
         self._limits, self._calls = cache(limits.labels), cache(calls.labels)
         self._bytes = Counter("gateway_sent_bytes", "Bytes of files that visitors took.", registry=registry)
         self._heals = Counter("gateway_heals", "Origins that broke off, unnoticed by the visitor.", registry=registry)
-        self._streams = _gauge("gateway_open_streams", "Streamer that are open.", registry)
+        self._streams = _gauge("gateway_open_streams", "Streams that are open.", registry)
         self._breaker = _gauge("gateway_breaker_open", "Workers that leave a failing provider alone.", registry)
 
     def answered(self, delivery: str, outcome: str, sent: int, heals: int) -> None:

@@ -369,7 +369,7 @@ def test_a_body_of_64_kib_is_read_and_one_byte_more_is_not(api: Gateway) -> None
         ({"kind": ""}, "kind"),
         ({"mode": "zip"}, "mode"),
         ({"mode": ""}, "mode"),
-        ({"mode": "StreamBody"}, "mode"),
+        ({"mode": "Stream"}, "mode"),
         # against a link's rules
         ({"taskId": ""}, "taskId"),
         ({"taskId": "a b"}, "taskId"),

@@ -1,5 +1,6 @@
 """Every error a visitor can meet has its texts, in every language."""
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -29,6 +30,10 @@ def keys(language: str) -> set[tuple[str, str]]:
 
 def test_there_is_one_file_for_each_language() -> None:
     assert {path.stem for path in TEXTS.glob("*.toml")} == set(LANGUAGES)
+
+
+def test_no_public_message_contains_an_identifier_of_the_code() -> None:
+    assert [error.public for error in ERRORS.values() if re.search(r"[a-z]{2}[A-Z]|_", error.public)] == []
 
 
 def test_the_error_for_the_unforeseen_has_a_code() -> None:
