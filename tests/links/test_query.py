@@ -196,9 +196,7 @@ def test_an_expiry_that_is_not_plain_seconds_is_refused(expires: str) -> None:
         verify_authentic(expires=expires)
 
 
-@pytest.mark.parametrize(
-    "mode", ["Stream", "STREAM", "offload", "stream ", " stream", "stream\n", "0", "auto,stream"]
-)
+@pytest.mark.parametrize("mode", ["Stream", "STREAM", "offload", "stream ", " stream", "stream\n", "0", "auto,stream"])
 def test_a_mode_that_does_not_exist_is_refused(mode: str) -> None:
     with pytest.raises(LinkInvalid, match=r"^mode: "):
         verify_authentic(mode=mode)
