@@ -4,6 +4,6 @@ from gunicorn.glogging import Logger
 
 
 class QuietLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
-    """It writes no line for a request, as ours is written by ``gateway.web.hooks``, and gathers nothing for one."""
+    """gunicorn's logger without access lines, which ``gateway.web.request_logging`` writes."""
 
     access_log_enabled = False

@@ -3,7 +3,7 @@
 from flask import g, request
 
 from gateway.keys.key import Key, Scope
-from gateway.web.state import services
+from gateway.web.app_context import services
 
 
 def admitted(scope: Scope) -> Key:

@@ -4,9 +4,9 @@ from flask import Blueprint, Response, request
 
 from gateway.errors import NotFound
 from gateway.records.completion_callback import PATH, Proof
-from gateway.web.bodies import whole_body
+from gateway.web.app_context import services
+from gateway.web.request_body import whole_body
 from gateway.web.responses import envelope
-from gateway.web.state import services
 
 blueprint = Blueprint("callback", __name__)
 

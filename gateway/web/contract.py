@@ -9,12 +9,12 @@ from gateway.errors import InvalidBody, RecordNotFound
 from gateway.links.link import TASK_ID, FieldFault, Link
 from gateway.provider.client import DOWNLOAD_URL, RECORD_INFO
 from gateway.resolving.upstream import DIRECT_URL_LIFE_S
-from gateway.web.api import told
+from gateway.web.app_context import services
 from gateway.web.auth import admitted
-from gateway.web.bodies import whole_body
+from gateway.web.links import told
+from gateway.web.request_body import whole_body
 from gateway.web.responses import contract_envelope
 from gateway.web.schemas import ImageUrl, TaskId
-from gateway.web.state import services
 
 blueprint = Blueprint("contract", __name__)
 # The contract promises twenty minutes; what is known already is given again only while it is nearly new.

@@ -7,12 +7,12 @@ from pathlib import Path
 from flask import Blueprint, Response, render_template, request
 
 from gateway.errors import NotFound
-from gateway.web.documents import Document
+from gateway.web.app_context import settings
 from gateway.web.pages import PAGE_POLICY
 from gateway.web.reference import rendering
 from gateway.web.reference.openapi import Json
 from gateway.web.reference.operations import described
-from gateway.web.state import settings
+from gateway.web.static_document import StaticDocument
 
 blueprint = Blueprint("docs", __name__)
 GUIDES = {
@@ -66,29 +66,29 @@ def _described(public_url: str) -> Json:
 
 
 @lru_cache(_MOST_VARIANTS)
-def _openapi(public_url: str) -> Document:
-    return Document.of(json.dumps(_described(public_url), ensure_ascii=False), "application/json")
+def _openapi(public_url: str) -> StaticDocument:
+    return StaticDocument.of(json.dumps(_described(public_url), ensure_ascii=False), "application/json")
 
 
 @lru_cache(_MOST_VARIANTS)
-def _reference(public_url: str, script_root: str) -> Document:  # noqa: ARG001 (the page's links begin with it)
+def _reference(public_url: str, script_root: str) -> StaticDocument:  # noqa: ARG001 (the page's links begin with it)
     html = render_template("docs.html", document=_described(public_url), reading=rendering, guides=GUIDES)
-    return Document.of(html, "text/html; charset=utf-8")
+    return StaticDocument.of(html, "text/html; charset=utf-8")
 
 
 @lru_cache(_MOST_VARIANTS)
-def _guide(name: str) -> Document:
-    return Document.of((_FOLDER / f"{name}.md").read_bytes(), "text/markdown; charset=utf-8")
+def _guide(name: str) -> StaticDocument:
+    return StaticDocument.of((_FOLDER / f"{name}.md").read_bytes(), "text/markdown; charset=utf-8")
 
 
 @lru_cache(_MOST_VARIANTS)
-def _llms(public_url: str, script_root: str) -> Document:
+def _llms(public_url: str, script_root: str) -> StaticDocument:
     base_url = public_url or script_root
     text = render_template("llms.txt", base_url=base_url, guides=GUIDES, document=_described(public_url))
-    return Document.of(text, "text/plain; charset=utf-8")
+    return StaticDocument.of(text, "text/plain; charset=utf-8")
 
 
-def _to_everybody(document: Document) -> Response:
+def _to_everybody(document: StaticDocument) -> Response:
     """Allow scripts of every origin to read it, and caches to keep it for five minutes."""
     response = document.respond(_CACHE_CONTROL)
     response.headers["Access-Control-Allow-Origin"] = "*"

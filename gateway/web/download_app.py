@@ -10,7 +10,7 @@ from gateway.delivery.exchange import DownloadResponse
 from gateway.links.link import Link
 from gateway.observability.request_log import RequestLog
 from gateway.services import Services
-from gateway.web.previews import is_previewer
+from gateway.web.preview_bots import is_preview_bot
 from gateway.web.proxies import Environ, Wsgi
 from gateway.web.request_parsing import parse_request
 from gateway.web.sockets import begin_stream, reset_when_broken
@@ -47,7 +47,7 @@ class DownloadApp:
         if not query or environ["REQUEST_METHOD"] not in {"GET", "HEAD"}:
             return self._app(environ, start_response)
         for pattern, handler in self._handlers:
-            if (match := pattern.fullmatch(environ["PATH_INFO"])) and not is_previewer(environ):
+            if (match := pattern.fullmatch(environ["PATH_INFO"])) and not is_preview_bot(environ):
                 return self._open(handler, match.groupdict(), query, environ, start_response)
         return self._app(environ, start_response)
 

@@ -8,11 +8,11 @@ from gateway.delivery.exchange import DownloadRequest, DownloadResponse
 from gateway.errors import Maintenance
 from gateway.links.link import Link
 from gateway.services import Services
+from gateway.web.app_context import services
 from gateway.web.download_app import raise_refusal
 from gateway.web.pages import help_page, preview_page
-from gateway.web.previews import is_previewer
+from gateway.web.preview_bots import is_preview_bot
 from gateway.web.responses import preflight_answer
-from gateway.web.state import services
 
 blueprint = Blueprint("downloads", __name__)
 PATH = re.compile(r"/download/(?P<task_id>[^/]+)(?:/[^/]+)?")  # the name is for clients that save under it
@@ -34,7 +34,7 @@ def download(
 def refusal(task_id: str, name: str = "") -> Response:  # noqa: ARG001 (part of the route)
     """Say why the door did not open; to a link previewer, what the link is; without a query, what a link needs."""
     raise_refusal(request.environ)
-    if request.query_string and is_previewer(request.environ):
+    if request.query_string and is_preview_bot(request.environ):
         return preview_page(services().links.verify(task_id, request.query_string))
     return help_page(task_id)
 
@@ -46,8 +46,8 @@ def preflight(task_id: str, name: str = "") -> Response:  # noqa: ARG001 (part o
     return preflight_answer()
 
 
-def closed() -> Response:
-    """Stand before every download while the operator works on the gateway.
+def refuse_in_maintenance() -> Response:
+    """Refuse every download while ``GATEWAY_MAINTENANCE`` is on.
 
     Raises:
         Maintenance: always.

@@ -1,4 +1,4 @@
-"""Errors become answers here, and nowhere else: a page, a problem, a line of text, or the API's envelope."""
+"""The only place that renders errors: as an HTML page, a problem document, plain text, or an API envelope."""
 
 import traceback
 
@@ -18,31 +18,31 @@ from gateway.errors import (
     RateLimited,
     RetryLater,
 )
-from gateway.web.hooks import request_log
+from gateway.web.app_context import services, settings
+from gateway.web.auto_refresh import next_refresh
 from gateway.web.pages import page, policy_for_frames
+from gateway.web.request_logging import request_log
 from gateway.web.request_parsing import allowed_origin, form
 from gateway.web.responses import contract_envelope, envelope, private
-from gateway.web.state import services, settings
-from gateway.web.texts import texts
-from gateway.web.waiting import next_try
+from gateway.web.translations import texts
 
 _log = structlog.get_logger("gateway.faults")
 
 
 def init_app(app: Flask) -> None:
-    """Register the three handlers."""
+    """Register the error handlers."""
     app.register_error_handler(GatewayError, _gateway_error)
     app.register_error_handler(HTTPException, _http_error)
-    app.register_error_handler(Exception, _unforeseen)
+    app.register_error_handler(Exception, _unexpected_error)
 
 
 def _gateway_error(error: GatewayError) -> Response:
-    own = request_log()
-    own.outcome, own.reason = error.code, str(error)
+    entry = request_log()
+    entry.outcome, entry.reason = error.code, str(error)
     if isinstance(error, RateLimited | GatewayBusy):
         services().metrics.limit_hit(error.code)
     if error.server_fault:
-        _log.error("fault", code=error.code, reason=str(error), request_id=request_log().request_id)
+        _log.error("fault", code=error.code, reason=str(error), request_id=entry.request_id)
     response = _FORMS[form()](error)
     response.headers.extend(error.headers)
     for name, value in cors_headers(allowed_origin(request.environ, settings().cors_origins)):
@@ -53,26 +53,26 @@ def _gateway_error(error: GatewayError) -> Response:
 def _http_error(error: HTTPException) -> Response:
     if isinstance(error, WerkzeugMethodNotAllowed):
         return _gateway_error(MethodNotAllowed(list(error.valid_methods or [])))
-    known = {404: NotFound, 413: BodyTooLarge}.get(error.code or 500)
-    return _gateway_error(known() if known else OtherHttpError(error.code or 500))
+    error_type = {404: NotFound, 413: BodyTooLarge}.get(error.code or 500)
+    return _gateway_error(error_type() if error_type else OtherHttpError(error.code or 500))
 
 
-def _unforeseen(error: Exception) -> Response:
-    # Where it happened, and not what it says: a library's message may hold a URL with its signature.
+def _unexpected_error(error: Exception) -> Response:
+    # Log the traceback without the message: a library's message may contain a signed URL.
     where = "".join(traceback.format_tb(error.__traceback__))
     _log.error("unforeseen", kind=type(error).__name__, where=where, request_id=request_log().request_id)
-    return _gateway_error(_Reported("unforeseen " + type(error).__name__))
+    return _gateway_error(_LoggedError("unforeseen " + type(error).__name__))
 
 
-class _Reported(InternalError):
-    """An internal error that was logged with its place already."""
+class _LoggedError(InternalError):
+    """An internal error that is already logged, with its traceback."""
 
     server_fault = False
 
 
 def _as_page(error: GatewayError) -> Response:
     retry_after_s = error.retry_after_s if isinstance(error, RetryLater) else None
-    again = next_try(error)
+    refresh = next_refresh(error)
     response = page(
         "error.html",
         int(error.status),
@@ -82,17 +82,17 @@ def _as_page(error: GatewayError) -> Response:
         code=error.code,
         retry=error.retry,
         retry_after_s=retry_after_s,
-        again_after_s=again.after_s if again else None,
+        again_after_s=refresh[0] if refresh else None,
     )
-    if again:
-        response.headers["Refresh"] = f"{again.after_s}; url={again.url}"
+    if refresh:
+        response.headers["Refresh"] = "{}; url={}".format(*refresh)
     return response
 
 
 def _as_problem(error: GatewayError) -> Response:
-    """RFC 9457; the type is a relative reference to the page on the code."""
+    """RFC 9457; ``type`` is a relative reference to the page that describes the code."""
     response = jsonify(
-        type=url_for("problems.problem", code=error.code),
+        type=url_for("pages.problem", code=error.code),
         title=error.status.phrase,
         status=int(error.status),
         detail=error.detail,

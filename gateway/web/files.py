@@ -13,10 +13,10 @@ from gateway.links.query import parse_query
 from gateway.services import Services
 from gateway.services.store import OwnStore
 from gateway.sources.stored import StoredSource
+from gateway.web.app_context import services
 from gateway.web.download_app import raise_refusal
 from gateway.web.pages import preview_page
-from gateway.web.previews import is_previewer
-from gateway.web.state import services
+from gateway.web.preview_bots import is_preview_bot
 
 blueprint = Blueprint("files", __name__)
 PATH = re.compile(r"/files/(?P<digest>[^/]+)/(?P<name>[^/]+)")
@@ -60,7 +60,7 @@ def refusal(digest: str, name: str) -> Response:
     """
     raise_refusal(request.environ)
     own = services().own
-    if own is not None and request.query_string and is_previewer(request.environ):
+    if own is not None and request.query_string and is_preview_bot(request.environ):
         _verify(own, request.query_string, digest, name)
         return preview_page(Link(digest, f"file:{digest}", filename=name))
     raise LinkInvalid("file link without a query")

@@ -23,11 +23,11 @@ from gateway.errors import InvalidBody, NotFound, OriginNotAllowed
 from gateway.links.link import TASK_ID
 from gateway.origins.upload_urls import own_url
 from gateway.records.record import MOST_RESULTS, Record, Status
-from gateway.web.api import told
+from gateway.web.app_context import services
 from gateway.web.auth import admitted
-from gateway.web.bodies import read_body, whole_body
+from gateway.web.links import told
+from gateway.web.request_body import read_body, whole_body
 from gateway.web.responses import envelope
-from gateway.web.state import services
 
 if TYPE_CHECKING:
     from gateway.services.store import OwnStore

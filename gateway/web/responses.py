@@ -6,8 +6,8 @@ from typing import Any
 from flask import Response, g, jsonify, request
 
 from gateway.delivery.headers import cors_headers
+from gateway.web.app_context import settings
 from gateway.web.request_parsing import allowed_origin
-from gateway.web.state import settings
 
 
 def envelope(data: Any, code: int = 200, msg: str = "success") -> Response:  # noqa: ANN401 (any JSON)

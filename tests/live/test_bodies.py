@@ -8,7 +8,7 @@ import pytest
 from gateway.links.signer import KeyRing
 from gateway.provider.client import DOWNLOAD_URL
 from gateway.records.completion_callback import PATH as CALLBACK, SALT
-from gateway.web.bodies import MOST_BODY_BYTES
+from gateway.web.request_body import MOST_BODY_BYTES
 from tests.support.factories import API_KEY, SECRET
 from tests.support.live_gateway import LiveGateway, live_gateway
 

@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from gateway.web.api import LinkOrder, told
+from gateway.web.links import LinkOrder, told
 
 
 @pytest.mark.parametrize(

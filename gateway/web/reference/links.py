@@ -1,6 +1,6 @@
 """Links for callers that hold an API key and not the secret."""
 
-from gateway.web.api import LinkOrder
+from gateway.web.links import LinkOrder
 from gateway.web.reference.authentication import key
 from gateway.web.reference.components import BODY_ERRORS, KEY_ERRORS, success
 from gateway.web.reference.openapi import JSON, Answer, Content, Operation

@@ -1,4 +1,4 @@
-"""What people read, in the language they ask for."""
+"""Texts of the HTML pages, translated."""
 
 import tomllib
 from pathlib import Path
@@ -14,5 +14,5 @@ _TEXTS: dict[str, dict[str, Any]] = {
 
 
 def texts() -> dict[str, Any]:
-    """The texts in the visitor's language, by ``Accept-Language``; English when nothing fits."""
+    """The texts in the language that ``Accept-Language`` prefers; in English when none matches."""
     return _TEXTS[request.accept_languages.best_match(LANGUAGES, default="en") or "en"]

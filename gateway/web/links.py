@@ -10,11 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gateway.errors import InvalidBody, OriginNotAllowed
 from gateway.links.link import LONGEST_LIFE_S, SHORTEST_LIFE_S, FieldFault, Link, Mode
+from gateway.web.app_context import services, settings
 from gateway.web.auth import admitted
-from gateway.web.bodies import whole_body
+from gateway.web.request_body import whole_body
 from gateway.web.responses import envelope
 from gateway.web.schemas import FileName, ImageUrl, LinkMinted, TaskId
-from gateway.web.state import services, settings
 
 blueprint = Blueprint("api", __name__, url_prefix="/api/v1")
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from flask import Blueprint, Response, jsonify, request
 
 from gateway.errors import KeyMissing, NotFound
+from gateway.web.app_context import services, settings
 from gateway.web.responses import private
 from gateway.web.schemas import Checks, Readiness
-from gateway.web.state import services, settings
 
 blueprint = Blueprint("ops", __name__)
 _GOOD = {"ok", "off", "not used", "unknown"}

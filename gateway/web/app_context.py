@@ -1,4 +1,4 @@
-"""What the routes share: the services and settings of this application, typed."""
+"""Typed access to what ``create_app`` stores in ``app.extensions``."""
 
 from typing import cast
 
@@ -9,10 +9,10 @@ from gateway.settings import Settings
 
 
 def services() -> Services:
-    """The services of the application that handles this request."""
+    """The services of the current application."""
     return cast("Services", current_app.extensions["gateway"])
 
 
 def settings() -> Settings:
-    """Its settings."""
+    """The settings of the current application."""
     return cast("Settings", current_app.extensions["gateway.settings"])

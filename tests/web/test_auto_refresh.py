@@ -6,8 +6,8 @@ import pytest
 
 from gateway.errors import GatewayError
 from gateway.provider.client import DOWNLOAD_URL
+from gateway.web.auto_refresh import LONGEST_WAIT_S, MOST_TRIES
 from gateway.web.pages import PAGE_POLICY
-from gateway.web.waiting import LONGEST_WAIT_S, MOST_TRIES
 from tests.support.factories import Clock, Gateway
 from tests.support.servers import ScriptedServer, answer, envelope
 
