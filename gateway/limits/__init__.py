@@ -1,1 +1,1 @@
-"""How much a visitor or an API key may use."""
+"""Limits per visitor, API key and worker."""

@@ -1,4 +1,4 @@
-"""What a key has left: calls in this minute, and calls on this day."""
+"""Rate limit and daily quota of API keys."""
 
 import time
 from collections.abc import Callable
@@ -9,18 +9,18 @@ from gateway.keys.key import Key
 from gateway.keys.quotas import Quotas
 from gateway.limits.sliding_window import SlidingWindow
 
-MOST_KEYS = 50_000
+MAX_KEYS = 50_000
 
 
 @dataclass(frozen=True, slots=True)
 class RateLimitStatus:
-    """What is left, of whichever of minute and day ends sooner.
+    """The state of a key after one call: of its rate limit or its quota, whichever has fewer calls left.
 
     Attributes:
-        limit: how many calls the key may make; 0 when it has no limit.
-        remaining: how many are left, as far as this worker knows.
-        reset_s: seconds until there are more.
-        refusal: why the call could not be spent; None when it was.
+        limit: calls per minute or per day; 0 for a key without a limit.
+        remaining: calls left, as far as this worker knows.
+        reset_s: seconds until more calls are accepted.
+        refusal: the error for a call that was not accepted; None for one that was.
     """
 
     limit: int = 0
@@ -29,29 +29,29 @@ class RateLimitStatus:
     refusal: KeyRateLimited | QuotaExhausted | None = None
 
     def check(self) -> None:
-        """See to it that the call was spent.
+        """Raise the refusal, if there is one.
 
         Raises:
-            KeyRateLimited, QuotaExhausted: it could not be; says after how many seconds one can.
+            KeyRateLimited, QuotaExhausted: the call was not accepted; with the seconds until one is.
         """
         if self.refusal is not None:
             raise self.refusal
 
     @property
     def headers(self) -> dict[str, str]:
-        """How a client is told (draft-ietf-httpapi-ratelimit-headers-06); nothing when there is no limit."""
+        """The ``RateLimit-*`` headers (draft-ietf-httpapi-ratelimit-headers-06); none for a key without a limit."""
         if not self.limit:
             return {}
-        told = {"Limit": self.limit, "Remaining": self.remaining, "Reset": self.reset_s}
-        return {f"RateLimit-{name}": str(number) for name, number in told.items()}
+        fields = {"Limit": self.limit, "Remaining": self.remaining, "Reset": self.reset_s}
+        return {f"RateLimit-{name}": str(number) for name, number in fields.items()}
 
 
 class ApiRateLimiter:
-    """Spends the calls of keys.
+    """Counts the calls of API keys.
 
     Args:
-        quotas: the days of the keys.
-        workers: how many share the minute of a key; each has its part, and counts for itself.
+        quotas: the daily quotas of the keys.
+        workers: the number of workers among which a key's rate limit is divided.
         clock: Unix seconds.
     """
 
@@ -59,21 +59,21 @@ class ApiRateLimiter:
         self._quotas = quotas
         self._workers = workers
         self._clock = clock
-        self._window = SlidingWindow(MOST_KEYS, clock)
+        self._window = SlidingWindow(MAX_KEYS, clock)
 
     def spend(self, key: Key) -> RateLimitStatus:
-        """Take one call from the key's minute, then one from its day; what the minute refuses costs the day nothing.
+        """Count one call against the rate limit, then the quota; a call over the rate limit uses no quota.
 
         Raises:
-            DatabaseDown: the day could not be looked up.
+            DatabaseDown: the quota could not be read.
         """
-        api_rate = []
+        statuses = []
         for limit, spend in ((key.per_minute, self._minute), (key.per_day, self._day)):
             if limit:
-                api_rate.append(allowance := spend(key))
-                if allowance.refusal:
-                    return allowance
-        return min(api_rate, key=lambda allowance: allowance.remaining, default=RateLimitStatus())
+                statuses.append(status := spend(key))
+                if status.refusal:
+                    return status
+        return min(statuses, key=lambda status: status.remaining, default=RateLimitStatus())
 
     def _minute(self, key: Key) -> RateLimitStatus:
         hit = self._window.hit(key.name, max(1, key.per_minute // self._workers))
@@ -84,8 +84,8 @@ class ApiRateLimiter:
         return RateLimitStatus(key.per_minute, hit.remaining, hit.reset_s)
 
     def _day(self, key: Key) -> RateLimitStatus:
-        left = self._quotas.spend(key.name, key.per_day)
+        remaining = self._quotas.spend(key.name, key.per_day)
         reset_s = self._quotas.reset_s()
-        if left is None:
+        if remaining is None:
             return RateLimitStatus(key.per_day, 0, reset_s, QuotaExhausted(f"{key.name}: per day", reset_s))
-        return RateLimitStatus(key.per_day, left, reset_s)
+        return RateLimitStatus(key.per_day, remaining, reset_s)

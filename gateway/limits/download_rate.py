@@ -1,4 +1,4 @@
-"""The rate limit on downloads: how many each visitor may begin in a minute."""
+"""Rate limit on downloads per visitor and minute."""
 
 import time
 from collections.abc import Callable
@@ -10,12 +10,12 @@ from gateway.limits.sliding_window import SlidingWindow
 from gateway.links.link import Link
 
 GRANT_LIFE_S = 600
-MOST_GRANTS = 50_000
-MOST_VISITORS = 50_000
+MAX_GRANTS = 50_000
+MAX_VISITORS = 50_000
 
 
 class Request(Protocol):
-    """A request, as far as the limit reads it."""
+    """The parts of a request that the limiter reads."""
 
     @property
     def method(self) -> str:
@@ -26,28 +26,29 @@ class Request(Protocol):
         """The visitor's address, or the network of an IPv6 address."""
 
 
-class DownloadLimit:
+class DownloadRateLimiter:
     """Counts the downloads that each visitor begins.
 
-    A visitor who comes back with the same link within ten minutes (a browser's own retry, a resumed download, a
-    download manager's sixteen parts) goes on with the download begun before, and spends nothing.
+    Repeated requests for the same link within ten minutes count once: a browser's retry, a resumed download, the
+    parts of a download manager.
 
     Args:
-        per_minute: for all workers together; 0 for no limit.
-        workers: how many share it; each counts for itself.
+        per_minute: the limit per visitor, of all workers together; 0 for no limit.
+        workers: the number of workers among which the limit is divided.
+        clock: Unix seconds.
     """
 
     def __init__(self, per_minute: int, workers: int = 1, clock: Callable[[], float] = time.time) -> None:
         self._per_minute = max(1, per_minute // workers) if per_minute else 0
-        self._window = SlidingWindow(MOST_VISITORS, clock)
-        self._grants: MemoryCache[bool] = MemoryCache(MOST_GRANTS, clock)
+        self._window = SlidingWindow(MAX_VISITORS, clock)
+        self._grants: MemoryCache[bool] = MemoryCache(MAX_GRANTS, clock)
         self._clock = clock
 
     def spend(self, request: Request, link: Link) -> None:
-        """Take one download from the visitor's minute; a HEAD takes none.
+        """Count one download; a HEAD request of a signed link is not counted.
 
         Raises:
-            RateLimited: none is left; says after how many seconds one will be.
+            RateLimited: the visitor is over the limit; with the seconds until the next download is accepted.
         """
         if not self._per_minute or (request.method == "HEAD" and link.signed):
             return

@@ -1,4 +1,4 @@
-"""A sliding-window counter: how many events a key had in the last sixty seconds."""
+"""A sliding-window counter: the events of a key in the last sixty seconds."""
 
 import math
 import time
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from gateway.cache import MemoryCache
 
 WINDOW_S = 60
-_ROUNDING_S = 0.01  # what sums of seconds since 1970 may be off
+_ROUNDING_S = 0.01  # rounding error of floating-point Unix seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +17,8 @@ class Hit:
 
     Attributes:
         accepted: whether the event was counted.
-        remaining: how many more events are accepted now.
-        reset_s: whole seconds until one more event than now is accepted.
+        remaining: further events that are accepted now.
+        reset_s: whole seconds until one more event than ``remaining`` is accepted.
     """
 
     accepted: bool
@@ -27,22 +27,21 @@ class Hit:
 
 
 class SlidingWindow:
-    """Counts events by key. Of the minute before, as much counts as is still within sixty seconds.
+    """Counts events by key. Events of the previous minute count by the share of it that is within sixty seconds.
 
-    Only so many keys are kept, those used last, and each costs the same however many there are: an IPv6 network has
-    addresses without end.
+    The least recently used keys are evicted; a call takes constant time.
 
     Args:
-        most_keys: how many keys are kept.
+        max_keys: the most keys in memory.
         clock: Unix seconds.
     """
 
-    def __init__(self, most_keys: int, clock: Callable[[], float] = time.time) -> None:
-        self._counts: MemoryCache[tuple[float, int, int]] = MemoryCache(most_keys, clock)
+    def __init__(self, max_keys: int, clock: Callable[[], float] = time.time) -> None:
+        self._counts: MemoryCache[tuple[float, int, int]] = MemoryCache(max_keys, clock)
         self._clock = clock
 
     def hit(self, key: str, limit: int) -> Hit:
-        """Count one event of a key, unless ``limit`` events are counted in its last sixty seconds."""
+        """Count one event of a key, unless it had ``limit`` events in the last sixty seconds."""
         minute, elapsed_s = divmod(self._clock(), WINDOW_S)
         counted_in, before, now = self._counts.get((key,)) or (minute, 0, 0)
         if counted_in != minute:
@@ -56,9 +55,9 @@ class SlidingWindow:
 
 
 def _seconds_until_below(target: int, before: int, now: int, elapsed_s: float) -> int:
-    """Whole seconds until fewer than ``target`` events are counted, if none is added."""
+    """Whole seconds until fewer than ``target`` events are counted, without further events."""
     if now < target and before:
         wait_s = WINDOW_S * (1 - (target - now) / before) - elapsed_s
-    else:  # in the next minute, when those of this one begin to leave the window
+    else:  # in the next minute, when events of this one leave the window
         wait_s = WINDOW_S - elapsed_s + (WINDOW_S * (1 - target / now) if now else 0)
     return max(1, math.floor(wait_s + _ROUNDING_S) + 1)

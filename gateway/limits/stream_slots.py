@@ -1,4 +1,4 @@
-"""How many streams run at once: in all, for one file, and for one visitor."""
+"""How many streams run at once in a worker: in all, per file, per visitor, and per file and visitor."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -7,53 +7,65 @@ from functools import partial
 from gateway.errors import GatewayBusy, TooManyStreams
 from gateway.links.link import Link
 
-PARTS = 32  # of one file, for one visitor: twice what download managers open, as a part that was left ends later
+MAX_STREAMS_OF_ONE_FILE = 32  # per visitor: twice what download managers open, as an aborted part ends later
 RETRY_AFTER_S = 5
+_Key = tuple[str, ...]
 
 
 class SlotLimiter:
-    """The places of one worker. One file takes at most half of them, so that no link that went round takes all.
+    """The stream slots of one worker. One file takes at most half of them, so that no popular link takes all.
+
+    A file is identified by task and URL, whatever link names it: a reloaded page has new links for the same files.
 
     Args:
-        most: how many there are.
-        per_visitor: how many of them one visitor takes; 0 for as many as there are.
+        capacity: the number of slots.
+        per_visitor: the most slots of one visitor; 0 for no limit per visitor.
     """
 
-    def __init__(self, most: int, per_visitor: int = 0) -> None:
-        self._most = most
-        self._per_file = max(1, most // 2)
+    def __init__(self, capacity: int, per_visitor: int = 0) -> None:
+        self._capacity = capacity
+        self._per_file = max(1, capacity // 2)
         self._per_visitor = per_visitor
-        self._taken: Counter[tuple[str, ...]] = Counter()
+        self._used: Counter[_Key] = Counter()
+
+    def check(self, visitor: str, link: Link) -> None:
+        """Raise what :meth:`acquire` would raise; acquire nothing."""
+        self._check(visitor, _keys(visitor, link))
 
     def acquire(self, visitor: str, link: Link) -> Callable[[], None]:
-        """Take a place; gives what gives it back, to be called once.
-
-        A file is one by whatever link: a page that is loaded again has another link for it.
+        """Acquire a slot; returns a one-shot release callback.
 
         Raises:
-            GatewayBusy: none is left, or none for this file.
-            TooManyStreams: the visitor has as many as one may have, in all or of this file.
+            GatewayBusy: no slot is free, or this file has its share.
+            TooManyStreams: the visitor has the most slots allowed, in all or for this file.
         """
-        file = (link.task_id, link.url)
-        everything, of_file, of_visitor, parts = (), ("file", *file), ("visitor", visitor), ("parts", visitor, *file)
-        if self._per_visitor and self._taken[of_visitor] >= self._per_visitor:
-            raise TooManyStreams(f"{visitor} has {self._per_visitor} streams", RETRY_AFTER_S)
-        if self._per_visitor and self._taken[parts] >= PARTS:
-            raise TooManyStreams(f"{visitor} has {PARTS} streams of one file", RETRY_AFTER_S)
-        if self._taken[everything] >= self._most:
-            raise GatewayBusy("all places for streams are taken")
-        if self._taken[of_file] >= self._per_file:
-            raise GatewayBusy("half of the places are taken by one file")
-        counted = (everything, of_file, of_visitor, parts)
-        self._taken.update(counted)
-        return partial(self._release, counted)
+        keys = _keys(visitor, link)
+        self._check(visitor, keys)
+        self._used.update(keys)
+        return partial(self._release, keys)
 
-    def _release(self, counted: tuple[tuple[str, ...], ...]) -> None:
-        for key in counted:
-            self._taken[key] -= 1
-            if not self._taken[key]:
-                del self._taken[key]
+    def _check(self, visitor: str, keys: tuple[_Key, ...]) -> None:
+        in_all, of_file, of_visitor, of_file_and_visitor = map(self._used.__getitem__, keys)
+        if self._per_visitor and of_visitor >= self._per_visitor:
+            raise TooManyStreams(f"{visitor} has {self._per_visitor} streams", RETRY_AFTER_S)
+        if self._per_visitor and of_file_and_visitor >= MAX_STREAMS_OF_ONE_FILE:
+            raise TooManyStreams(f"{visitor} has {MAX_STREAMS_OF_ONE_FILE} streams of one file", RETRY_AFTER_S)
+        if in_all >= self._capacity:
+            raise GatewayBusy("all stream slots are in use")
+        if of_file >= self._per_file:
+            raise GatewayBusy("one file uses half of the stream slots")
+
+    def _release(self, keys: tuple[_Key, ...]) -> None:
+        for key in keys:
+            self._used[key] -= 1
+            if not self._used[key]:
+                del self._used[key]
 
     def counted(self) -> int:
-        """How many counts are kept: none when nothing runs."""
-        return len(self._taken)
+        """The number of counters in memory; 0 when no stream runs."""
+        return len(self._used)
+
+
+def _keys(visitor: str, link: Link) -> tuple[_Key, ...]:
+    file = (link.task_id, link.url)
+    return (), ("file", *file), ("visitor", visitor), ("file and visitor", visitor, *file)

@@ -20,7 +20,7 @@ from gateway.keys.configured import ConfiguredKeys
 from gateway.keys.key_store import SqlKeys
 from gateway.keys.quotas import Quotas
 from gateway.limits.api_rate import ApiRateLimiter
-from gateway.limits.download_rate import DownloadLimit
+from gateway.limits.download_rate import DownloadRateLimiter
 from gateway.limits.stream_slots import SlotLimiter
 from gateway.links.ledger import Ledger
 from gateway.links.signer import KeyRing, LinkSigner
@@ -57,7 +57,7 @@ class Services:
     database: Database
     ledger: Ledger
     guard: Guard
-    limit: DownloadLimit
+    limit: DownloadRateLimiter
     resolver: Resolver
     deliveries: Deliveries
     stored_keys: SqlKeys
@@ -131,7 +131,7 @@ def build_services(
         database=database,
         ledger=ledger,
         guard=guard,
-        limit=DownloadLimit(settings.downloads_per_minute, settings.web_concurrency),
+        limit=DownloadRateLimiter(settings.downloads_per_minute, settings.web_concurrency),
         resolver=resolver,
         deliveries=Deliveries(streams, ledger, settings.default_mode, resolver.renew),
         stored_keys=stored_keys,

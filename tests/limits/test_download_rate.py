@@ -1,10 +1,10 @@
-"""How many downloads a visitor may begin in a minute."""
+"""Rate limit on downloads per visitor and minute."""
 
 import pytest
 
 from gateway.delivery.exchange import DownloadRequest
 from gateway.errors import RateLimited
-from gateway.limits.download_rate import GRANT_LIFE_S, DownloadLimit
+from gateway.limits.download_rate import GRANT_LIFE_S, DownloadRateLimiter
 from gateway.links.link import Link
 from tests.support.factories import Clock, make_link
 
@@ -22,13 +22,13 @@ def clock() -> Clock:
     return clock
 
 
-def begin(limit: DownloadLimit, visitor: str, count: int, first: int = 0) -> None:
+def begin(limit: DownloadRateLimiter, visitor: str, count: int, first: int = 0) -> None:
     """Begin downloads of different files."""
     for number in range(first, first + count):
         limit.spend(DownloadRequest(visitor=visitor), make_link(task_id=f"task{number}"))
 
 
-def asks(link: Link, method: str = "GET", visitor: str = "one", **fields: str) -> tuple[DownloadRequest, Link]:
+def ask(link: Link, method: str = "GET", visitor: str = "one", **fields: str) -> tuple[DownloadRequest, Link]:
     """One request."""
     return DownloadRequest(method=method, visitor=visitor, **fields), link  # type: ignore[arg-type]  # one of the two methods
 
@@ -36,29 +36,29 @@ def asks(link: Link, method: str = "GET", visitor: str = "one", **fields: str) -
 @pytest.mark.parametrize(
     ("requests", "spent"),
     [
-        pytest.param([asks(CAT)], 1, id="a-download"),
-        pytest.param([asks(CAT), asks(DOG)], 2, id="two-files"),
-        pytest.param([asks(CAT)] * 5, 1, id="a-browser-that-tries-again"),
-        pytest.param([asks(CAT, range=f"bytes={part}000-") for part in range(16)], 1, id="sixteen-parts"),
-        pytest.param([asks(CAT), asks(CAT, range="bytes=500-", if_range='"v1"')], 1, id="a-part-after-the-whole"),
-        pytest.param([asks(CAT), asks(CAT, if_none_match='"v1"')], 1, id="asking-whether-it-has-changed"),
-        pytest.param([asks(CAT, "HEAD")] * 3, 0, id="looking"),
-        pytest.param([asks(CAT, "HEAD"), asks(CAT), asks(CAT, "HEAD")], 1, id="looking-before-and-after"),
-        pytest.param([asks(UNSIGNED, "HEAD")], 1, id="looking-at-what-nobody-signed"),
-        pytest.param([asks(UNSIGNED, "HEAD"), asks(UNSIGNED)], 1, id="and-then-downloading-it"),
-        pytest.param([asks(CAT), asks(CAT_OF_ANOTHER_PAGE)], 2, id="the-same-file-by-another-page"),
-        pytest.param([asks(MAILED), asks(MAILED_TO_ANOTHER)], 2, id="the-same-file-by-another-mail"),
-        pytest.param([asks(CAT, visitor="another")] * 20, 0, id="what-others-do"),
-        pytest.param([asks(CAT, visitor="another"), asks(CAT)], 1, id="a-link-that-another-has-used"),
+        pytest.param([ask(CAT)], 1, id="a-download"),
+        pytest.param([ask(CAT), ask(DOG)], 2, id="two-files"),
+        pytest.param([ask(CAT)] * 5, 1, id="a-retry"),
+        pytest.param([ask(CAT, range=f"bytes={part}000-") for part in range(16)], 1, id="sixteen-parts"),
+        pytest.param([ask(CAT), ask(CAT, range="bytes=500-", if_range='"v1"')], 1, id="a-part-after-the-whole"),
+        pytest.param([ask(CAT), ask(CAT, if_none_match='"v1"')], 1, id="a-revalidation"),
+        pytest.param([ask(CAT, "HEAD")] * 3, 0, id="head"),
+        pytest.param([ask(CAT, "HEAD"), ask(CAT), ask(CAT, "HEAD")], 1, id="head-before-and-after"),
+        pytest.param([ask(UNSIGNED, "HEAD")], 1, id="head-unsigned"),
+        pytest.param([ask(UNSIGNED, "HEAD"), ask(UNSIGNED)], 1, id="head-and-get-unsigned"),
+        pytest.param([ask(CAT), ask(CAT_OF_ANOTHER_PAGE)], 2, id="the-same-file-by-another-page"),
+        pytest.param([ask(MAILED), ask(MAILED_TO_ANOTHER)], 2, id="the-same-file-by-another-mail"),
+        pytest.param([ask(CAT, visitor="another")] * 20, 0, id="another-visitor"),
+        pytest.param([ask(CAT, visitor="another"), ask(CAT)], 1, id="a-link-used-by-another-visitor"),
     ],
 )
-def test_one_download_is_spent_for_a_visitor_and_a_link(
+def test_requests_count_once_per_visitor_and_link(
     clock: Clock, requests: list[tuple[DownloadRequest, Link]], spent: int
 ) -> None:
-    limit = DownloadLimit(20, clock=clock)
+    limit = DownloadRateLimiter(20, clock=clock)
 
-    for ask, link in requests:
-        limit.spend(ask, link)
+    for request, link in requests:
+        limit.spend(request, link)
 
     assert 20 - left(limit, "one") == spent
 
@@ -66,30 +66,30 @@ def test_one_download_is_spent_for_a_visitor_and_a_link(
 @pytest.mark.parametrize(
     ("later_s", "spent"), [(GRANT_LIFE_S - 1, 0), (GRANT_LIFE_S + 1, 1)], ids=["within-ten-minutes", "after-them"]
 )
-def test_coming_back_with_the_same_link_is_free_for_ten_minutes(clock: Clock, later_s: int, spent: int) -> None:
-    limit = DownloadLimit(20, clock=clock)
-    limit.spend(*asks(CAT))
+def test_the_same_link_is_counted_once_in_ten_minutes(clock: Clock, later_s: int, spent: int) -> None:
+    limit = DownloadRateLimiter(20, clock=clock)
+    limit.spend(*ask(CAT))
 
     clock.now += later_s
-    limit.spend(*asks(CAT))
+    limit.spend(*ask(CAT))
 
     assert 20 - left(limit, "one") == spent
 
 
-def test_what_was_refused_is_spent_when_it_is_let_in(clock: Clock) -> None:
-    limit = DownloadLimit(1, clock=clock)
-    limit.spend(*asks(CAT))
+def test_a_refused_download_is_counted_when_it_is_accepted(clock: Clock) -> None:
+    limit = DownloadRateLimiter(1, clock=clock)
+    limit.spend(*ask(CAT))
 
     for _ in range(3):
         with pytest.raises(RateLimited):
-            limit.spend(*asks(DOG))
+            limit.spend(*ask(DOG))
     clock.now += 120
-    limit.spend(*asks(DOG))
+    limit.spend(*ask(DOG))
 
     assert left(limit, "one") == 0
 
 
-def left(limit: DownloadLimit, visitor: str) -> int:
+def left(limit: DownloadRateLimiter, visitor: str) -> int:
     """How many downloads a visitor may still begin in this minute."""
     for number in range(1000):
         try:
@@ -99,8 +99,8 @@ def left(limit: DownloadLimit, visitor: str) -> int:
     raise AssertionError("there is no limit")
 
 
-def test_who_waits_as_long_as_was_said_may_go_on(clock: Clock) -> None:
-    limit = DownloadLimit(10, clock=clock)
+def test_a_download_is_accepted_after_retry_after(clock: Clock) -> None:
+    limit = DownloadRateLimiter(10, clock=clock)
     begin(limit, "one", 10)
 
     for first in range(100, 1000, 100):
@@ -111,7 +111,7 @@ def test_who_waits_as_long_as_was_said_may_go_on(clock: Clock) -> None:
 
 
 def test_no_sixty_seconds_have_many_more_downloads_than_allowed(clock: Clock) -> None:
-    limit = DownloadLimit(10, clock=clock)
+    limit = DownloadRateLimiter(10, clock=clock)
     clock.now += 59
     begin(limit, "one", 10)
 
@@ -122,8 +122,8 @@ def test_no_sixty_seconds_have_many_more_downloads_than_allowed(clock: Clock) ->
         begin(limit, "one", 1, 101)
 
 
-def test_a_minute_without_downloads_gives_all_of_them_back(clock: Clock) -> None:
-    limit = DownloadLimit(10, clock=clock)
+def test_after_an_idle_minute_the_whole_limit_is_available(clock: Clock) -> None:
+    limit = DownloadRateLimiter(10, clock=clock)
     begin(limit, "one", 10)
 
     clock.now += 120
@@ -131,8 +131,8 @@ def test_a_minute_without_downloads_gives_all_of_them_back(clock: Clock) -> None
     begin(limit, "one", 10, 100)
 
 
-def test_a_grant_is_one_visitors(clock: Clock) -> None:
-    limit = DownloadLimit(1, clock=clock)
+def test_grants_are_per_visitor(clock: Clock) -> None:
+    limit = DownloadRateLimiter(1, clock=clock)
     begin(limit, "one", 1)
 
     begin(limit, "another", 1)
@@ -142,9 +142,9 @@ def test_a_grant_is_one_visitors(clock: Clock) -> None:
         begin(limit, "another", 1, first=1)
 
 
-def test_of_visitors_without_end_only_the_latest_are_remembered(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.limits.download_rate.MOST_VISITORS", 100)
-    limit = DownloadLimit(1, clock=clock)
+def test_the_least_recently_seen_visitors_are_evicted(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.limits.download_rate.MAX_VISITORS", 100)
+    limit = DownloadRateLimiter(1, clock=clock)
     begin(limit, "first", 1)
 
     for number in range(100):
