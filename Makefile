@@ -1,9 +1,10 @@
 # `make run` and `make test` work from nothing: they find a Python, make .venv, and install the locked dependencies.
 
-.PHONY: run demo-link test defences lint types fmt bench bench-reliability lock images clean
+.PHONY: run demo-link test test-all defences lint types fmt bench bench-reliability lock images clean
 .DEFAULT_GOAL := run
 
 PYTEST ?=
+SLOW_PROCESSES ?= 4
 DEFENCES ?=
 BIN := .venv/bin
 PEERS := bench/speed/peers
@@ -15,8 +16,13 @@ run: .venv/run.ready
 demo-link:
 	@$(BIN)/python -m gateway.demo.link $(SAMPLE)
 
+# The quick tests. They wait little, so each core has one process, and takes the next test when it has none.
 test: .venv/dev.ready .venv/swift.ready
-	@$(BIN)/python -m pytest $(PYTEST)
+	@$(BIN)/python -m pytest -m "not slow" -n auto --dist worksteal $(PYTEST)
+
+# All tests. First the quick ones; the slow ones mostly wait, so more processes than cores run them.
+test-all: test
+	@$(BIN)/python -m pytest -m slow -n $(SLOW_PROCESSES) --dist loadfile $(PYTEST)
 
 # Takes each defence out in turn, and shows that the tests notice.
 defences: .venv/dev.ready

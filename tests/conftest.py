@@ -16,6 +16,12 @@ from tests.support.servers import ScriptedServer
 CORPORA = Path(__file__).parents[2] / "shared" / "corpora"
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say which tests ``make test`` leaves out."""
+    if config.option.markexpr == "not slow":
+        terminalreporter.write_line("Left to `make test-all`: the slow tests (see the marker in pyproject.toml).")
+
+
 @pytest.fixture
 def origin() -> Iterator[ScriptedServer]:
     """Who holds the bytes."""

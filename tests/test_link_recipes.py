@@ -81,7 +81,7 @@ def recipes() -> list[tuple[str, str]]:
     return [block for block in blocks if block[0] != "text"]
 
 
-@pytest.fixture(scope="module", params=list(LANGUAGES))
+@pytest.fixture(scope="module", params=[pytest.param(name, marks=pytest.mark.slow) for name in LANGUAGES])
 def recipe(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Command:
     """Write down the recipe of one language and return the command that runs it."""
     name, command = LANGUAGES[request.param]

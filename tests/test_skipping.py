@@ -1,9 +1,13 @@
-"""Whoever runs the suite is told at its end which tests did not run, and what they would have needed."""
+"""The summary of a test run names the tests that did not run, and what they need."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
 TESTED = "tests/test_link_recipes.py::test_a_recipe_signs_like_the_gateway"

@@ -12,12 +12,12 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 from bench.reliability.row import Row
 from tests.support.faults.addresses import DANGEROUS, ODD, judged, link_by_hand, plainly, spellings
-from tests.support.faults.apart import running_server
-from tests.support.faults.line import ClientConnection
+from tests.support.faults.fault_environment import PUBLIC, SHORT_TIMEOUTS_CONF, FaultEnvironment
 from tests.support.faults.names import NameServer
 from tests.support.faults.origin import head
 from tests.support.faults.provider import envelope
-from tests.support.faults.stage import HURRIED, PUBLIC, Stage
+from tests.support.faults.raw_server import ClientConnection
+from tests.support.faults.server_process import running_server
 from tests.support.faults.visitor import fetch
 from tests.support.procfile_gateway import SECRET, running_gateway
 
@@ -32,11 +32,11 @@ def run() -> list[Row]:
     forbidden += ODD
     reachable = [plainly(ip_address(address))[0] for address in judged("allow") if address != PUBLIC]
     with TemporaryDirectory() as made, _ways(Path(made)) as ways, ThreadPoolExecutor(AT_ONCE) as pool:
-        slots = Path(made) / "places"
+        log = Path(made) / "refused"
         statuses = [status for way in ways.values() for status in pool.map(way, forbidden)]
-        tried = _lines(slots)
+        tried = _lines(log)
         list(pool.map(ways["direct URL"], [f"https://{host}/" for host in reachable]))
-        seen = _lines(slots)[len(tried) :]
+        seen = _lines(log)[len(tried) :]
     given = len(statuses) - sum(status in REFUSED for status in statuses)
     return [
         Row(
@@ -63,17 +63,22 @@ def _ways(folder: Path) -> Iterator[dict[str, Callable[[str], int]]]:
         names = stack.enter_context(NameServer())
         names.tell_all_others("127.0.0.1")
         names.tell("cdn.example", PUBLIC)
-        stage = Stage(name_server=names.port, public=public, open_ports=(provider,), slots=str(folder / "places"))
-        Path(stage.slots).touch()
+        surroundings = FaultEnvironment(
+            name_server=names.port,
+            public=public,
+            open_ports=(provider,),
+            refused_log=str(folder / "refused"),
+        )
+        Path(surroundings.refused_log).touch()
         ports = {}
         for resolver in ("origin", "upstream"):
             (folder / resolver).mkdir()
-            more = stage.environment | {
+            more = surroundings.environment | {
                 "GATEWAY_RESOLVER": resolver,
                 "GATEWAY_UPSTREAM_API_KEY": "key",
                 "GATEWAY_UPSTREAM_URL": f"http://127.0.0.1:{provider}",
             }
-            running = running_gateway(folder / resolver, f"*,127.0.0.1:{public}", config=HURRIED, more=more)
+            running = running_gateway(folder / resolver, f"*,127.0.0.1:{public}", config=SHORT_TIMEOUTS_CONF, more=more)
             ports[resolver] = stack.enter_context(running).port
         moved = "http://cdn.example/moved?to={}"
         yield {
@@ -89,8 +94,8 @@ def _status(port: int, form: str, url: str) -> int:
     return fetch(port, link_by_hand(SECRET, given)).status
 
 
-def _lines(slots: Path) -> list[str]:
-    return slots.read_text(encoding="utf-8").splitlines()
+def _lines(log: Path) -> list[str]:
+    return log.read_text(encoding="utf-8").splitlines()
 
 
 def _wanted(url: str) -> str:

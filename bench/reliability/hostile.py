@@ -11,12 +11,12 @@ from tempfile import TemporaryDirectory
 
 from bench.reliability.row import Row
 from gateway.links import LinkSigner
-from tests.support.faults.apart import Attack, Attacker, running_server
-from tests.support.faults.names import NameServer, tell_stage_names
+from tests.support.faults.fault_environment import SHORT_TIMEOUTS_CONF, FaultEnvironment
+from tests.support.faults.names import NameServer, answer_for_trial_names
 from tests.support.faults.origin import MOST_BYTES, ORIGINS, Fault, serve
-from tests.support.faults.stage import HURRIED, Stage
+from tests.support.faults.process_stats import ProcessStats
+from tests.support.faults.server_process import Attack, Attacker, running_server
 from tests.support.faults.visitor import fetch
-from tests.support.faults.worker import Worker
 from tests.support.procfile_gateway import SECRET, Running, running_gateway
 
 RUNS = 3
@@ -64,7 +64,7 @@ class Trial:
 
     def __init__(self, gateway: Running, hostile: str, attacker: Attacker) -> None:
         self._gateway, self._hostile, self._attacker = gateway, hostile, attacker
-        self._worker = Worker(gateway.worker())
+        self._worker = ProcessStats(gateway.worker())
         self._signer = LinkSigner([SECRET])
         self._good = self._signer.mint("task12345", f"http://{hostile}/small.png")
 
@@ -152,13 +152,18 @@ def _slower(runs: Runs) -> float:
 @contextmanager
 def _trial() -> Iterator[Trial]:
     with TemporaryDirectory() as made, running_server(serve) as port, NameServer() as names, Attacker() as attacker:
-        tell_stage_names(names)
+        answer_for_trial_names(names)
         hostile = f"127.0.0.1:{port}"
-        stage = Stage(name_server=names.port, public=port, open_ports=(port,), slots=f"{made}/places")
-        more = stage.environment | {
+        surroundings = FaultEnvironment(
+            name_server=names.port,
+            public=port,
+            open_ports=(port,),
+            refused_log=f"{made}/refused",
+        )
+        more = surroundings.environment | {
             "GATEWAY_RESOLVER": "origin",
             "GATEWAY_ORIGIN_HOSTS": f"*,{hostile}",
             "GATEWAY_MAX_BYTES": str(MOST_BYTES),
         }
-        with running_gateway(Path(made), hostile, config=HURRIED, more=more) as gateway:
+        with running_gateway(Path(made), hostile, config=SHORT_TIMEOUTS_CONF, more=more) as gateway:
             yield Trial(gateway, hostile, attacker)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from bench.reliability.crowd import Idler, child_process, idle_connections, p95, samples
 from bench.reliability.row import Row
 from gateway.links import LinkSigner
-from tests.support.faults.worker import Worker
+from tests.support.faults.process_stats import ProcessStats
 from tests.support.procfile_gateway import API_KEY, SECRET, running_gateway
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def _rows(what: str, flood: Flood) -> list[Row]:
         with samples(gateway.port, ["/healthz", redirect, *_DOCUMENTS]) as sampled:  # what everybody needs is loaded
             time.sleep(_SETTLED_S)
             sampled()
-        worker = Worker(gateway.worker())
+        worker = ProcessStats(gateway.worker())
         worker.forget_peak()
         before = worker.memory()
         with flood(gateway.port), samples(gateway.port, ["/healthz", redirect]) as sampled:

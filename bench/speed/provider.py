@@ -4,8 +4,8 @@ import json
 import time
 from pathlib import Path
 
-from tests.support.faults.line import ClientConnection
 from tests.support.faults.provider import envelope
+from tests.support.faults.raw_server import ClientConnection
 
 ANSWERS_AFTER_S = 0.2
 _PRESIGNED = (

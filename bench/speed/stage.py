@@ -11,7 +11,7 @@ from bench.speed import provider
 from bench.speed.origin import Origin
 from bench.speed.peers import PEERS, Peer
 from gateway.links import LinkSigner
-from tests.support.faults.apart import running_server
+from tests.support.faults.server_process import running_server
 from tests.support.load_generator import Generator, Load, Measured, get, load_generator
 from tests.support.procfile_gateway import SECRET, Running, running_gateway
 

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import gevent
+from gevent.event import Event
 from gevent.pool import Pool
 from gevent.server import StreamServer
 from gevent.socket import SHUT_RD
@@ -29,19 +30,21 @@ class DrainingWorker(BoundedWorker):
         super().__init__(*args, **kwargs)
         self._idle: dict[Any, Any] = {}  # by the greenlet that serves it
         self._told_at: float | None = None
+        self._ended = Event()
 
     def run(self) -> None:
         """Serve until told to end."""
         servers = [self._serve(listener) for listener in self.sockets]
         while self.alive:
             self.notify()
-            gevent.sleep(TICK_S)
+            self._ended.wait(TICK_S)
         self._drain(servers)
 
     def handle_exit(self, sig: int, frame: Any) -> None:  # noqa: ANN401 (gunicorn's)
         """Begin to end (SIGTERM): close what is idle between two requests, as a proxy keeps it."""
         super().handle_exit(sig, frame)
         self._told_at = time.monotonic()
+        self._ended.set()
         gevent.spawn(self._close_idle)
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:  # noqa: ANN401 (gunicorn's)

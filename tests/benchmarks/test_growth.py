@@ -1,6 +1,10 @@
 from statistics import median
 
+import pytest
+
 from bench.growth.urls import ask
+
+pytestmark = pytest.mark.slow
 
 
 def test_urls_come_from_the_store_first_and_from_memory_again() -> None:

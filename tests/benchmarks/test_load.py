@@ -10,6 +10,8 @@ import pytest
 
 from tests.support.load_generator import Generator, Load, get, load_generator
 
+pytestmark = pytest.mark.slow
+
 BODY = b"0\r\n\r\n".join([bytes(range(256)) * 2000] * 2)  # with what ends a chunked body in its middle
 HEAD = b"HTTP/1.1 200 OK\r\n"
 CHUNKS = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in (BODY[:1], BODY[1:70_000], BODY[70_000:]))

@@ -1,6 +1,10 @@
 """The profile of a redirect is of one that is answered."""
 
+import pytest
+
 from bench.profile import steps, unseen_logs
+
+pytestmark = pytest.mark.slow
 
 
 def test_every_step_of_the_profile_can_be_taken() -> None:

@@ -1,6 +1,10 @@
 from pathlib import Path
 
+import pytest
+
 from bench.results import circumstances, note
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_section_has_its_circumstances_and_its_lines(tmp_path: Path) -> None:

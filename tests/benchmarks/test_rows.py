@@ -4,6 +4,8 @@ import pytest
 
 from bench.speed.row import Row, compared, in_turns, judged, table
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_ratio_is_the_median_of_the_rounds_so_that_a_busy_moment_does_not_count() -> None:
     figures = {"ours": [100.0, 10.0, 102.0], "nginx": [100.0, 100.0, 100.0]}

@@ -16,6 +16,8 @@ from tests.support.live_gateway import free_port
 from tests.support.load_generator import Load
 from tests.support.machine import needs
 
+pytestmark = pytest.mark.slow
+
 
 def test_every_peer_that_is_here_passes_on_the_whole_image() -> None:
     needs("nginx")

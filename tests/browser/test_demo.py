@@ -15,6 +15,8 @@ from tests.support.browsers import NARROW, assert_fits, assert_keeps_nobody_out,
 from tests.support.demo_process import Demo, family, is_alive, running_demo
 from tests.support.live_gateway import ROOT, bare_environment, happens
 
+pytestmark = pytest.mark.slow
+
 LOOPBACK = "0100007F"  # 127.0.0.1 as /proc/net/tcp writes it
 LISTENING = "0A"
 PATIENCE_MS = 10_000

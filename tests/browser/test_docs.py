@@ -9,6 +9,8 @@ from playwright.sync_api import Browser, Page
 from tests.support.browsers import NARROW, assert_fits, assert_keeps_nobody_out, complaints_of
 from tests.support.live_gateway import LiveGateway, live_gateway
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveGateway]:

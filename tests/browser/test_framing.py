@@ -11,6 +11,8 @@ from gateway.demo.catalogue import IMAGES
 from tests.support.live_gateway import live_gateway
 from tests.support.servers import ScriptedServer, answer
 
+pytestmark = pytest.mark.slow
+
 HTML = {"Content-Type": "text/html"}
 PATIENCE_MS = 10_000
 

@@ -19,6 +19,8 @@ from tests.support.live_gateway import LiveGateway, happens, live_gateway
 from tests.support.machine import needs
 from tests.support.servers import ScriptedServer, answer
 
+pytestmark = pytest.mark.slow
+
 FILE = b"\x89PNG\r\n\x1a\n" + random.Random(5).randbytes(4 * 2**20)
 CUT_AFTER = 2**20
 PATIENCE_MS = 20_000

@@ -7,6 +7,8 @@ import pytest
 from tests.defences.table import Defence, read_table
 from tests.defences.trial import Broken, verdict_without
 
+pytestmark = pytest.mark.slow
+
 NAMES = read_table()["names-without-a-dot"]
 
 

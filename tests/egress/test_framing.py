@@ -14,7 +14,7 @@ from gateway.errors import OriginFailed
 from gateway.origins.allowlist import HostPattern
 from tests.support.certificates import make_certificate, server_context
 from tests.support.factories import API_KEY, PNG, Gateway, store_gateway
-from tests.support.faults.line import ClientConnection, RawServer
+from tests.support.faults.raw_server import ClientConnection, RawServer
 from tests.support.servers import ScriptedServer
 
 MALFORMED_LENGTHS = (

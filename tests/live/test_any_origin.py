@@ -12,9 +12,11 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis.strategies import SearchStrategy, binary, builds, from_regex, integers, lists, one_of, sampled_from
 
 from tests.conftest import CORPORA
-from tests.support.faults.line import ClientConnection, RawServer
+from tests.support.faults.raw_server import ClientConnection, RawServer
 from tests.support.faults.visitor import Seen, fetch
 from tests.support.live_gateway import LiveGateway, live_gateway
+
+pytestmark = pytest.mark.slow
 
 ANSWERS_WITHIN_S = 15.0
 MANY = settings(

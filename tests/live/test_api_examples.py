@@ -19,6 +19,8 @@ from tests.support.live_gateway import ROOT, LiveGateway, callback_url, live_gat
 from tests.support.machine import needs
 from tests.support.servers import ScriptedServer
 
+pytestmark = pytest.mark.slow
+
 GATEWAY, IMAGES = "https://dl.example.com", "https://images.example.com"
 TASK = "task12345"
 

@@ -16,6 +16,8 @@ from tests.support.live_gateway import free_port, happens, live_gateway
 from tests.support.machine import needs
 from tests.support.servers import ScriptedServer
 
+pytestmark = pytest.mark.slow
+
 PREFIX = "/images"
 LARGE = PNG[:8] + random.Random(7).randbytes(3 * 2**20)
 CONFIG = Template("""

@@ -23,6 +23,8 @@ from tests.support.live_gateway import (
 )
 from tests.support.servers import ScriptedServer
 
+pytestmark = pytest.mark.slow
+
 IMAGE = PNG[:8] + random.Random(12).randbytes(300_000)
 LARGE = PNG[:8] + random.Random(13).randbytes(24 * 2**20)
 

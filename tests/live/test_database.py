@@ -23,6 +23,8 @@ from tests.support.live_gateway import (
 )
 from tests.support.servers import ScriptedServer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def postgresql(tmp_path: Path) -> Iterator[str]:

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from tests.support.factories import PNG
-from tests.support.held import Framing, Held
 from tests.support.live_gateway import (
     LiveGateway,
     download,
@@ -22,7 +21,10 @@ from tests.support.live_gateway import (
     started_gateway,
     wait_until_healthy,
 )
+from tests.support.paused_route import Framing, PausedRoute
 from tests.support.servers import ScriptedServer
+
+pytestmark = pytest.mark.slow
 
 BIG = PNG[:8] + bytes(range(256)) * 2048
 SHORT_GRACE_S = 2
@@ -84,15 +86,15 @@ def test_a_connection_that_a_proxy_keeps_idle_is_closed_at_once(tmp_path: Path, 
 def test_a_download_that_finishes_after_the_signal_is_the_last_of_its_connection(
     tmp_path: Path, origin: ScriptedServer
 ) -> None:
-    held = Held(BIG)
+    held = PausedRoute(BIG)
     url = origin.route("/v/held.png", held)
     with live_gateway(tmp_path, origin.address) as gateway:
         with closing(begin(gateway, gateway.path(url, mode="stream"))) as visitor:
             visitor.sendall(HEALTH)  # at once, before there is an answer to the first
-            assert held.half_is_out.wait(30)
+            assert held.half_sent.wait(30)
             gateway.process.send_signal(signal.SIGTERM)
             assert happens(lambda: is_refused(gateway))
-            held.go_on.set()
+            held.resume.set()
             told = try_rest(visitor)
         gateway.process.wait(20)
 
@@ -155,18 +157,18 @@ def keep_coming(gateway: LiveGateway, met: "Counter[str]", over: threading.Event
 def test_what_still_runs_at_the_end_of_the_grace_is_cut_so_that_everybody_sees_it(
     tmp_path: Path, origin: ScriptedServer, framing: Framing, version: str
 ) -> None:
-    held = Held(BIG, framing)
+    held = PausedRoute(BIG, framing)
     url = origin.route("/v/held.png", held)
     with impatient_gateway(tmp_path, origin) as gateway:
         with closing(begin(gateway, gateway.path(url, mode="stream"), version)) as visitor:
-            assert held.half_is_out.wait(30)
+            assert held.half_sent.wait(30)
             gateway.process.send_signal(signal.SIGTERM)
             try:
                 told = rest(visitor)
             except ConnectionResetError:
                 told = b"reset"
         gateway.process.wait(20)
-    held.go_on.set()
+    held.resume.set()
 
     head, _, body = told.partition(b"\r\n\r\n")
     assert told == b"reset" or b"Content-Length: " in head or b"chunked" in head
@@ -181,17 +183,17 @@ def test_what_still_runs_at_the_end_of_the_grace_is_cut_so_that_everybody_sees_i
 def test_a_reload_lets_running_downloads_finish_and_serves_with_new_workers(
     tmp_path: Path, origin: ScriptedServer
 ) -> None:
-    held = Held(BIG)
+    held = PausedRoute(BIG)
     url, other = origin.route("/v/held.png", held), origin.serve("/v/other.png", PNG)
     with live_gateway(tmp_path, origin.address) as gateway:
         [before] = gateway.workers()
         with closing(begin(gateway, gateway.path(url, mode="stream"))) as visitor:
-            assert held.half_is_out.wait(30)
+            assert held.half_sent.wait(30)
             gateway.process.send_signal(signal.SIGHUP)
             assert happens(lambda: len(gateway.workers()) == 2)
             assert happens(lambda: len(sockets_of(before, gateway.port)) == 1)  # no listener any more
             _, served = download(gateway, "task12345", other)
-            held.go_on.set()
+            held.resume.set()
             whole = rest(visitor)
         assert happens(lambda: before not in gateway.workers())
 
@@ -212,7 +214,7 @@ def test_a_worker_that_is_killed_takes_only_its_own_streams_and_is_replaced(
         cut = try_rest(streams[victim][0])
         replaced = happens(lambda: len(set(gateway.workers()) - {victim, survivor}) == 1)
         for _, held in streams.values():
-            held.go_on.set()
+            held.resume.set()
         whole = rest(streams[survivor][0])
         for visitor, _ in streams.values():
             visitor.close()
@@ -225,13 +227,13 @@ def test_a_worker_that_is_killed_takes_only_its_own_streams_and_is_replaced(
 
 def one_stream_for_each_worker(
     gateway: LiveGateway, origin: ScriptedServer
-) -> Iterator[tuple[int, tuple[socket.socket, Held]]]:
+) -> Iterator[tuple[int, tuple[socket.socket, PausedRoute]]]:
     """Begin downloads until both workers have one; give the worker, and the visitor with what holds the origin."""
     found: set[int] = set()
     for number in range(40):
-        held = Held(BIG)
+        held = PausedRoute(BIG)
         visitor = begin(gateway, gateway.path(origin.route(f"/v/{number}.png", held), mode="stream"))
-        assert held.half_is_out.wait(30)
+        assert held.half_sent.wait(30)
         port = visitor.getsockname()[1]
         worker = next(pid for pid in gateway.workers() if port in sockets_of(pid, gateway.port))
         if worker not in found:
@@ -239,7 +241,7 @@ def one_stream_for_each_worker(
             yield worker, (visitor, held)
         else:
             visitor.close()
-            held.go_on.set()
+            held.resume.set()
         if len(found) == 2:
             return
     raise AssertionError("one worker took all connections")

@@ -29,6 +29,8 @@ from tests.support.factories import API_KEY, PNG
 from tests.support.live_gateway import LiveGateway, callback_url, live_gateway
 from tests.support.servers import ScriptedServer
 
+pytestmark = pytest.mark.slow
+
 AUTHORIZED = {"Authorization": f"Bearer {API_KEY}"}
 FILE = "/api/v1/records/{task_id}/files/{name}"
 IMAGE_PATH = urlsplit(URL_EXAMPLE).path

@@ -1,4 +1,8 @@
+import pytest
+
 from bench.reliability.heals import try_downloads
+
+pytestmark = pytest.mark.slow
 
 DOWNLOADS = 12
 

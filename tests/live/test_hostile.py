@@ -12,14 +12,16 @@ from typing import Self
 import pytest
 
 from tests.support.certificates import make_certificate, server_context
-from tests.support.faults.line import RawServer
-from tests.support.faults.names import DEAD, NameServer, tell_stage_names
+from tests.support.faults.fault_environment import SHORT_TIMEOUTS_CONF, FaultEnvironment
+from tests.support.faults.names import DEAD, NameServer, answer_for_trial_names
 from tests.support.faults.origin import IMAGE, MOST_BYTES, ORIGINS, TIMEOUT, UNREACHABLE, UNSAFE, Fault, serve
+from tests.support.faults.process_stats import ProcessStats
 from tests.support.faults.provider import BUSY, PROVIDERS, RETRY_AFTER_S, serve as provide
-from tests.support.faults.stage import HURRIED, Stage
+from tests.support.faults.raw_server import RawServer
 from tests.support.faults.visitor import PATIENCE_S, Seen, Visitor, fetch
-from tests.support.faults.worker import Worker
 from tests.support.live_gateway import LiveGateway, environment_for, happens, started_gateway, wait_until_healthy
+
+pytestmark = pytest.mark.slow
 
 ANSWERS_WITHIN_S = 15.0  # of a stall or two, and another try
 OTHERS_WAIT_S = 1.0  # longer than at a gateway without trouble, as a busy machine delays both
@@ -30,7 +32,7 @@ linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Li
 @pytest.fixture(scope="module")
 def names() -> Iterator[NameServer]:
     with NameServer() as server:
-        tell_stage_names(server)
+        answer_for_trial_names(server)
         yield server
 
 
@@ -41,36 +43,41 @@ def hostile() -> Iterator[RawServer]:
 
 
 @pytest.fixture(scope="module")
-def slots(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where connections are written down that should not have been tried."""
-    path = tmp_path_factory.mktemp("stage") / "places"
+def refused_log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of connections that should not have been tried."""
+    path = tmp_path_factory.mktemp("refused") / "log"
     path.touch()
     return path
 
 
 @pytest.fixture(scope="module")
 def gateway(
-    hostile: RawServer, names: NameServer, slots: Path, tmp_path_factory: pytest.TempPathFactory
+    hostile: RawServer, names: NameServer, refused_log: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveGateway]:
     """A gateway that may fetch from any public host, and from ``hostile``."""
-    with staged_gateway(hostile, names, slots, tmp_path_factory.mktemp("gateway")) as gateway:
+    with trial_gateway(hostile, names, refused_log, tmp_path_factory.mktemp("gateway")) as gateway:
         yield gateway
 
 
 @pytest.fixture(scope="module")
 def control(
-    hostile: RawServer, names: NameServer, slots: Path, tmp_path_factory: pytest.TempPathFactory
+    hostile: RawServer, names: NameServer, refused_log: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveGateway]:
     """The same, where nobody visits a hostile origin: how long an answer takes on this machine just now."""
-    with staged_gateway(hostile, names, slots, tmp_path_factory.mktemp("control")) as gateway:
+    with trial_gateway(hostile, names, refused_log, tmp_path_factory.mktemp("control")) as gateway:
         yield gateway
 
 
 @contextmanager
-def staged_gateway(hostile: RawServer, names: NameServer, slots: Path, folder: Path) -> Iterator[LiveGateway]:
-    stage = Stage(name_server=names.port, public=hostile.port, open_ports=(hostile.port,), slots=str(slots))
-    environment = environment_for("*", hostile.address, max_bytes=str(MOST_BYTES)) | stage.environment
-    with started_gateway(folder, environment, HURRIED) as gateway:
+def trial_gateway(hostile: RawServer, names: NameServer, refused_log: Path, folder: Path) -> Iterator[LiveGateway]:
+    surroundings = FaultEnvironment(
+        name_server=names.port,
+        public=hostile.port,
+        open_ports=(hostile.port,),
+        refused_log=str(refused_log),
+    )
+    environment = environment_for("*", hostile.address, max_bytes=str(MOST_BYTES)) | surroundings.environment
+    with started_gateway(folder, environment, SHORT_TIMEOUTS_CONF) as gateway:
         wait_until_healthy(gateway.port, gateway.process, gateway.log)
         yield gateway
 
@@ -150,16 +157,16 @@ def is_late(fault: Fault, seen: Seen) -> bool:
     return not fault.holds(outcome) and outcome in {TIMEOUT, UNREACHABLE, "nothing"}
 
 
-def worker_of(gateway: LiveGateway) -> Worker | None:
+def worker_of(gateway: LiveGateway) -> ProcessStats | None:
     """Its worker, whose peak is watched anew; None where that cannot be told."""
     if not sys.platform.startswith("linux"):
         return None
-    worker = Worker(gateway.workers()[0])
+    worker = ProcessStats(gateway.workers()[0])
     worker.forget_peak()
     return worker
 
 
-def idle_files(worker: Worker) -> int:
+def idle_files(worker: ProcessStats) -> int:
     """How many files it has open when the last visitor's connection is closed: the fewest within a moment."""
     seen: list[int] = []
     happens(lambda: seen.append(worker.open_files()), 0.2)
@@ -201,9 +208,9 @@ def test_no_connection_is_left_behind(storm: Storm, hostile: RawServer) -> None:
     assert happens(lambda: hostile.open_connections == 0, PATIENCE_S)
 
 
-def test_no_forbidden_place_was_tried(storm: Storm, slots: Path) -> None:
+def test_no_forbidden_place_was_tried(storm: Storm, refused_log: Path) -> None:
     assert storm.seen
-    assert slots.read_text(encoding="utf-8") == ""
+    assert refused_log.read_text(encoding="utf-8") == ""
 
 
 @pytest.mark.usefixtures("storm")
@@ -260,8 +267,8 @@ def upstream(hostile: RawServer, tmp_path_factory: pytest.TempPathFactory) -> It
     """A gateway that asks a bad provider."""
     with RawServer(provide) as provider:
         settings = {"resolver": "upstream", "upstream_url": provider.url("").rstrip("/")}
-        environment = environment_for(hostile.address, **settings) | Stage().environment
-        with started_gateway(tmp_path_factory.mktemp("upstream"), environment, HURRIED) as gateway:
+        environment = environment_for(hostile.address, **settings) | FaultEnvironment().environment
+        with started_gateway(tmp_path_factory.mktemp("upstream"), environment, SHORT_TIMEOUTS_CONF) as gateway:
             wait_until_healthy(gateway.port, gateway.process, gateway.log)
             yield gateway
 

@@ -9,6 +9,8 @@ import pytest
 
 from tests.support.live_gateway import LiveGateway, environment_for, live_gateway
 
+pytestmark = pytest.mark.slow
+
 PER_DAY = 60  # blocks of one call: none is left with a worker that is not asked again
 TWO_WORKERS = {"web_concurrency": "2"}
 

@@ -6,7 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from tests.support.live_gateway import LiveGateway, live_gateway, put_record
+
+pytestmark = pytest.mark.slow
 
 WRITES = 12
 ONE_AFTER_THE_OTHER_S = WRITES * 1.5

@@ -14,7 +14,10 @@ from tests.support.servers import Request, ScriptedServer
 MB = 1_000_000
 BLOCK = bytes(MB)
 
-pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells the peak of a process")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells the peak of a process"),
+]
 
 
 @pytest.fixture

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from tests.support.factories import PNG
-from tests.support.held import Held
 from tests.support.live_gateway import LiveGateway, download, happens, live_gateway
+from tests.support.paused_route import PausedRoute
 from tests.support.servers import ScriptedServer
+
+pytestmark = pytest.mark.slow
 
 TOKEN = "a-metrics-token-for-tests-of-32-bytes-or-more"
 DOWNLOADS = 'gateway_requests_total{delivery="stream",outcome="completed"}'
@@ -56,16 +58,16 @@ def test_the_streams_of_a_worker_that_is_killed_are_open_no_more_and_what_it_cou
     counting: LiveGateway, origin: ScriptedServer
 ) -> None:
     download(counting, "task12345", origin.serve("/v/cat.png", PNG))
-    held = Held(PNG * 50)
+    held = PausedRoute(PNG * 50)
     with counting.visit() as visitor:
         visitor.request("GET", counting.path(origin.route("/v/held.png", held), mode="stream"))
-        assert held.half_is_out.wait(30)
+        assert held.half_sent.wait(30)
         assert counts_are(counting, "gateway_open_streams", 1)
         for worker in counting.workers():
             os.kill(worker, signal.SIGKILL)
         assert happens(lambda: "Booting worker" in counting.log_text() and len(counting.workers()) == 2)
         assert counts_are(counting, "gateway_open_streams", 0)
-    held.go_on.set()
+    held.resume.set()
 
     assert counts_are(counting, DOWNLOADS, 1)
 

@@ -15,6 +15,8 @@ from tests.support.factories import PNG, PROVIDER_KEY, SECRET
 from tests.support.live_gateway import LiveGateway, free_port, happens, live_gateway
 from tests.support.servers import Request, Route, ScriptedServer, answer, envelope
 
+pytestmark = pytest.mark.slow
+
 SIGNATURE = "c0ffee5a0b15c0ffee5a0b15"
 TOKEN = "a-metrics-token-for-tests-of-32-bytes-or-more"
 

@@ -14,6 +14,8 @@ from tests.support.demo_process import Demo, running_demo
 from tests.support.live_gateway import ROOT
 from tests.support.machine import needs
 
+pytestmark = pytest.mark.slow
+
 SECTION = re.compile(r"^## Try it.*?(?=^## )", re.MULTILINE | re.DOTALL)
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 TRIED: list[str] = [

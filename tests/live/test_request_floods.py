@@ -19,6 +19,8 @@ from tests.support.live_gateway import (
     wait_until_healthy,
 )
 
+pytestmark = pytest.mark.slow
+
 FILES, CONNECTIONS = 320, 32  # with so many files, a worker takes so many connections
 CROWD = 2 * CONNECTIONS
 PROMPT_S = 8.0  # on a busy machine; who is shut out waits for ten

@@ -11,6 +11,8 @@ import pytest
 from tests.support.live_gateway import LiveGateway, happens, live_gateway
 from tests.support.servers import ScriptedServer, answer, envelope
 
+pytestmark = pytest.mark.slow
+
 FILE = b"\x89PNG\r\n\x1a\n" + random.Random(6).randbytes(4 * 2**20)
 PROVIDER_CALL = "/api/v1/gpt4o-image/download-url"
 

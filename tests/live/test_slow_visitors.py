@@ -24,6 +24,8 @@ from tests.support.live_gateway import (
 )
 from tests.support.servers import Request, ScriptedServer, answer
 
+pytestmark = pytest.mark.slow
+
 MIB = 2**20
 LENGTH = 64 * MIB
 MOST_UNDER_WAY = 512 * 1024

@@ -27,6 +27,8 @@ from tests.support.live_gateway import (
 )
 from tests.support.servers import ScriptedServer
 
+pytestmark = pytest.mark.slow
+
 CONVERSIONS = 200
 IMAGE = PNG[:8] + random.Random(11).randbytes(300_000)
 

@@ -10,6 +10,8 @@ from tests.support.live_gateway import LiveGateway, happens, live_gateway
 from tests.support.machine import needs
 from tests.support.servers import Request, ScriptedServer, file_answer
 
+pytestmark = pytest.mark.slow
+
 FILE = b"\x89PNG\r\n\x1a\n" + random.Random(7).randbytes(9 * 2**20)
 NAME = "Holiday photo.png"
 CURL = ("curl", "--disable", "--silent", "--show-error", "--max-time", "20")

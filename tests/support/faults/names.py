@@ -8,7 +8,7 @@ import time
 from contextlib import suppress
 from typing import Self
 
-from tests.support.faults.stage import PUBLIC
+from tests.support.faults.fault_environment import PUBLIC
 
 TYPES = {1: 4, 28: 6}
 HEADER = struct.Struct("!HHHHHH")
@@ -102,7 +102,7 @@ def name_in(query: bytes) -> tuple[str, int]:
     return ".".join(labels), at + 1
 
 
-def tell_stage_names(server: NameServer) -> None:
+def answer_for_trial_names(server: NameServer) -> None:
     """Tell the names that the table of origins uses."""
     server.tell("cdn.example", PUBLIC)
     server.tell("inside.example", "10.0.0.1")

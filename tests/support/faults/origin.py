@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
 
-from tests.support.faults.line import Act, ClientConnection
+from tests.support.faults.raw_server import Act, ClientConnection
 
 IMAGE = b"\x89PNG\r\n\x1a\n" + random.Random(7).randbytes(200_000)
 MOST_BYTES = 24 * 2**20  # the limit of the gateway that these are tried on; more than it may ever hold of a file

@@ -5,8 +5,8 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.support.faults.line import Act, ClientConnection
 from tests.support.faults.origin import UNREACHABLE
+from tests.support.faults.raw_server import Act, ClientConnection
 
 GARBLED = "502 provider_garbled"
 PAUSED = "503 provider_paused"

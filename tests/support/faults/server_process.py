@@ -1,4 +1,4 @@
-"""What would share an interpreter with whoever measures, in a process of its own."""
+"""Servers and attackers in processes of their own, so that they do not slow down what measures."""
 
 import multiprocessing
 import signal
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
-from tests.support.faults.line import Act, RawServer
+from tests.support.faults.raw_server import Act, RawServer
 from tests.support.faults.visitor import Visitor
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ _SPAWN = multiprocessing.get_context("spawn")
 
 @contextmanager
 def running_server(act: Act) -> Iterator[int]:
-    """Run a server that acts so, and give its port."""
+    """Run a :class:`RawServer` in another process; yields its port."""
     here, there = _SPAWN.Pipe()
     process = _SPAWN.Process(target=_serve, args=(act, there), daemon=True)
     process.start()
@@ -39,12 +39,12 @@ def _serve(act: Act, parent: "Connection[int, None]") -> None:
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """Somebody who asks for the same again and again.
+    """A request that is repeated.
 
     Attributes:
         port: the gateway's.
-        path: what is asked for.
-        headers: of each request.
+        path: the path to ask for.
+        headers: the headers of each request.
         every_s: the pause between two requests.
     """
 
@@ -55,11 +55,11 @@ class Attack:
 
 
 class Attacker:
-    """A process that attacks when it is told to; as a context manager it ends at the end."""
+    """A process that attacks on demand; a context manager that ends it."""
 
     def __init__(self) -> None:
         self._here, there = _SPAWN.Pipe()
-        self._process = _SPAWN.Process(target=_attack_as_told, args=(there,), daemon=True)
+        self._process = _SPAWN.Process(target=_attack_on_demand, args=(there,), daemon=True)
         self._process.start()
 
     def __enter__(self) -> Self:
@@ -71,7 +71,7 @@ class Attacker:
 
     @contextmanager
     def attacking(self, attack: Attack) -> Iterator[None]:
-        """Attack as long as the block runs, which begins with the first request on its way."""
+        """Attack while the block runs; it begins once the first request is sent."""
         self._here.send(attack)
         self._here.recv()
         try:
@@ -81,7 +81,7 @@ class Attacker:
             self._here.recv()
 
 
-def _attack_as_told(parent: "Connection[None, Attack | None]") -> None:
+def _attack_on_demand(parent: "Connection[None, Attack | None]") -> None:
     while attack := parent.recv():
         over, asked = threading.Event(), threading.Event()
         thread = threading.Thread(target=_attack, args=(attack, over, asked))

@@ -1,4 +1,4 @@
-"""A server of raw sockets: what it says to a request, and how it breaks off, is up to a function."""
+"""A server on raw sockets: a function decides what it sends, and how it breaks off."""
 
 import socket
 import ssl
@@ -16,13 +16,13 @@ _SEND_BUFFER = 64 * 1024
 
 
 class ClientConnection:
-    """One connection, after its request came.
+    """One connection, after its request was read.
 
     Args:
         connection: the socket.
         address: ``host:port`` of the server.
         head: the request, up to its empty line.
-        body: what came after it.
+        body: what came after the empty line.
     """
 
     def __init__(self, connection: socket.socket, address: str, head: bytes, body: bytes) -> None:
@@ -51,30 +51,30 @@ class ClientConnection:
             time.sleep(every_s)
 
     def repeat(self, part: bytes, every_s: float) -> None:
-        """Send the same again and again, slowly, until the other side goes."""
+        """Send the same bytes repeatedly, slowly, until the peer closes."""
         until = time.monotonic() + PATIENCE_S
         while time.monotonic() < until:
             self._connection.sendall(part)
             time.sleep(every_s)
 
     def flood(self, part: bytes) -> None:
-        """Send the same again and again, as fast as it is taken, until the other side goes."""
+        """Send the same bytes repeatedly, as fast as they are read, until the peer closes."""
         sent = 0
         while sent < MOST_FLOOD:
             sent += self._connection.send(part)
 
     def hold(self) -> None:
-        """Say nothing more, until the other side goes."""
+        """Send nothing more until the peer closes."""
         self._connection.settimeout(PATIENCE_S)
         self._connection.recv(1)
 
     def close_notify(self) -> None:
-        """End TLS as its RFC says (RFC 8446 section 6.1); over plain TCP there is nothing to do."""
+        """End TLS properly (RFC 8446 section 6.1); does nothing over plain TCP."""
         if isinstance(self._connection, ssl.SSLSocket):
             self._connection.unwrap()
 
     def reset(self) -> None:
-        """Have the end of the connection be a reset."""
+        """Close the connection with a reset."""
         self._connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
@@ -82,11 +82,11 @@ Act = Callable[[ClientConnection], None]
 
 
 class RawServer:
-    """Has a function act on each connection, which carries one request and is closed then.
+    """Calls a function on each connection, which carries one request and is then closed.
 
     Args:
-        act: what is said.
-        tls: to speak TLS.
+        act: sends the response.
+        tls: the context for TLS; None for plain TCP.
     """
 
     def __init__(self, act: Act, tls: ssl.SSLContext | None = None) -> None:
@@ -103,7 +103,7 @@ class RawServer:
 
     @property
     def open_connections(self) -> int:
-        """How many connections it still has."""
+        """The number of open connections."""
         return len(self._open)
 
     def url(self, path: str) -> str:
@@ -120,7 +120,7 @@ class RawServer:
         self._listener.close()
 
     def serve(self) -> None:
-        """Take connections until it is closed."""
+        """Accept connections until closed."""
         with suppress(OSError):
             while True:
                 connection, _ = self._listener.accept()
@@ -139,7 +139,7 @@ class RawServer:
 
 
 def _request(connection: socket.socket) -> tuple[bytes, bytes]:
-    """Read one request: its head and its body; nothing when the peer went away first."""
+    """Read one request: its head and its body; both empty when the peer closed first."""
     raw = b""
     while b"\r\n\r\n" not in raw:
         part = connection.recv(65536)
