@@ -14,7 +14,7 @@ from werkzeug.test import EnvironBuilder
 from bench.results import circumstances, note
 from bench.table import microseconds
 from gateway.app import create_app
-from gateway.delivery.redirect import redirect
+from gateway.delivery.headers import redirect_headers
 from gateway.observability.logging_setup import set_up_logs
 from gateway.observability.metrics import Metrics
 from gateway.observability.request_log import RequestLog
@@ -65,15 +65,15 @@ def _parts(gateway: Services, environ: dict[str, Any]) -> Iterator[Step]:
 
     def request_log() -> None:
         begun = RequestLog(environ)
-        begun.answer(302, Metrics(), TransferStats("redirected", way="redirect", reason="mode"))
+        begun.answer(302, Metrics(), TransferStats("redirected", delivery="redirect", reason="mode"))
         begun.close()
 
     yield "read what the visitor asks", lambda: parse_request(environ, gateway.via, ())
     yield "verify: expiry and revocation of a link that is known", lambda: gateway.links.verify(TASK, query)
     yield "limit", lambda: gateway.limit.spend(request, link)
     yield "resolve: a direct URL that is known", lambda: gateway.resolver.resolve(link.task_id, link.url)
-    yield "choose, and make the headers", lambda: gateway.deliveries.deliver(link, source, request)
-    yield "of this, the headers", lambda: redirect(link.url)
+    yield "choose, and make the headers", lambda: gateway.deliverer.deliver(link, source, request)
+    yield "of this, the headers", lambda: redirect_headers(link.url)
     yield "count", lambda: gateway.metrics.answered("redirect", "redirected", 0, 0)
     yield "the line in the log", request_log
 

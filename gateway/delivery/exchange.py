@@ -1,4 +1,4 @@
-"""What the visitor's request says about delivery, and what is answered; plain values, no framework."""
+"""The request and the response of a download, as plain values without a framework."""
 
 import time
 from collections.abc import Iterator
@@ -9,36 +9,37 @@ from gateway.observability.transfer_stats import TransferStats
 
 
 class ClientConnection(Protocol):
-    """The connection to a visitor, as far as a stream asks about it."""
+    """The connection to a client, as a stream uses it."""
 
     def has_room(self) -> bool:
-        """Whether it takes more at once."""
+        """Whether it accepts more data without blocking."""
 
     def wait_for_room(self) -> None:
-        """Wait until it does."""
+        """Block until it accepts more data."""
 
 
 class AlwaysWritable:
-    """A connection that nobody can ask: whoever sends waits."""
+    """A connection whose state is unknown: a send may block."""
 
     def has_room(self) -> bool:
-        """It may have."""
+        """Always."""
         return True
 
     def wait_for_room(self) -> None:
-        """Not needed."""
+        """Return at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class DownloadRequest:
-    """The parts of a request that bear on delivery; headers as they came, empty when missing.
+    """What a download request says; header values as received, empty when missing.
 
     Attributes:
+        visitor: the client's address, by which limits count.
         if_match: None when missing, as an empty list of tags matches nothing.
-        visitor: what stands for one visitor in limits and counts.
-        cors_origin: the allowed origin whose script asks by ``fetch()``; empty for everybody else.
-        asked_at: monotonic seconds.
-        line: the connection.
+        cors_origin: the allowed origin whose script uses ``fetch()``; else empty.
+        received_at: monotonic seconds.
+        connection: the connection to the client.
+        stats: of this transfer; the layers that send and read write them.
     """
 
     method: Literal["GET", "HEAD"] = "GET"
@@ -48,12 +49,13 @@ class DownloadRequest:
     if_none_match: str = ""
     if_match: str | None = None
     cors_origin: str = ""
-    asked_at: float = field(default_factory=time.monotonic)
+    received_at: float = field(default_factory=time.monotonic)
     connection: ClientConnection = field(default_factory=AlwaysWritable)
+    stats: TransferStats = field(default_factory=TransferStats)
 
     @property
     def resumes(self) -> str:
-        """The entity tag of the download that it resumes; empty when it resumes none.
+        """The entity tag of the download that this request resumes; empty when it resumes none.
 
         Chromium resumes with ``If-Range``, Firefox and Android's DownloadManager with ``If-Match``.
         """
@@ -61,24 +63,20 @@ class DownloadRequest:
 
     @property
     def is_unconditional(self) -> bool:
-        """Whether it asks for the whole file without any condition."""
+        """Whether it requests the whole file without a condition."""
         conditional = self.range or self.if_range or self.if_none_match or self.if_match is not None
         return self.method == "GET" and not conditional
 
 
 class Body(Protocol):
-    """An iterable of chunks that must be closed.
-
-    Attributes:
-        descriptor: of a file that the kernel can send by itself, in place of the chunks; None for none.
-    """
+    """An iterable of chunks that must be closed."""
 
     @property
     def descriptor(self) -> int | None:
-        """See above."""
+        """The descriptor of a file that ``sendfile`` can send in place of the chunks; else None."""
 
     def passed(self, count: int) -> None:
-        """Note that the kernel took so many bytes of the file.
+        """Count bytes that ``sendfile`` has sent.
 
         Raises:
             ConnectionResetError: the file ended too soon.
@@ -88,29 +86,29 @@ class Body(Protocol):
         """Yield the chunks."""
 
     def close(self) -> None:
-        """Let go of whatever stands behind it."""
+        """Release the file and the slot."""
 
 
 @dataclass(frozen=True, slots=True)
 class DownloadResponse:
-    """A response in plain values."""
+    """A response as plain values."""
 
     status: int
     headers: list[tuple[str, str]]
     body: Body
-    stats: TransferStats = field(default_factory=TransferStats)
+    stats: TransferStats
 
 
 class EmptyBody:
-    """The body of a response that has none."""
+    """An empty body."""
 
     descriptor = None
 
     def passed(self, count: int) -> None:
-        """Nothing passes."""
+        """Do nothing."""
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(())
 
     def close(self) -> None:
-        """Nothing to let go of."""
+        """Do nothing."""

@@ -78,17 +78,17 @@ class RequestLog:
             "path": self._path,
             "status": self._status,
             "request_id": self.request_id,
-            "delivery": stats.way,
+            "delivery": stats.delivery,
             "outcome": outcome,
             "ms": round((time.monotonic() - self._begun_at) * 1000, 1),
         }
         if self._stats is not None:
-            line["sent"], line["heals"] = stats.sent, stats.heals
+            line["sent"], line["heals"] = stats.sent, stats.resumes
         known = {"reason": stats.reason or self.reason, "task": self.task, "link": self.link}
         line |= {name: value for name, value in known.items() if value}
         if self._streams:
             self._metrics.stream_ended()
-        self._metrics.answered(stats.way, outcome, stats.sent, stats.heals)
+        self._metrics.answered(stats.delivery, outcome, stats.sent, stats.resumes)
         _log.info("request", **line)
 
 

@@ -1,23 +1,24 @@
-"""How one transfer to a visitor went."""
+"""Statistics of one transfer to a client."""
 
 from dataclasses import dataclass
 
 
 @dataclass(slots=True)
 class TransferStats:
-    """How a delivery went, for the log line on completion.
+    """Statistics of one transfer, for its log line and metrics.
 
     Attributes:
-        way: ``redirect`` or ``stream``, or ``none``; and ``reason``, why, in a word.
-        outcome: one word; a code of ``gateway.errors`` when the origin failed on the way.
-        sent: bytes that the visitor took.
-        broke_off: whether bytes were out when the origin failed.
-        heals: how often the origin broke off and the stream went on all the same.
+        delivery: ``redirect``, ``stream`` or ``none``.
+        reason: why, in one word.
+        outcome: one word; an error code when the origin failed after the first byte.
+        sent: bytes that were sent to the client.
+        aborted: whether the origin failed after bytes were sent.
+        resumes: how often the origin was opened again after it broke off.
     """
 
     outcome: str = "begun"
     sent: int = 0
-    broke_off: bool = False
-    heals: int = 0
-    way: str = "none"
+    aborted: bool = False
+    resumes: int = 0
+    delivery: str = "none"
     reason: str = ""

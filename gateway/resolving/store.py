@@ -14,7 +14,6 @@ from gateway.records.record_store import RecordStore
 from gateway.sources.public_urls import PublicUrl
 from gateway.sources.remote import RemoteSource
 from gateway.sources.stored import StoredSource
-from gateway.sources.throughput import MinThroughputReader
 from gateway.storage.objects import Stored
 
 LIFE_S = 1200
@@ -87,7 +86,7 @@ class StoreResolver:
             source = RemoteSource(self._client, url, 0, sendable=False, listed_only=True)
             with self._slots, closing(source.open()) as opened:
                 return self._store.ingest.store(
-                    MinThroughputReader(opened.read).read,
+                    opened.read,
                     opened.info.length,
                     lambda stored: (None, self._store.index.put(task_id, url, stored)),
                 )[0]

@@ -8,9 +8,9 @@ from functools import partial
 
 from gateway.cache import MemoryLedger, drop_expired
 from gateway.delivery import etag
-from gateway.delivery.deliver import Deliveries
+from gateway.delivery.deliver import Deliverer
 from gateway.delivery.etag import EntityTags
-from gateway.delivery.stream import Streamer
+from gateway.delivery.plan import Planner
 from gateway.egress.client import Client
 from gateway.egress.dns_lookup import Lookup
 from gateway.egress.guard import Guard
@@ -59,7 +59,7 @@ class Services:
     guard: Guard
     limit: DownloadRateLimiter
     resolver: Resolver
-    deliveries: Deliveries
+    deliverer: Deliverer
     stored_keys: SqlKeys
     keys: Keys
     quotas: Quotas
@@ -110,14 +110,7 @@ def build_services(
     resolver = Resolver(converter, settings.min_life_s, clock, known_for_s=known_for_s, metrics=metrics)
     keys = Keys(ConfiguredKeys(settings.named_api_keys), stored_keys, clock)
     slots = SlotLimiter(stream_slots(), settings.streams_per_visitor)
-    streams = Streamer(
-        tags,
-        slots,
-        settings.max_bytes,
-        resolver.renew,
-        allow_markup=settings.allow_markup_as_image,
-        resource_policy=settings.cross_origin_resource_policy,
-    )
+    planner = Planner(tags, settings.default_mode, settings.max_bytes, settings.allow_markup_as_image)
     return Services(
         signer=signer,
         links=Links(
@@ -133,7 +126,9 @@ def build_services(
         guard=guard,
         limit=DownloadRateLimiter(settings.downloads_per_minute, settings.web_concurrency),
         resolver=resolver,
-        deliveries=Deliveries(streams, ledger, settings.default_mode, resolver.renew),
+        deliverer=Deliverer(
+            planner, slots, ledger, resolver.renew, resource_policy=settings.cross_origin_resource_policy
+        ),
         stored_keys=stored_keys,
         keys=keys,
         quotas=quotas,

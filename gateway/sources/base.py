@@ -1,75 +1,114 @@
-"""Where the bytes are, until when, and what is known of them; whoever holds them."""
+"""A source: where a file is, until when, and how it is opened."""
 
+import time
+from collections.abc import Callable
 from typing import Protocol
 
-from gateway.errors import OriginFailed
+from gateway.errors import OriginFailed, OriginTimeout
 from gateway.files.byte_range import ByteRange
 from gateway.files.file_info import FileInfo
 
+THROUGHPUT_WINDOW_S = 30.0
+MIN_THROUGHPUT = 8 * 1024  # bytes per second
+
 
 class Body(Protocol):
-    """What can be read, and must be closed."""
+    """A readable body that must be closed."""
 
     def read(self, amount: int, /) -> bytes:
-        """Read what is there, at most ``amount`` bytes; empty at the end."""
+        """Read at most ``amount`` bytes, without waiting for all of them; empty at the end."""
 
     def close(self) -> None:
-        """Let it go."""
+        """Close it."""
 
 
 class OpenFile:
-    """A file, or one span of it, open for reading. Close it always."""
+    """A file, or one range of it, open for reading. It must be closed.
 
-    __slots__ = ("_begun", "_body", "_left", "byte_range", "info")
+    An origin that sends less than 8 KiB/s fails. Time between reads does not count, as the client may be slow.
 
-    def __init__(self, info: FileInfo, byte_range: ByteRange | None, body: Body, begun: bytes = b"") -> None:
+    Args:
+        info: the file's metadata.
+        byte_range: the range that the body holds; None for the whole file.
+        body: the bytes that were not read yet.
+        begun: the bytes that were read already.
+        clock: monotonic seconds.
+    """
+
+    __slots__ = ("_begun", "_body", "_clock", "_left", "_received", "_waited_s", "byte_range", "info")
+
+    def __init__(
+        self,
+        info: FileInfo,
+        byte_range: ByteRange | None,
+        body: Body,
+        begun: bytes = b"",
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.info = info
         self.byte_range = byte_range
         self._body = body
         self._begun = begun
-        self._left = (
-            len(byte_range) if byte_range else 0 if info.length == 0 else None
-        )  # a 416 has a text, which is no file
+        self._clock = clock
+        self._received, self._waited_s = 0, 0.0
+        self._left = len(byte_range) if byte_range else None
+        if byte_range is None and info.length == 0:
+            self._left = 0  # the body of a 416 is a message, not the file
 
     @property
     def descriptor(self) -> int | None:
-        """The descriptor of a file of our own, positioned where the span begins; None for what comes from elsewhere."""
+        """The descriptor of a local file, positioned at the range; None for a remote file."""
         descriptor: int | None = getattr(self._body, "descriptor", None)
         return descriptor
 
     def read(self, amount: int) -> bytes:
-        """Read what is there, at most ``amount`` bytes; empty at the end.
+        """Read at most ``amount`` bytes, without waiting for all of them; empty at the end.
 
         Raises:
-            OriginError: the origin broke off, or sent less than the span.
+            OriginError: the origin broke off, or sent less than the range.
+            OriginTimeout: less than 8 KiB/s came during the last 30 s of waiting.
         """
-        if self._left is not None:
-            amount = min(amount, self._left)
+        left = self._left
+        if left is not None and left < amount:
+            amount = left
         if amount == 0:
             return b""
         if self._begun:
             part, self._begun = self._begun[:amount], self._begun[amount:]
+            self._received += len(part)
         else:
-            part = self._body.read(amount)
-        if self._left is not None:
+            part = self._read_body(amount)
+        if left is not None:
             if not part:
-                raise OriginFailed("less than the range it promised")
-            self._left -= len(part)
+                raise OriginFailed("fewer bytes than the range")
+            self._left = left - len(part)
         return part
 
     def close(self) -> None:
-        """Let the origin go."""
+        """Close the body."""
         self._body.close()
+
+    def _read_body(self, amount: int) -> bytes:
+        started_at = self._clock()
+        part = self._body.read(amount)
+        self._waited_s += self._clock() - started_at
+        self._received += len(part)
+        if self._waited_s >= THROUGHPUT_WINDOW_S:
+            if self._received < THROUGHPUT_WINDOW_S * MIN_THROUGHPUT:
+                raise OriginTimeout("the origin is slower than 8 KiB/s")
+            self._received, self._waited_s = 0, 0.0
+        return part
 
 
 class Source(Protocol):
-    """One file, wherever it is.
+    """One file, at an origin or in our own storage.
 
     Attributes:
         made_at: monotonic seconds.
-        expires_at: Unix seconds until which the source is good.
-        facts: what is known of the file; None before anybody looked.
-        names_itself: whether a browser that is sent there gets the name that was asked for.
+        expires_at: Unix seconds until which the source can be used.
+        info: the file's metadata; None before they are known.
+        sets_filename: whether a browser that is redirected there saves the file under the link's name.
     """
 
     made_at: float
@@ -79,36 +118,36 @@ class Source(Protocol):
 
     @property
     def redirect_blocker(self) -> str:
-        """Why a browser cannot be sent there, in one word; empty when it can."""
+        """Why a browser cannot be redirected there, in one word; empty when it can."""
 
-    def look(self) -> FileInfo:
-        """Learn what the file is without fetching it, and remember.
+    def probe(self) -> FileInfo:
+        """Get the file's metadata without fetching the file, and keep them.
 
         Raises:
-            GatewayError: whoever holds it does not give it.
+            GatewayError: the origin does not give the file.
         """
 
     def open(self, byte_range: ByteRange | None = None, known: FileInfo | None = None) -> OpenFile:
         """Open the whole file, or one range of it.
 
-        The origin may ignore the range and answer with the whole file: see ``OpenFile.byte_range``. Call ``look``
-        before a range is asked for, as the media type is detected from the first bytes.
+        The origin may ignore the range and answer with the whole file: see ``OpenFile.byte_range``. Call :meth:`probe`
+        before a range is requested, as the media type is detected from the first bytes.
 
         Args:
             byte_range: the range to open; None opens the whole file.
-            known: metadata of the file that a range must belong to; the origin is asked with ``If-Range``.
+            known: metadata of the file that the range must belong to; the origin gets its entity tag as ``If-Range``.
 
         Raises:
-            GatewayError: whoever holds it does not give it.
+            GatewayError: the origin does not give the file.
             RangeNotSatisfiable: the file is shorter than the range's first position.
         """
 
     def forget(self, seen: FileInfo | None) -> None:
-        """Look anew the next time, unless somebody else has since ``seen`` was learned."""
+        """Drop the metadata, unless they have changed since ``seen``."""
 
     def direct_url(self, disposition: str, content_type: str) -> str:
-        """Where to send a browser, unless it is held back; the two headers are for whoever can be asked to say them.
+        """The direct URL. The two header values are signed into it where the storage can send them.
 
         Raises:
-            OriginUnsafe: its name leads to an address that nobody is sent to.
+            OriginUnsafe: the URL leads to an address that the guard refuses.
         """

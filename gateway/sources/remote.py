@@ -74,7 +74,7 @@ class RemoteSource:
         self._checked = True
         return uri_of(self._url)
 
-    def look(self) -> FileInfo:
+    def probe(self) -> FileInfo:
         """Learn what the file is without fetching it; asks the origin once and remembers.
 
         Raises:

@@ -40,7 +40,7 @@ class StoredSource:
         """Why a browser is not sent to it."""
         return self._door.redirect_blocker(self.stored)
 
-    def look(self) -> FileInfo:
+    def probe(self) -> FileInfo:
         """Say what is known."""
         if self.info is None:
             raise AssertionError("an object never changes")
@@ -58,7 +58,7 @@ class StoredSource:
             body = self._objects.open(self.stored, first, last)
         except FileNotFoundError:
             raise OriginNotFound("the object was dropped") from None
-        return OpenFile(self.look(), byte_range, body)
+        return OpenFile(self.probe(), byte_range, body)
 
     def forget(self, seen: FileInfo | None) -> None:
         """Nothing to forget: an object never changes."""

@@ -44,7 +44,7 @@ def download_url() -> Response:
     link = _asked(whole_body())
     gateway = services()
     source = gateway.resolver.resolve(link.task_id, link.url, least_life_s=LEAST_LIFE_S)
-    return contract_envelope(gateway.deliveries.direct_url(link, source))
+    return contract_envelope(gateway.deliverer.direct_url(link, source))
 
 
 @blueprint.get(RECORD_INFO)

@@ -23,10 +23,10 @@ def download(
 ) -> tuple[Link, DownloadResponse]:
     """Turn a signed link into a file: verify, admit, limit, resolve, deliver."""
     link = gateway.links.verify(task_id, query, download_request.visitor, download_request.resumes)  # LinkError
-    gateway.deliveries.check_slots(link, download_request)  # GatewayBusy, TooManyStreams
+    gateway.deliverer.check_slots(link, download_request)  # GatewayBusy, TooManyStreams
     gateway.limit.spend(download_request, link)  # RateLimited
     source = gateway.resolver.resolve(link.task_id, link.url)  # ProviderError
-    return link, gateway.deliveries.deliver(link, source, download_request)  # OriginError, RangeNotSatisfiable
+    return link, gateway.deliverer.deliver(link, source, download_request)  # OriginError, RangeNotSatisfiable
 
 
 @blueprint.get("/download/<task_id>", provide_automatic_options=False)

@@ -40,7 +40,7 @@ def file(
         raise OriginGone("no image has this object any more")
     source = StoredSource(own.objects, stored, own.public_url, math.inf)
     link = Link(digest, f"file:{digest}", filename=name, mode="stream")
-    return link, gateway.deliveries.deliver(link, source, download_request)
+    return link, gateway.deliverer.deliver(link, source, download_request)
 
 
 def _verify(own: OwnStore, query: bytes, digest: str, name: str) -> None:

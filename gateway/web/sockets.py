@@ -25,6 +25,6 @@ def reset_when_broken(visitor_socket: socket.socket | None, protocol: str | None
 
     Without chunks the end of the connection is the end of the file (RFC 9112 section 8): a cut one would look whole.
     """
-    broken = stats.broke_off or stats.outcome == "left"
+    broken = stats.aborted or stats.outcome == "left"
     if visitor_socket is not None and broken and protocol == "HTTP/1.0":
         visitor_socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

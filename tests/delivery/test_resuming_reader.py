@@ -3,7 +3,6 @@
 import gzip
 import hashlib
 import math
-import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,16 +15,12 @@ from hypothesis import HealthCheck, given, settings as hypothesis_settings
 from hypothesis.strategies import integers, lists
 
 from gateway.delivery import resuming_reader
-from gateway.delivery.deliver import Deliveries
+from gateway.delivery.deliver import Deliverer
 from gateway.delivery.etag import SALT, EntityTags
 from gateway.delivery.exchange import DownloadRequest
-from gateway.delivery.stream import Streamer
+from gateway.delivery.plan import Planner
 from gateway.errors import (
-    OriginBusy,
-    OriginError,
-    OriginFailed,
     OriginNotFound,
-    StillPreparing,
     StorageDown,
 )
 from gateway.limits.stream_slots import SlotLimiter
@@ -38,36 +33,29 @@ from gateway.storage.folder import FileSpan, FolderObjects
 from gateway.storage.objects import Objects, Stored
 from gateway.storage.s3 import S3Objects
 from tests.support.buckets import CREDENTIALS
-from tests.support.factories import API_KEY, PNG, SECRET, Gateway, make_settings, store_gateway
+from tests.support.factories import API_KEY, PNG, SECRET, Gateway, store_gateway
 from tests.support.flaky import (
     BIG,
     DATE,
+    PROVIDER_CALL,
     STRONG,
     Flaky,
     Spoil,
     beginning,
     chunked,
     closed,
+    converted,
     deliver,
+    image_url,
     instead,
     reset,
     stalled,
     taken,
     whole,
 )
-from tests.support.servers import Request, ScriptedServer, answer, envelope, file_answer, read_request
+from tests.support.servers import Request, ScriptedServer, answer, envelope, file_answer
 
-PROVIDER_CALL = "/api/v1/gpt4o-image/download-url"
-pytestmark = pytest.mark.usefixtures("hasty")
-
-
-@pytest.fixture
-def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Pauses and stall timeouts of fractions of a second."""
-    monkeypatch.setattr(resuming_reader, "FIRST_PAUSE_S", 0.001)
-    monkeypatch.setattr(resuming_reader, "FIRST_PAUSES_S", (0.001, 0.002))
-    monkeypatch.setattr(resuming_reader, "LONGEST_SILENCE_S", 5.0)
-    monkeypatch.setattr("gateway.egress.buffered_reader.STALL_TIMEOUT_S", 0.3)
+pytestmark = pytest.mark.usefixtures("short_pauses")
 
 
 # --- it goes on
@@ -88,7 +76,7 @@ def test_what_breaks_off_goes_on_at_the_byte_reached(gateway: Gateway, origin: S
     delivered = deliver(gateway, origin.route("/v/cat.png", file))
 
     assert taken(delivered) == (PNG, True)
-    assert (delivered.status, delivered.stats.outcome, delivered.stats.heals) == (200, "completed", 1)
+    assert (delivered.status, delivered.stats.outcome, delivered.stats.resumes) == (200, "completed", 1)
     assert file.asked[0] == ("", "")
     assert file.asked[1][0].endswith(f"-{len(PNG) - 1}")
     assert file.asked[1][1] == '"v1"'
@@ -127,7 +115,7 @@ def test_a_part_goes_on_too_and_ends_where_it_should(
     delivered = deliver(gateway, origin.route("/v/cat.png", file), DownloadRequest(range=asked))
 
     assert (delivered.status, taken(delivered)) == (206, (byte_range, True))
-    assert delivered.stats.heals == 1
+    assert delivered.stats.resumes == 1
 
 
 @pytest.mark.parametrize(
@@ -185,9 +173,9 @@ def test_the_old_connection_is_closed_before_a_new_one_is_opened(gateway: Gatewa
 
 def test_healed_streams_and_broken_ones_give_their_places_back(gateway: Gateway, origin: ScriptedServer) -> None:
     tags = EntityTags(KeyRing.derive([SECRET], SALT))
-    streams = Streamer(tags, SlotLimiter(2), gateway.settings.max_bytes, gateway.services.resolver.renew)
-    deliveries = Deliveries(streams, gateway.services.ledger, "auto", gateway.services.resolver.renew)
-    gateway = Gateway(gateway.settings, replace(gateway.services, deliveries=deliveries))
+    planner = Planner(tags, "auto", gateway.settings.max_bytes)
+    deliverer = Deliverer(planner, SlotLimiter(2), gateway.services.ledger, gateway.services.resolver.renew)
+    gateway = Gateway(gateway.settings, replace(gateway.services, deliverer=deliverer))
 
     ended = [
         taken(deliver(gateway, origin.route(f"/v/{cuts}.png", Flaky(PNG, *[closed(100)] * cuts))))[1]
@@ -208,7 +196,7 @@ def test_what_was_sent_is_read_again_where_a_strong_tag_vouches_for_it(
     delivered = deliver(gateway, origin.route("/v/big.png", file))
 
     assert taken(delivered) == (BIG, True)
-    assert delivered.stats.heals == 2
+    assert delivered.stats.resumes == 2
 
 
 def test_not_more_than_so_much_is_read_again(
@@ -294,8 +282,8 @@ def test_two_files_are_never_spliced(
     delivered = deliver(gateway, origin.route("/v/cat.png", route), DownloadRequest(range=asked))
 
     assert taken(delivered) == (PNG[first : first + 4000], False)
-    assert delivered.stats.broke_off
-    assert delivered.stats.heals == 0
+    assert delivered.stats.aborted
+    assert delivered.stats.resumes == 0
     assert len(other.asked) == 1
 
 
@@ -320,17 +308,6 @@ def test_looking_at_a_file_does_not_heal_anything(gateway: Gateway, origin: Scri
 
 
 # --- a direct URL that dies on the way
-
-
-def converted(provider: ScriptedServer, *direct_urls: str) -> None:
-    """Have the provider give these direct URLs, one after the other, and the last one from then on."""
-    left = list(direct_urls)
-    provider.route(PROVIDER_CALL, lambda _request: envelope(data=left.pop(0) if len(left) > 1 else left[0]))
-
-
-def image_url(origin: ScriptedServer) -> str:
-    """What a link names; nobody fetches it."""
-    return origin.url("/v/cat.png")
 
 
 def dying(origin: ScriptedServer, status: int, path: str = "/direct/1.png") -> str:
@@ -511,7 +488,7 @@ def test_a_disk_that_fails_on_the_way_is_asked_again(gateway: Gateway, tmp_path:
     delivered = deliver(gateway, "file:cat", DownloadRequest(range=asked), source)
 
     assert taken(delivered) == (part, True)
-    assert delivered.stats.heals == 4
+    assert delivered.stats.resumes == 4
     assert (objects.most_readings, objects.readings) == (1, 0)
 
 
@@ -567,7 +544,7 @@ def test_a_bucket_that_breaks_off_is_asked_again(
     )
 
     assert taken(delivered) == (part, True)
-    assert delivered.stats.heals == 2
+    assert delivered.stats.resumes == 2
 
 
 def named(digest: str, name: str) -> str:
@@ -585,116 +562,6 @@ def put_record(gateway: Gateway, url: str) -> None:
         json={"status": "SUCCESS", "resultUrls": [url]},
         headers={"Authorization": f"Bearer {API_KEY}"},
     )
-
-
-# --- before the first byte
-
-
-@pytest.mark.parametrize(
-    "failure",
-    [
-        pytest.param(instead(b""), id="closed"),
-        pytest.param(instead(answer(500)), id="500"),
-        pytest.param(instead(answer(502)), id="502"),
-        pytest.param(closed(0), id="no-byte"),
-        pytest.param(closed(10), id="a-few-bytes"),
-        pytest.param(stalled(10), id="stalled"),
-    ],
-)
-@pytest.mark.parametrize(
-    "ask",
-    [DownloadRequest(), DownloadRequest("HEAD"), DownloadRequest(range="bytes=4000-")],
-    ids=["get", "head", "range"],
-)
-def test_an_origin_that_fails_at_first_is_asked_again_at_most_twice(
-    gateway: Gateway, origin: ScriptedServer, failure: Spoil, ask: DownloadRequest
-) -> None:
-    healed = deliver(gateway, origin.route("/v/cat.png", Flaky(PNG, failure)), replace(ask, asked_at=time.monotonic()))
-    healed.body.close()
-
-    failing = Flaky(PNG, *[failure] * 99)
-    with pytest.raises(OriginError):
-        deliver(gateway, origin.route("/v/dog.png", failing), replace(ask, asked_at=time.monotonic()))
-
-    assert healed.status == (206 if ask.range else 200)
-    assert len(failing.asked) <= 9  # one that cannot take a range is tried without
-
-
-def test_an_origin_that_is_just_starting_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.socket() as reserved:
-        reserved.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{reserved.getsockname()[1]}"
-        gateway = Gateway(make_settings(address))
-        pauses: list[float] = []
-
-        def listen(pause_s: float) -> None:
-            pauses.append(pause_s)
-            reserved.listen()
-            threading.Thread(target=answer_once, args=(reserved,), daemon=True).start()
-
-        monkeypatch.setattr("gateway.delivery.resuming_reader.time.sleep", listen)
-        delivered = deliver(gateway, f"http://{address}/v/cat.png")
-        monkeypatch.undo()
-
-        assert taken(delivered) == (PNG, True)
-        assert len(pauses) == 1
-
-
-def answer_once(listener: socket.socket) -> None:
-    connection, _ = listener.accept()
-    with connection:
-        request = read_request(connection)
-        if request is not None:
-            connection.sendall(file_answer(request, PNG, STRONG))
-
-
-@pytest.mark.parametrize("status", [429, 503])
-def test_an_origin_that_says_it_is_busy_is_left_alone(gateway: Gateway, origin: ScriptedServer, status: int) -> None:
-    file = Flaky(PNG, instead(answer(status)))
-
-    with pytest.raises(OriginBusy):
-        deliver(gateway, origin.route("/v/cat.png", file))
-
-    assert len(file.asked) == 1
-
-
-def test_nobody_waits_for_an_origin_longer_than_a_router_does(gateway: Gateway, origin: ScriptedServer) -> None:
-    file = Flaky(PNG, instead(answer(500)))
-
-    with pytest.raises(OriginFailed):
-        deliver(
-            gateway,
-            origin.route("/v/cat.png", file),
-            DownloadRequest(asked_at=time.monotonic() - resuming_reader.LAST_OPENING_S),
-        )
-
-    assert len(file.asked) == 1
-
-
-def test_a_renewal_before_the_first_byte_ends_before_a_router_gives_up(
-    upstream_gateway: Gateway, provider: ScriptedServer, origin: ScriptedServer
-) -> None:
-    converted(provider, origin.route("/direct/1.png", answer(403)), origin.serve("/direct/2.png", PNG))
-    url = image_url(origin)
-    source = upstream_gateway.services.resolver.resolve("task12345", url)
-    source.made_at -= resuming_reader.FRESH_S
-    provider.route(PROVIDER_CALL, lambda request: stalled(0)(request, b"\r\n\r\n"))
-
-    with pytest.raises(StillPreparing):
-        deliver(
-            upstream_gateway, url, DownloadRequest(asked_at=time.monotonic() - resuming_reader.LAST_OPENING_S + 0.2)
-        )
-
-
-def test_a_direct_url_that_lived_for_a_moment_only_is_renewed(
-    upstream_gateway: Gateway, provider: ScriptedServer, origin: ScriptedServer
-) -> None:
-    converted(provider, origin.serve("/direct/1.png", PNG), origin.serve("/direct/2.png", PNG))
-    deliver(upstream_gateway, image_url(origin)).body.close()
-    origin.route("/direct/1.png", answer(403))
-
-    assert taken(deliver(upstream_gateway, image_url(origin))) == (PNG, True)
-    assert len(provider.seen) == 2
 
 
 def test_an_object_that_was_dropped_is_not_looked_for_as_if_it_were_a_task(tmp_path: Path) -> None:

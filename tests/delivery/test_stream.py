@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, cast
 
 import pytest
 
+from gateway.delivery import exchange as protocol
 from gateway.delivery.exchange import AlwaysWritable
 from gateway.delivery.stream import LARGE_AFTER, LARGE_CHUNK, MEDIUM_CHUNK, SMALL_CHUNK, StreamBody
 from gateway.files.file_info import FileInfo
@@ -50,9 +51,13 @@ class ClientConnection:
         self._happened.append("waited")
 
 
+def stream_of(file: object, connection: protocol.ClientConnection, max_bytes: int) -> StreamBody:
+    return StreamBody(cast("ResumingReader", file), connection, lambda: None, max_bytes, TransferStats())
+
+
 def test_nothing_is_read_until_there_is_room_and_while_it_waits_nobody_holds_the_last_piece() -> None:
     happened: list[str] = []
-    stream = StreamBody(cast("ResumingReader", File(happened)), ClientConnection(happened), lambda: None, 100)
+    stream = stream_of(File(happened), ClientConnection(happened), 100)
 
     happened.extend(f"gave {piece.decode() or 'nothing'}" for piece in stream)
 
@@ -88,7 +93,7 @@ def test_the_fast_are_given_ever_larger_chunks_and_the_slow_small_ones(
     monkeypatch.setattr("time.monotonic", lambda: clock[0])
     file = File([])
 
-    list(StreamBody(cast("ResumingReader", file), LaterNarrow(chunks, clock), lambda: None, 100))
+    list(stream_of(file, LaterNarrow(chunks, clock), 100))
 
     assert file.amounts[:3] == [times * SMALL_CHUNK for times in amounts]
 
@@ -98,10 +103,7 @@ def test_of_large_pieces_there_is_never_more_than_one() -> None:
     happened: list[str] = []
     file = File(happened, tuple(bytes(MEDIUM_CHUNK) for _ in range(LARGE_AFTER // MEDIUM_CHUNK + 9)))
 
-    happened.extend(
-        "gave" if piece else "nothing"
-        for piece in StreamBody(cast("ResumingReader", file), AlwaysWritable(), lambda: None, 2**30)
-    )
+    happened.extend("gave" if piece else "nothing" for piece in stream_of(file, AlwaysWritable(), 2**30))
 
     large = sum(amount > MEDIUM_CHUNK for amount in file.amounts)
     assert large >= 5
@@ -110,9 +112,7 @@ def test_of_large_pieces_there_is_never_more_than_one() -> None:
 
 @pytest.mark.parametrize("limit", [LARGE_CHUNK - 1, LARGE_CHUNK, LARGE_CHUNK + 1, 3 * LARGE_CHUNK - 1])
 def test_not_a_byte_beyond_the_limit_is_given_however_large_the_pieces_are(limit: int) -> None:
-    stream = StreamBody(
-        cast("ResumingReader", File([], (bytes(LARGE_CHUNK),) * 9)), AlwaysWritable(), lambda: None, limit
-    )
+    stream = stream_of(File([], (bytes(LARGE_CHUNK),) * 9), AlwaysWritable(), limit)
     given: list[int] = []
 
     with pytest.raises(ConnectionResetError):
@@ -123,6 +123,6 @@ def test_not_a_byte_beyond_the_limit_is_given_however_large_the_pieces_are(limit
 
 
 def test_a_file_as_long_as_the_limit_is_given_whole() -> None:
-    stream = StreamBody(cast("ResumingReader", File([])), AlwaysWritable(), lambda: None, 3)
+    stream = stream_of(File([]), AlwaysWritable(), 3)
 
     assert b"".join(stream) == b"abc"

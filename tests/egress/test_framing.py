@@ -51,7 +51,7 @@ MALFORMED_CHUNKS = {
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """An origin that fails is asked again at once."""
-    monkeypatch.setattr("gateway.delivery.resuming_reader.FIRST_PAUSES_S", (0.001, 0.002))
+    monkeypatch.setattr("gateway.delivery.opening.PAUSES_S", (0.001, 0.002))
 
 
 # --- Content-Length and the other framing fields

@@ -154,7 +154,7 @@ class Stage:
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """What cannot be opened is tried again, without the pauses."""
-    monkeypatch.setattr("gateway.delivery.resuming_reader.FIRST_PAUSES_S", (0.0, 0.0))
+    monkeypatch.setattr("gateway.delivery.opening.PAUSES_S", (0.0, 0.0))
 
 
 @pytest.fixture

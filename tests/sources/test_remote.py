@@ -99,9 +99,9 @@ def ranges_asked(origin: ScriptedServer) -> list[str]:
 def test_a_look_asks_for_the_first_bytes_and_remembers(source: RemoteSource, origin: ScriptedServer) -> None:
     origin.serve(PATH, PNG, ETag='"v1"', Content_Type="image/png")
 
-    info = source.look()
+    info = source.probe()
 
-    assert source.look() is info
+    assert source.probe() is info
     assert ranges_asked(origin) == ["bytes=0-63"]
     assert info.length == len(PNG)
     assert info.head == PNG[:HEAD_BYTES]
@@ -121,13 +121,13 @@ def test_opening_the_whole_file_tells_the_same_facts(
 
     assert everything(opened) == PNG
     assert opened.byte_range is None
-    assert opened.info == source.info == other.look()
+    assert opened.info == source.info == other.probe()
 
 
 def test_an_origin_without_ranges_is_asked_once_too(source: RemoteSource, origin: ScriptedServer) -> None:
     origin.serve(PATH, PNG, ranges=False, ETag='"v1"')
 
-    info = [source.look(), source.look(), source.look()]
+    info = [source.probe(), source.probe(), source.probe()]
 
     assert len(origin.seen) == 1
     assert not info[0].ranges
@@ -141,7 +141,7 @@ def test_a_file_of_any_size_is_looked_at_and_read(
 ) -> None:
     origin.serve(PATH, FILE[:size], ranges=ranges)
 
-    info = source.look()
+    info = source.probe()
 
     assert (info.length, info.head) == (size, FILE[:size][:HEAD_BYTES])
     assert everything(source.open()) == FILE[:size]
@@ -171,7 +171,7 @@ def test_the_validator_is_a_proper_one_or_none(
 ) -> None:
     origin.route(PATH, lambda request: file_answer(request, FILE, headers))
 
-    assert source.look().validator == validator
+    assert source.probe().validator == validator
     assert everything(source.open()) == FILE
 
 
@@ -206,7 +206,7 @@ def test_only_a_clear_attachment_is_one(
 ) -> None:
     origin.serve(PATH, FILE, Content_Disposition=disposition)
 
-    assert source.look().attachment is attachment
+    assert source.probe().attachment is attachment
 
 
 @pytest.mark.parametrize(
@@ -217,13 +217,13 @@ def test_an_origin_says_whether_it_has_ranges(
 ) -> None:
     origin.serve(PATH, FILE, ranges=False, Accept_Ranges=accept_ranges)
 
-    assert source.look().ranges is ranges
+    assert source.probe().ranges is ranges
 
 
 def test_ranges_are_learned_from_a_part_and_not_forgotten(source: RemoteSource, origin: ScriptedServer) -> None:
     origin.route(PATH, part(f"bytes 0-63/{len(FILE)}", FILE[:64]))
 
-    looked = source.look()
+    looked = source.probe()
     opened = source.open()
 
     assert looked.ranges
@@ -236,7 +236,7 @@ def test_a_coded_file_is_read_decoded_and_takes_ranges_and_the_length_away(
 ) -> None:
     origin.serve(PATH, gzip.compress(FILE), Content_Encoding="gzip", ETag='"v1"')
 
-    info = source.look()
+    info = source.probe()
 
     assert (info.encoding, info.ranges, info.length) == ("gzip", False, None)
     assert info.head == FILE[:HEAD_BYTES]
@@ -248,7 +248,7 @@ def test_a_coded_file_is_read_decoded_and_takes_ranges_and_the_length_away(
 def test_what_is_no_coding_changes_nothing(source: RemoteSource, origin: ScriptedServer, coding: str) -> None:
     origin.serve(PATH, FILE, Content_Encoding=coding)
 
-    info = source.look()
+    info = source.probe()
 
     assert (info.encoding, info.ranges) == ("", True)
     assert everything(source.open()) == FILE
@@ -259,7 +259,7 @@ def test_a_coding_that_cannot_be_decoded_is_refused(source: RemoteSource, origin
     origin.serve(PATH, FILE, Content_Encoding=coding)
 
     with pytest.raises(OriginFailed):
-        source.look()
+        source.probe()
     with pytest.raises(OriginFailed):
         source.open()
 
@@ -267,14 +267,14 @@ def test_a_coding_that_cannot_be_decoded_is_refused(source: RemoteSource, origin
 def test_an_empty_file_in_a_coding_is_an_empty_file(source: RemoteSource, origin: ScriptedServer) -> None:
     origin.serve(PATH, b"", Content_Encoding="gzip")
 
-    assert (source.look().length, everything(source.open())) == (0, b"")
+    assert (source.probe().length, everything(source.open())) == (0, b"")
 
 
 def test_an_unknown_length_is_unknown(source: RemoteSource, origin: ScriptedServer) -> None:
     chunked = b"".join(b"%x\r\n%s\r\n" % (len(FILE), FILE) for _ in range(1)) + b"0\r\n\r\n"
     origin.route(PATH, b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked)
 
-    assert source.look().length is None
+    assert source.probe().length is None
     assert everything(source.open()) == FILE
 
 
@@ -284,7 +284,7 @@ def test_an_unknown_length_is_unknown(source: RemoteSource, origin: ScriptedServ
 @pytest.mark.parametrize(("first", "last"), [(0, 0), (0, 63), (10, 10), (100, 899), (1000, 1023), (0, 1023)])
 def test_a_part_is_exactly_that(source: RemoteSource, origin: ScriptedServer, first: int, last: int) -> None:
     origin.serve(PATH, FILE, ETag='"v1"')
-    looked = source.look()
+    looked = source.probe()
 
     opened = source.open(ByteRange(first, last))
 
@@ -330,7 +330,7 @@ def test_a_part_that_is_not_the_one_asked_for_is_refused(
     source: RemoteSource, origin: ScriptedServer, route: Callable[[Request], bytes]
 ) -> None:
     origin.serve(PATH, FILE)
-    source.look()
+    source.probe()
     origin.route(PATH, route)
 
     with pytest.raises(OriginFailed):
@@ -343,7 +343,7 @@ def test_a_part_that_breaks_off_is_not_taken_for_complete(
     source: RemoteSource, origin: ScriptedServer, framing: str, sent: int
 ) -> None:
     origin.serve(PATH, FILE)
-    source.look()
+    source.probe()
     origin.route(PATH, framed(framing, FILE[10 : 10 + sent]))
 
     with pytest.raises(OriginFailed):
@@ -357,7 +357,7 @@ def test_no_more_than_the_part_comes_out_of_it(
 ) -> None:
     origin.serve(PATH, FILE)
     if looked:
-        source.look()
+        source.probe()
     origin.route(PATH, framed(framing, FILE[10:500]))
 
     assert everything(source.open(ByteRange(10, 19))) == FILE[10:20]
@@ -373,7 +373,7 @@ def framed(framing: str, body: bytes) -> bytes:
 
 def test_a_shorter_part_than_asked_for_is_told_as_what_it_is(source: RemoteSource, origin: ScriptedServer) -> None:
     origin.serve(PATH, FILE)
-    source.look()
+    source.probe()
     origin.route(PATH, part("bytes 10-14/1024", FILE[10:15]))
 
     opened = source.open(ByteRange(10, 19))
@@ -384,7 +384,7 @@ def test_a_shorter_part_than_asked_for_is_told_as_what_it_is(source: RemoteSourc
 
 def test_a_part_of_another_file_tells_that_files_facts(source: RemoteSource, origin: ScriptedServer) -> None:
     origin.serve(PATH, FILE, ETag='"v1"')
-    before = source.look()
+    before = source.probe()
     origin.serve(PATH, FILE + b"more", ETag='"v2"')
 
     opened = source.open(ByteRange(10, 19))
@@ -396,12 +396,12 @@ def test_a_part_of_another_file_tells_that_files_facts(source: RemoteSource, ori
 
 def test_what_was_forgotten_is_looked_at_anew(source: RemoteSource, origin: ScriptedServer) -> None:
     origin.serve(PATH, FILE, ETag='"v1"')
-    source.look()
+    source.probe()
     origin.serve(PATH, FILE, ETag='"v2"')
 
     source.forget(source.info)
 
-    assert source.look().validator == '"v2"'
+    assert source.probe().validator == '"v2"'
 
 
 # --- 416
@@ -429,14 +429,14 @@ def test_a_416_without_a_length_is_a_failed_origin(
 def test_a_416_for_an_empty_file_is_an_empty_file(source: RemoteSource, origin: ScriptedServer) -> None:
     origin.route(PATH, only(416, Content_Range="bytes */0"))
 
-    info = source.look()
+    info = source.probe()
 
     assert (info.length, info.head) == (0, b"")
 
 
 def test_the_text_of_a_416_is_not_the_file(source: RemoteSource, origin: ScriptedServer) -> None:
     origin.serve(PATH, FILE)
-    source.look()
+    source.probe()
     origin.route(PATH, only(416, Content_Range="bytes */0"))
 
     opened = source.open(ByteRange(0, 9))
@@ -456,7 +456,7 @@ def test_an_origin_that_refuses_every_range_is_looked_at_without(
 
     origin.route(PATH, route)
 
-    info = source.look()
+    info = source.probe()
 
     assert (info.length, info.head) == (1024, FILE[:HEAD_BYTES])
 
@@ -508,7 +508,7 @@ def test_a_status_that_is_no_file_is_its_own_error(
     with pytest.raises(OriginError) as opened:
         source.open()
     with pytest.raises(OriginError) as looked:
-        source.look()
+        source.probe()
 
     assert (type(opened.value), type(looked.value)) == (error, error)
 
@@ -526,7 +526,7 @@ def test_an_unasked_206_that_spans_the_whole_file_is_the_file(
 ) -> None:
     origin.route(PATH, answer(206, FILE, {"Content-Range": "bytes 0-1023/1024", "ETag": '"v1"'}))
     if looked:
-        source.look()
+        source.probe()
 
     opened = source.open()
 
@@ -586,10 +586,10 @@ def test_retry_after_is_a_small_whole_number_or_the_default(said: str, seconds: 
 def test_nothing_is_remembered_of_a_failure(source: RemoteSource, origin: ScriptedServer) -> None:
     origin.route(PATH, only(404))
     with pytest.raises(OriginNotFound):
-        source.look()
+        source.probe()
     origin.serve(PATH, FILE)
 
-    assert source.look().length == 1024
+    assert source.probe().length == 1024
 
 
 # --- reading

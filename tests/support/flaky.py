@@ -9,8 +9,9 @@ from contextlib import suppress
 from gateway.delivery.exchange import DownloadRequest, DownloadResponse
 from gateway.sources.base import Source
 from tests.support.factories import Gateway, make_link
-from tests.support.servers import Request, file_answer
+from tests.support.servers import Request, ScriptedServer, envelope, file_answer
 
+PROVIDER_CALL = "/api/v1/gpt4o-image/download-url"
 BIG = b"\x89PNG\r\n\x1a\n" + random.Random(4).randbytes(6 * 2**20)
 DATE = "Mon, 23 Nov 2026 10:00:00 GMT"
 STRONG = {"ETag": '"v1"'}
@@ -94,7 +95,7 @@ def deliver(
     """Deliver a file to a visitor, without the framework."""
     link = make_link(url=url, mode="stream")
     source = source or gateway.services.resolver.resolve(link.task_id, url)
-    return gateway.services.deliveries.deliver(link, source, ask or DownloadRequest())
+    return gateway.services.deliverer.deliver(link, source, ask or DownloadRequest())
 
 
 def taken(delivered: DownloadResponse) -> tuple[bytes, bool]:
@@ -108,3 +109,14 @@ def taken(delivered: DownloadResponse) -> tuple[bytes, bool]:
     finally:
         delivered.body.close()
     return bytes(got), True
+
+
+def converted(provider: ScriptedServer, *direct_urls: str) -> None:
+    """Let the provider answer with these direct URLs in turn, then always with the last one."""
+    left = list(direct_urls)
+    provider.route(PROVIDER_CALL, lambda _request: envelope(data=left.pop(0) if len(left) > 1 else left[0]))
+
+
+def image_url(origin: ScriptedServer) -> str:
+    """An image URL that a link names and nobody fetches."""
+    return origin.url("/v/cat.png")

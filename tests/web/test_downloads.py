@@ -12,9 +12,10 @@ from hypothesis.strategies import from_regex, lists, one_of, sampled_from, tuple
 from werkzeug.test import TestResponse
 
 from gateway.cache import MemoryLedger
-from gateway.delivery.deliver import Deliveries
+from gateway.delivery.deliver import Deliverer
 from gateway.delivery.etag import SALT, EntityTags
-from gateway.delivery.stream import SMALL_CHUNK, Streamer
+from gateway.delivery.plan import Planner
+from gateway.delivery.stream import SMALL_CHUNK
 from gateway.limits.stream_slots import SlotLimiter
 from gateway.links.signer import KeyRing
 from gateway.services import build_services
@@ -129,10 +130,9 @@ def with_places(origin: ScriptedServer, slots: int, per_visitor: int = 0) -> Gat
     """A gateway that runs at most so many streams at once, in all and for each visitor."""
     settings = make_settings(origin.address)
     services = build_services(settings)
-    tags = EntityTags(KeyRing.derive([SECRET], SALT))
-    streams = Streamer(tags, SlotLimiter(slots, per_visitor), settings.max_bytes, services.resolver.renew)
-    deliveries = Deliveries(streams, services.ledger, "auto", services.resolver.renew)
-    return Gateway(settings, replace(services, deliveries=deliveries))
+    planner = Planner(EntityTags(KeyRing.derive([SECRET], SALT)), "auto", settings.max_bytes)
+    deliverer = Deliverer(planner, SlotLimiter(slots, per_visitor), services.ledger, services.resolver.renew)
+    return Gateway(settings, replace(services, deliverer=deliverer))
 
 
 def limit(gateway: Gateway, link_id: str, most_downloads: int) -> None:

@@ -23,7 +23,7 @@ SHORT = {
     "gateway.egress.buffered_reader.STALL_TIMEOUT_S": 1.0,
     "gateway.provider.client.ATTEMPT_TIMEOUT_S": 1.0,
     "gateway.provider.client.DEADLINE_S": 3.0,
-    "gateway.sources.throughput.RATE_WINDOW_S": 1.5,
+    "gateway.sources.base.THROUGHPUT_WINDOW_S": 1.5,
     "gateway.sources.remote.OPEN_DEADLINE_S": 2.5,
 }
 
