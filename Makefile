@@ -7,6 +7,7 @@ PYTEST ?=
 SLOW_PROCESSES ?= 4
 DEFENCES ?=
 BIN := .venv/bin
+unexport PYTHONDONTWRITEBYTECODE  # the tests start many processes, which would compile everything anew
 PEERS := bench/speed/peers
 
 run: .venv/run.ready
@@ -18,7 +19,7 @@ demo-link:
 
 # The quick tests. They wait little, so each core has one process, and takes the next test when it has none.
 test: .venv/dev.ready .venv/swift.ready
-	@$(BIN)/python -m pytest -m "not slow" -n auto --dist worksteal $(PYTEST)
+	@$(BIN)/python -m pytest -m "not slow" -p no:schemathesis -n auto --dist worksteal $(PYTEST)
 
 # All tests. First the quick ones; the slow ones mostly wait, so more processes than cores run them.
 test-all: test

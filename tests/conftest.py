@@ -1,5 +1,6 @@
 """Fixtures: servers, settings, and gateways in this process."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,15 @@ from tests.support.databases import ENGINES, emptied, postgresql_url
 from tests.support.factories import Clock, Gateway, make_settings
 from tests.support.servers import ScriptedServer
 
+SLOW_MODULE = re.compile(r"^pytestmark = (\[\n? *)?pytest\.mark\.slow\b", re.MULTILINE)
 CORPORA = Path(__file__).parents[2] / "shared" / "corpora"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave modules of slow tests unread where they are not to run: what they import takes seconds."""
+    if config.option.markexpr != "not slow" or collection_path.suffix != ".py":
+        return None
+    return SLOW_MODULE.search(collection_path.read_text(encoding="utf-8")) is not None or None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
