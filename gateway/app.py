@@ -25,8 +25,8 @@ from gateway.web import (
 )
 from gateway.web.download_app import DownloadApp, Handlers
 from gateway.web.proxies import behind_proxies
-from gateway.web.request_body import READ_AT_MOST
-from gateway.web.responses import options_answer
+from gateway.web.request_body import MAX_CONTENT_LENGTH
+from gateway.web.responses import options_response
 
 ROOT = Path(__file__).parents[1]
 
@@ -36,7 +36,7 @@ class Application(Flask):
 
     def make_default_options_response(self) -> Response:
         """Return 204 with the methods of the current route in ``Allow`` (RFC 9110 section 9.3.7)."""
-        return options_answer(super().make_default_options_response().headers["Allow"])
+        return options_response(super().make_default_options_response().headers["Allow"])
 
 
 def create_app(settings: Settings, services: Services | None = None) -> Flask:
@@ -48,7 +48,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     """
     app = Application("gateway", root_path=str(ROOT), static_folder=None, template_folder="templates")
     app.url_map.merge_slashes = False  # its redirect would put the signed URL on the Host header's host
-    app.config["MAX_CONTENT_LENGTH"] = READ_AT_MOST
+    app.config["MAX_CONTENT_LENGTH"] = MAX_CONTENT_LENGTH
     app.extensions["gateway.settings"] = settings
     app.extensions["gateway"] = gateway = services or build_services(settings)
 

@@ -1,9 +1,7 @@
-"""Every error the gateway turns into a response: its code, its status, and what may be said in public.
+"""Every error that the gateway renders as a response. Import them from here; each module has one family.
 
-The text passed to ``raise`` is for the log; ``public`` is for whoever asked. Neither may hold a secret, a signature or
-a direct URL. The longer texts that people read are in ``templates/texts/<language>.toml``, one entry per ``code``.
-
-One file holds one family; import them from here.
+The message passed to an error is for the log, ``public`` for the client. Neither may contain a secret, a signature or a
+direct URL. The texts of error pages are in ``templates/texts/<language>.toml``, one entry per ``code``.
 """
 
 from gateway.errors.access import AccessError, CallbackRefused, KeyInvalid, KeyMissing, ScopeMissing
@@ -85,81 +83,3 @@ from gateway.errors.retry_later import (
     TooManyStreams,
 )
 from gateway.errors.storage import DatabaseDown, StorageDown, StorageFull
-
-__all__ = [
-    "AccessError",
-    "BadParameter",
-    "BodyTooLarge",
-    "CallbackConflict",
-    "CallbackRefused",
-    "ConfigError",
-    "DatabaseDown",
-    "DirectUrlRefused",
-    "FileTooLarge",
-    "GatewayBusy",
-    "GatewayError",
-    "HeadersTooLarge",
-    "ImageNotFound",
-    "ImageRejected",
-    "ImageUnavailable",
-    "InternalError",
-    "InvalidBody",
-    "KeyInvalid",
-    "KeyMissing",
-    "KeyRateLimited",
-    "LinkDamaged",
-    "LinkError",
-    "LinkExpired",
-    "LinkInvalid",
-    "LinkRevoked",
-    "LinkUsedUp",
-    "LoopDetected",
-    "Maintenance",
-    "MalformedRequest",
-    "MethodNotAllowed",
-    "NotAnImage",
-    "NotFound",
-    "OriginBusy",
-    "OriginEmpty",
-    "OriginError",
-    "OriginFailed",
-    "OriginGone",
-    "OriginNotAllowed",
-    "OriginNotFound",
-    "OriginNotImage",
-    "OriginRefused",
-    "OriginTimeout",
-    "OriginUnreachable",
-    "OriginUnsafe",
-    "OtherHttpError",
-    "PreconditionFailed",
-    "PrefetchRefused",
-    "ProviderBusy",
-    "ProviderError",
-    "ProviderFailed",
-    "ProviderGarbled",
-    "ProviderMaintenance",
-    "ProviderPaused",
-    "ProviderTimeout",
-    "ProviderUnauthorized",
-    "ProviderUnreachable",
-    "QuotaExhausted",
-    "RangeNotSatisfiable",
-    "RateLimited",
-    "RecordNotFound",
-    "RecordNotReady",
-    "RecordTooOld",
-    "RequestError",
-    "ResultBlank",
-    "ResultEmpty",
-    "ResultMissing",
-    "RetryLater",
-    "ScopeMissing",
-    "StillPreparing",
-    "StorageDown",
-    "StorageFull",
-    "TooManyStreams",
-    "UploadBroken",
-    "UploadTooLarge",
-    "UriTooLong",
-]

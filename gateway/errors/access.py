@@ -1,4 +1,4 @@
-"""Who may not call."""
+"""API calls without permission."""
 
 from http import HTTPStatus
 
@@ -7,10 +7,10 @@ from gateway.errors.contract import NO_PERMISSION
 
 
 class AccessError(GatewayError):
-    """Whoever calls has not shown that they may.
+    """The call is not authenticated, or not authorized.
 
     Class attributes:
-        challenge: the scheme by which they could.
+        challenge: the authentication scheme that the call needs.
     """
 
     challenge = "Bearer"
@@ -19,12 +19,12 @@ class AccessError(GatewayError):
 
     @property
     def headers(self) -> dict[str, str]:
-        """RFC 9110 section 15.5.2: a 401 names the scheme."""
+        """A 401 names the scheme (RFC 9110 section 15.5.2)."""
         return {"WWW-Authenticate": self.challenge} if self.status == HTTPStatus.UNAUTHORIZED else {}
 
 
 class KeyMissing(AccessError):
-    """No API key came with the call."""
+    """The call has no API key."""
 
     contract = NO_PERMISSION
     code = "key_missing"
@@ -32,28 +32,28 @@ class KeyMissing(AccessError):
 
 
 class KeyInvalid(AccessError):
-    """The API key is not one of ours."""
+    """The API key is unknown, revoked or expired."""
 
     contract = NO_PERMISSION
     code = "key_invalid"
-    public = "This API key is not known here."
+    public = "This API key is not valid."
 
 
 class CallbackRefused(AccessError):
-    """A callback bears neither a good signature nor the token of our callback URL."""
+    """A callback has neither a valid signature nor the token of the callback URL."""
 
-    challenge = "Callback"  # no API key would help
+    challenge = "Callback"  # an API key is not accepted
     code = "callback_refused"
     public = "Send the provider's signature, or call the URL that `flask --app wsgi callback-url` prints."
 
 
 class ScopeMissing(AccessError):
-    """The API key is ours, but not for this call."""
+    """The API key is valid, but lacks the scope of the call."""
 
     contract = NO_PERMISSION
     code = "scope_missing"
     status = HTTPStatus.FORBIDDEN
-    public = "This API key does not open this call."
+    public = "This API key does not permit this call."
 
     def __init__(self, scope: str) -> None:
         super().__init__(f"lacks the scope {scope}")
@@ -66,5 +66,5 @@ class ScopeMissing(AccessError):
 
     @property
     def headers(self) -> dict[str, str]:
-        """RFC 6750 section 3: say what would be enough."""
+        """The challenge names the missing scope (RFC 6750 section 3)."""
         return {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{self.scope}"'}

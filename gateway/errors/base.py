@@ -1,19 +1,19 @@
-"""What every error is, and the two that have no family."""
+"""The base class of errors, and the errors without a family."""
 
 from http import HTTPStatus
 
 
 class GatewayError(Exception):
-    """Base of every error the gateway turns into a response.
+    """Base of every error that the gateway renders as a response.
 
     Class attributes:
-        code: short stable name, the last part of the problem's ``type`` (RFC 9457 section 3.1.1).
-        status: the HTTP status of the answer.
-        public: one English sentence for machines and tools.
-        retry: whether doing exactly the same again may help the visitor.
-        ours: whether this is a fault of ours, to be logged as an error.
-        waits: whether the page for people asks again by itself.
-        contract: what the provider's contract says in such a case: its code, and its message verbatim.
+        code: stable name, the last part of the problem's ``type`` (RFC 9457 section 3.1.1).
+        status: HTTP status of the response.
+        public: English description for programs.
+        retry: whether the same request may succeed later.
+        server_fault: whether the operator must act; logged at level ``error``.
+        auto_refresh: whether the error page reloads by itself.
+        contract: code and message of the provider's contract.
     """
 
     contract: tuple[int, str] = (500, "Server exception, please try again later or contact customer service")
@@ -26,23 +26,23 @@ class GatewayError(Exception):
 
     @property
     def detail(self) -> str:
-        """What to tell a program or a tool; subclasses may name the field and the remedy."""
+        """The description for programs; subclasses may add the field and the remedy."""
         return self.public
 
     @property
     def headers(self) -> dict[str, str]:
-        """Response headers that belong to this error."""
+        """Additional response headers."""
         return {}
 
 
 class InternalError(GatewayError):
-    """An exception nobody foresaw."""
+    """An unexpected exception."""
 
     server_fault = True
 
 
 class ConfigError(Exception):
-    """The settings are unusable; boot stops. ``faults`` has one line for each, naming the variable and the remedy."""
+    """The settings are invalid and the gateway does not start. Each fault names the variable and the remedy."""
 
     def __init__(self, faults: list[str]) -> None:
         super().__init__("\n".join(["The gateway cannot start with these settings:", *(f"  - {f}" for f in faults)]))

@@ -1,4 +1,4 @@
-"""What the provider's contract says to several errors: its code, and its message verbatim."""
+"""Codes and messages of the provider's contract, verbatim, that several errors share."""
 
 VALIDATION_FAILED = (422, "The request parameters failed validation checks")
 FETCH_FAILED = (451, "Failed to fetch the image. Kindly verify any access limits set by you or your service provider")

@@ -1,4 +1,4 @@
-"""Why there is no image, in the cases that the provider's contract has words for."""
+"""There is no image, for a reason that the provider's contract defines."""
 
 from http import HTTPStatus
 
@@ -30,7 +30,7 @@ class RecordNotFound(ProviderError):
     contract = (422, "record is null")
     code = "record_not_found"
     status = HTTPStatus.NOT_FOUND
-    public = "This task is not known."
+    public = "This task does not exist."
 
 
 class RecordTooOld(ProviderError):
@@ -89,9 +89,9 @@ class ImageUnavailable(ProviderError):
 
 
 class NotAnImage(ProviderError):
-    """What lies at the image's URL, or was sent as one, is no image by its first bytes."""
+    """The first bytes of a fetched or uploaded file are not an image's."""
 
     contract = FETCH_FAILED
     code = "not_an_image"
     status = HTTPStatus.UNAVAILABLE_FOR_LEGAL_REASONS
-    public = "What lies at the image's address is not an image."
+    public = "The file at the image's address is not an image."

@@ -1,4 +1,4 @@
-"""Why a link does not open anything."""
+"""Links that permit no download."""
 
 from http import HTTPStatus
 
@@ -6,13 +6,13 @@ from gateway.errors.base import GatewayError
 
 
 class LinkError(GatewayError):
-    """The link does not give permission to download."""
+    """The link does not permit a download."""
 
     retry = False
 
 
 class LinkInvalid(LinkError):
-    """Forged or malformed: the two look the same from outside. The reason is for the log and for ``links verify``."""
+    """Forged or malformed, which the response does not distinguish; the log and ``links verify`` have the reason."""
 
     code = "link_invalid"
     status = HTTPStatus.FORBIDDEN
@@ -20,14 +20,14 @@ class LinkInvalid(LinkError):
 
 
 class LinkDamaged(LinkInvalid):
-    """Not authentic, and its text shows that a mail program or copying altered it."""
+    """Not authentic, because a mail program or copying altered it in a known way."""
 
     code = "link_damaged"
     public = "This link was damaged on the way, by a mail program or by copying. Copy the whole link again."
 
 
 class LinkExpired(LinkError):
-    """The link is authentic and its time is over."""
+    """The link is authentic and has expired."""
 
     code = "link_expired"
     status = HTTPStatus.GONE
@@ -35,7 +35,7 @@ class LinkExpired(LinkError):
 
 
 class LinkRevoked(LinkError):
-    """The link is authentic and was withdrawn."""
+    """The link is authentic and was revoked."""
 
     code = "link_revoked"
     status = HTTPStatus.GONE
@@ -51,7 +51,7 @@ class LinkUsedUp(LinkError):
 
 
 class OriginNotAllowed(LinkError):
-    """The url of an authentic link is not one that this gateway serves from."""
+    """The origin of the link's URL is not on the allowlist."""
 
     code = "origin_not_allowed"
     status = HTTPStatus.FORBIDDEN
@@ -63,10 +63,10 @@ class OriginNotAllowed(LinkError):
 
     @property
     def advice(self) -> str:
-        """The reason and the remedy, for callers who may change the settings or ask for it."""
+        """The reason and the remedy, for API callers and the command line."""
         return f"{self.reason}; {self.remedy}" if self.remedy else self.reason
 
     @property
     def detail(self) -> str:
-        """Name the rule that the url breaks."""
+        """Also the rule that the URL violates."""
         return f"{self.public} url: {self.reason}"

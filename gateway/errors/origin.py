@@ -1,4 +1,4 @@
-"""Why the bytes cannot be had from whoever holds them."""
+"""The origin does not deliver the file."""
 
 from http import HTTPStatus
 
@@ -8,22 +8,22 @@ from gateway.errors.retry_later import RetryLater
 
 
 class OriginError(GatewayError):
-    """The bytes cannot be had."""
+    """The origin does not deliver the file."""
 
     status = HTTPStatus.BAD_GATEWAY
 
 
 class OriginNotFound(OriginError):
-    """The origin answers 404."""
+    """The origin responds 404."""
 
     code = "file_not_found"
     status = HTTPStatus.NOT_FOUND
-    public = "The file is not there any more."
+    public = "The file no longer exists."
     retry = False
 
 
 class OriginGone(OriginError):
-    """The origin answers 410."""
+    """The origin responds 410."""
 
     code = "file_gone"
     status = HTTPStatus.GONE
@@ -32,14 +32,14 @@ class OriginGone(OriginError):
 
 
 class OriginRefused(OriginError):
-    """The origin answers 401 or 403."""
+    """The origin responds 401 or 403."""
 
     code = "origin_refused"
-    public = "The server that holds the file refused to give it. Please try again."
+    public = "The server that holds the file refused access. Please try again."
 
 
 class OriginBusy(OriginError, RetryLater):
-    """The origin answers 429 or 503."""
+    """The origin responds 429 or 503."""
 
     code = "origin_busy"
     status = HTTPStatus.SERVICE_UNAVAILABLE
@@ -47,28 +47,28 @@ class OriginBusy(OriginError, RetryLater):
 
 
 class OriginFailed(OriginError):
-    """The origin answers with a 5xx, or with something HTTP does not allow."""
+    """The origin responds with another 5xx, or with invalid HTTP."""
 
     code = "origin_failed"
     public = "The server that holds the file has a problem. Please try again."
 
 
 class OriginEmpty(OriginFailed):
-    """The origin answers with no bytes where an image is expected, by the link's name or the declared type."""
+    """The file is empty, although its name or its declared type is an image's."""
 
     code = "origin_empty"
     public = "The server that holds the image sent an empty file. Please try again."
 
 
 class OriginNotImage(OriginFailed):
-    """The origin answers with HTML or XML where an image is expected, by the link's name or the declared type."""
+    """The file is HTML or XML, although its name or its declared type is an image's."""
 
     code = "origin_not_image"
     public = "The server that holds the image sent a web page instead. Please try again."
 
 
 class OriginTimeout(OriginError):
-    """The origin did not answer in time."""
+    """The origin did not respond in time."""
 
     code = "origin_timeout"
     status = HTTPStatus.GATEWAY_TIMEOUT
@@ -76,17 +76,17 @@ class OriginTimeout(OriginError):
 
 
 class OriginUnreachable(OriginError):
-    """No connection to the origin, or none that can be trusted."""
+    """No connection to the origin, or its certificate is not trusted."""
 
     code = "origin_unreachable"
     public = "The server that holds the file cannot be reached. Please try again."
 
 
 class OriginUnsafe(OriginError):
-    """The guard refused: an address, a port, a scheme or a hop that is never fetched from."""
+    """The egress guard refused the address, port, scheme or redirect."""
 
     code = "origin_unsafe"
-    public = "The file lies at a place the gateway does not fetch from."
+    public = "The file is at an address that the gateway does not fetch from."
     retry = False
 
 
@@ -95,5 +95,5 @@ class FileTooLarge(OriginError):
 
     contract = FETCH_FAILED
     code = "file_too_large"
-    public = "The file is larger than this gateway passes on."
+    public = "The file is larger than this gateway delivers."
     retry = False

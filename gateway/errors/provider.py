@@ -1,4 +1,4 @@
-"""The provider itself: what it has against us, or we against it, and what happens on the wire."""
+"""The provider fails, or refuses the gateway."""
 
 from http import HTTPStatus
 
@@ -14,7 +14,7 @@ class ProviderError(GatewayError):
 
 
 class ProviderUnauthorized(ProviderError):
-    """Contract code 401: our key was refused."""
+    """Contract code 401: the provider refused the gateway's key."""
 
     code = "provider_unauthorized"
     status = HTTPStatus.BAD_GATEWAY
@@ -44,7 +44,7 @@ class ProviderFailed(ProviderError):
 
 
 class ProviderBusy(ProviderError, RetryLater):
-    """Code or status 429."""
+    """Contract code 429, or HTTP 429."""
 
     contract = TOO_MANY_REQUESTS
     code = "provider_busy"
@@ -55,7 +55,7 @@ class ProviderBusy(ProviderError, RetryLater):
 
 
 class ProviderTimeout(ProviderError):
-    """No complete answer within the deadline."""
+    """No complete response within the deadline."""
 
     code = "provider_timeout"
     status = HTTPStatus.GATEWAY_TIMEOUT
@@ -75,29 +75,29 @@ class ProviderUnreachable(ProviderError):
 
 
 class ProviderGarbled(ProviderError):
-    """The provider's answer is not the contract's: a page, a redirect, no data, too much data, an unknown code."""
+    """The response violates the contract: a page, a redirect, no data, too much data, or an unknown code."""
 
     code = "provider_garbled"
     status = HTTPStatus.BAD_GATEWAY
-    public = "The image provider gave an answer that cannot be understood. Please try again."
+    public = "The image provider sent an invalid response. Please try again."
     retry = True
     server_fault = True
 
 
 class ProviderPaused(ProviderError, RetryLater):
-    """The provider failed several times in a row and is left alone for a moment."""
+    """The circuit breaker is open: the provider failed several times in a row."""
 
     code = "provider_paused"
     status = HTTPStatus.SERVICE_UNAVAILABLE
-    public = "The image provider has been failing and is given a moment. Please try again shortly."
+    public = "The image provider has failed several times. Please try again shortly."
     retry = True
     auto_refresh = True
 
 
 class DirectUrlRefused(ProviderError):
-    """The provider's direct URL points where the gateway must not go."""
+    """The egress guard refused the provider's direct URL."""
 
     code = "direct_url_refused"
     status = HTTPStatus.BAD_GATEWAY
-    public = "The image provider pointed to a place the gateway does not fetch from."
+    public = "The image provider returned an address that the gateway does not fetch from."
     server_fault = True

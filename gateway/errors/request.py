@@ -1,4 +1,4 @@
-"""What is wrong with the request itself."""
+"""Requests that are invalid."""
 
 from http import HTTPStatus
 
@@ -13,42 +13,37 @@ class RequestError(GatewayError):
 
 
 class BadParameter(RequestError):
-    """A query parameter of an unsigned request cannot be used."""
+    """A query parameter of an unsigned request is invalid."""
 
     code = "bad_parameter"
     status = HTTPStatus.BAD_REQUEST
-    public = "A parameter of the request cannot be used."
+    public = "A parameter of the request is invalid."
 
     def __init__(self, field: str, remedy: str) -> None:
         super().__init__(f"{field}: {remedy}")
-        self.field, self.remedy = field, remedy
 
     @property
     def detail(self) -> str:
-        """Name the field and the remedy."""
-        return f"{self.field}: {self.remedy}"
+        """The message: the field and the remedy."""
+        return str(self)
 
 
 class InvalidBody(RequestError):
-    """The JSON body of an API call cannot be used."""
+    """The body of an API call is invalid. The message names the field and the remedy."""
 
     contract = VALIDATION_FAILED
     code = "invalid_body"
     status = HTTPStatus.UNPROCESSABLE_ENTITY
-    public = "The request body cannot be used."
-
-    def __init__(self, problem: str) -> None:
-        super().__init__(problem)
-        self.problem = problem
+    public = "The request body is invalid."
 
     @property
     def detail(self) -> str:
-        """Name the field and the remedy."""
-        return self.problem
+        """The message."""
+        return str(self)
 
 
 class BodyTooLarge(RequestError):
-    """The request body is larger than any call of the API needs."""
+    """The body of an API call is longer than 64 KiB."""
 
     contract = VALIDATION_FAILED
     code = "body_too_large"
@@ -57,47 +52,47 @@ class BodyTooLarge(RequestError):
 
 
 class UploadTooLarge(RequestError):
-    """The image that was sent is larger than ``GATEWAY_MAX_BYTES``."""
+    """The uploaded image is larger than ``GATEWAY_MAX_BYTES``."""
 
     code = "upload_too_large"
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-    public = "The image is larger than this gateway keeps."
+    public = "The image is larger than this gateway stores."
 
 
 class UploadBroken(RequestError):
-    """The body ended before its length, or its framing is broken."""
+    """The body ended early, or its framing is invalid."""
 
     contract = VALIDATION_FAILED
     code = "upload_broken"
     status = HTTPStatus.BAD_REQUEST
-    public = "The body of the request broke off. Nothing of it was kept; send it again."
+    public = "The body of the request ended early. Nothing was stored; send it again."
     retry = True
 
 
 class NotFound(RequestError):
-    """No page or call has this address."""
+    """No route has this path, or a setting disables it."""
 
     code = "not_found"
     status = HTTPStatus.NOT_FOUND
     public = "There is nothing at this address."
 
-    def __init__(self, reason: str = "", *, opened_by: str = "") -> None:
+    def __init__(self, reason: str = "", *, enabled_by: str = "") -> None:
         super().__init__(reason or self.public)
-        self.opened_by = opened_by
+        self.enabled_by = enabled_by
 
     @property
     def detail(self) -> str:
-        """Which setting opens a call that this gateway does not serve."""
-        return f"This gateway does not serve this call; {self.opened_by} opens it." if self.opened_by else self.public
+        """Also the setting that enables the call."""
+        return f"This call is disabled; {self.enabled_by} enables it." if self.enabled_by else self.public
 
 
 class MethodNotAllowed(RequestError):
-    """The address exists, but not for this method."""
+    """The path exists, but not for this method."""
 
     contract = (405, "Request method is not supported")
     code = "method_not_allowed"
     status = HTTPStatus.METHOD_NOT_ALLOWED
-    public = "This address does not take this method."
+    public = "This address does not support this method."
 
     def __init__(self, allowed: list[str]) -> None:
         super().__init__(", ".join(allowed))
@@ -105,16 +100,16 @@ class MethodNotAllowed(RequestError):
 
     @property
     def headers(self) -> dict[str, str]:
-        """RFC 9110 section 15.5.6: a 405 must list the methods."""
+        """A 405 must list the methods (RFC 9110 section 15.5.6)."""
         return {"Allow": ", ".join(self.allowed)}
 
 
 class RangeNotSatisfiable(RequestError):
-    """The range asked for lies beyond the end of the file (RFC 9110 section 15.5.17)."""
+    """The requested range is beyond the end of the file (RFC 9110 section 15.5.17)."""
 
     code = "range_not_satisfiable"
     status = HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE
-    public = "The part asked for lies beyond the end of the file."
+    public = "The requested range is beyond the end of the file."
 
     def __init__(self, length: int) -> None:
         super().__init__(f"length is {length}")
@@ -122,29 +117,29 @@ class RangeNotSatisfiable(RequestError):
 
     @property
     def headers(self) -> dict[str, str]:
-        """RFC 9110 section 14.4: a 416 tells the current length."""
+        """A 416 has the current length (RFC 9110 section 14.4)."""
         return {"Content-Range": f"bytes */{self.length}"}
 
 
 class PreconditionFailed(RequestError):
-    """``If-Match`` names another version of the file (RFC 9110 sections 13.1.1 and 15.5.13)."""
+    """``If-Match`` does not match the file's entity tag (RFC 9110 sections 13.1.1 and 15.5.13)."""
 
     code = "precondition_failed"
     status = HTTPStatus.PRECONDITION_FAILED
-    public = "The file is another one than If-Match names. Download it from the start, without If-Match."
+    public = "The file has changed: If-Match does not match. Download it from the start, without If-Match."
 
 
 class PrefetchRefused(RequestError):
-    """A browser guessed that the visitor might click; nothing is fetched for a guess."""
+    """A browser prefetches the link; only clicks are served."""
 
     code = "prefetch_refused"
     status = HTTPStatus.SERVICE_UNAVAILABLE
-    public = "Downloads are not fetched in advance."
+    public = "Downloads cannot be prefetched."
     retry = True
 
 
 class LoopDetected(RequestError):
-    """The gateway was asked to fetch from itself (RFC 5842 section 7.2)."""
+    """The request came from this gateway (RFC 5842 section 7.2)."""
 
     code = "loop_detected"
     status = HTTPStatus.LOOP_DETECTED
@@ -152,11 +147,11 @@ class LoopDetected(RequestError):
 
 
 class CallbackConflict(RequestError):
-    """A callback tells another result of a task that has succeeded already."""
+    """A callback has another result for a task that has already succeeded."""
 
     code = "callback_conflict"
     status = HTTPStatus.CONFLICT
-    public = "This task has succeeded already, with another result. Nothing was changed."
+    public = "This task has already succeeded, with another result. Nothing was changed."
 
 
 class MalformedRequest(RequestError):
@@ -166,26 +161,22 @@ class MalformedRequest(RequestError):
     status = HTTPStatus.BAD_REQUEST
     public = "The request is not valid HTTP."
 
-    def __init__(self, problem: str) -> None:
-        super().__init__(problem)
-        self.problem = problem
-
     @property
     def detail(self) -> str:
-        """Name what is malformed."""
-        return f"The request is not valid HTTP: {self.problem}."
+        """Also what is malformed."""
+        return f"The request is not valid HTTP: {self}."
 
 
 class UriTooLong(RequestError):
-    """The request line is longer than the server reads (RFC 9110 section 15.5.15)."""
+    """The request line is longer than the server accepts (RFC 9110 section 15.5.15)."""
 
     code = "uri_too_long"
     status = HTTPStatus.REQUEST_URI_TOO_LONG
-    public = "The address is too long; method, address and version may have 8,190 bytes together."
+    public = "The address is too long: the request line may have at most 8,190 bytes."
 
 
 class HeadersTooLarge(RequestError):
-    """The header fields are larger, or more, than the server reads (RFC 6585 section 5)."""
+    """There are more or larger header fields than the server accepts (RFC 6585 section 5)."""
 
     code = "headers_too_large"
     status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
@@ -193,11 +184,11 @@ class HeadersTooLarge(RequestError):
 
 
 class OtherHttpError(RequestError):
-    """A refusal of the web framework that has no class of its own here."""
+    """An HTTP error of Flask without a class of its own here."""
 
     code = "request_refused"
     status = HTTPStatus.BAD_REQUEST
-    public = "The request cannot be understood."
+    public = "The request cannot be served."
 
     def __init__(self, status: int) -> None:
         super().__init__(str(status))

@@ -1,4 +1,4 @@
-"""Not now: each says when to come again."""
+"""Errors with ``Retry-After``."""
 
 from http import HTTPStatus
 
@@ -7,7 +7,7 @@ from gateway.errors.contract import TOO_MANY_REQUESTS, UNDER_MAINTENANCE
 
 
 class RetryLater(GatewayError):
-    """Base of the refusals that say when to come again (RFC 9110 section 10.2.3)."""
+    """Base of errors with ``Retry-After`` (RFC 9110 section 10.2.3)."""
 
     def __init__(self, reason: str = "", retry_after_s: int = 10) -> None:
         super().__init__(reason or self.public)
@@ -15,12 +15,12 @@ class RetryLater(GatewayError):
 
     @property
     def headers(self) -> dict[str, str]:
-        """When to come again, in seconds."""
+        """``Retry-After`` in seconds."""
         return {"Retry-After": str(self.retry_after_s)}
 
 
 class RateLimited(RetryLater):
-    """This visitor began too many downloads in the last minute."""
+    """The visitor started too many downloads in the last minute."""
 
     contract = TOO_MANY_REQUESTS
     code = "rate_limited"
@@ -29,14 +29,14 @@ class RateLimited(RetryLater):
 
 
 class KeyRateLimited(RateLimited):
-    """This API key made too many calls in the last minute."""
+    """The API key made too many calls in the last minute."""
 
     code = "key_rate_limited"
     public = "This API key made too many calls in a short time. Please wait a moment."
 
 
 class QuotaExhausted(RateLimited):
-    """This API key made all the calls of its day."""
+    """The API key used up its calls of the day."""
 
     code = "quota_exhausted"
     public = "This API key has no calls left today. The next day begins at midnight UTC."
@@ -44,7 +44,7 @@ class QuotaExhausted(RateLimited):
 
 
 class TooManyStreams(RetryLater):
-    """This visitor has as many downloads running as one may have, in all or of one file."""
+    """The visitor has too many concurrent downloads, in total or of one file."""
 
     contract = TOO_MANY_REQUESTS
     code = "too_many_streams"
@@ -53,7 +53,7 @@ class TooManyStreams(RetryLater):
 
 
 class GatewayBusy(RetryLater):
-    """All places for running downloads are taken."""
+    """All download slots are in use."""
 
     code = "gateway_busy"
     status = HTTPStatus.SERVICE_UNAVAILABLE
@@ -61,7 +61,7 @@ class GatewayBusy(RetryLater):
 
 
 class StillPreparing(RetryLater):
-    """The image is being fetched for the first time and takes its time; whoever comes again finds it further on."""
+    """The image is still being fetched for the first time; the fetch continues after the response."""
 
     code = "still_preparing"
     status = HTTPStatus.SERVICE_UNAVAILABLE
@@ -70,7 +70,7 @@ class StillPreparing(RetryLater):
 
 
 class Maintenance(RetryLater):
-    """The operator has closed the gateway for maintenance."""
+    """``GATEWAY_MAINTENANCE`` is on."""
 
     contract = UNDER_MAINTENANCE
     code = "maintenance"

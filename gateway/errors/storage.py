@@ -1,4 +1,4 @@
-"""What stands against what the gateway keeps."""
+"""Failures of the database and of the object store."""
 
 from http import HTTPStatus
 
@@ -6,27 +6,27 @@ from gateway.errors.base import GatewayError
 
 
 class DatabaseDown(GatewayError):
-    """The database does not answer."""
+    """The database does not respond."""
 
     code = "database_down"
     status = HTTPStatus.SERVICE_UNAVAILABLE
-    public = "The gateway cannot reach its records right now. Please try again in a moment."
+    public = "The gateway cannot reach its database right now. Please try again in a moment."
     server_fault = True
 
 
 class StorageDown(GatewayError):
-    """The place where the objects are kept does not answer, does not let us in, or broke off."""
+    """The object store does not respond, denies access, or broke the transfer off."""
 
     code = "storage_down"
     status = HTTPStatus.SERVICE_UNAVAILABLE
-    public = "The gateway cannot reach its store of images right now. Please try again in a moment."
+    public = "The gateway cannot reach its image store right now. Please try again in a moment."
     server_fault = True
 
 
 class StorageFull(GatewayError):
-    """The disk that holds the objects is full."""
+    """The disk of the object store is full."""
 
     code = "storage_full"
     status = HTTPStatus.INSUFFICIENT_STORAGE
-    public = "The gateway has no room left for more images. Its operator has to make some."
+    public = "The gateway has no space left for images. Its operator has to free some."
     server_fault = True

@@ -1,4 +1,4 @@
-"""Who may call: every route of the API names the scope that it needs."""
+"""Authentication and authorization of API calls by key."""
 
 from flask import g, request
 
@@ -6,18 +6,18 @@ from gateway.keys.key import Key, Scope
 from gateway.web.app_context import services
 
 
-def admitted(scope: Scope) -> Key:
-    """The key of the caller, who pays for the call with one of the minute and one of the day, whatever comes of it.
+def authorize(scope: Scope) -> Key:
+    """The key of the caller, which needs ``scope``. The call counts against its limits even when it fails later.
 
     Raises:
-        KeyMissing, KeyInvalid: 401; nothing was spent.
+        KeyMissing, KeyInvalid: 401; the call was not counted.
         KeyRateLimited, QuotaExhausted: 429.
         ScopeMissing: 403.
         DatabaseDown: the key could not be looked up.
     """
     gateway = services()
     key = gateway.keys.authenticate(request.headers.get("Authorization", ""))
-    g.allowance = gateway.api_rate.spend(key)  # told in the headers of every answer
-    g.allowance.check()
+    g.rate_limit = gateway.api_rate.spend(key)  # every envelope has it in its headers
+    g.rate_limit.check()
     key.check(scope)
     return key

@@ -1,11 +1,11 @@
-"""The provider calls when a task is done."""
+"""The completion callback, which the provider sends when a task has ended."""
 
 from flask import Blueprint, Response, request
 
 from gateway.errors import NotFound
 from gateway.records.completion_callback import PATH, Proof
 from gateway.web.app_context import services
-from gateway.web.request_body import whole_body
+from gateway.web.request_body import read_body
 from gateway.web.responses import envelope
 
 blueprint = Blueprint("callback", __name__)
@@ -13,20 +13,20 @@ blueprint = Blueprint("callback", __name__)
 
 @blueprint.post(PATH)
 def callback() -> Response:
-    """Keep what the provider tells of a task. The HTTP status is real, so that the provider repeats what failed.
+    """Store the result of a task. Errors have real HTTP statuses, so that the provider repeats the callback.
 
     Raises:
-        NotFound: this gateway keeps no records.
-        CallbackRefused, InvalidBody, BodyTooLarge, UploadBroken, CallbackConflict: nothing was kept.
+        NotFound: this gateway has no store.
+        CallbackRefused, InvalidBody, BodyTooLarge, UploadBroken, CallbackConflict: nothing was stored.
     """
-    own = services().own
-    if own is None:
-        raise NotFound("no store", opened_by="GATEWAY_RESOLVER=store")
+    store = services().own
+    if store is None:
+        raise NotFound("no store", enabled_by="GATEWAY_RESOLVER=store")
     proof = Proof(
         token=request.args.get("token", ""),
         timestamp=request.headers.get("X-Webhook-Timestamp", ""),
         signature=request.headers.get("X-Webhook-Signature", ""),
     )
-    record = own.callbacks.receive(whole_body, proof)
+    record = store.callbacks.receive(read_body, proof)
     services().resolver.forget(record.task_id, *(record.result_urls or ()))
     return envelope(None)

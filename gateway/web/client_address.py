@@ -1,15 +1,15 @@
-"""The address of a visitor, in the form that the limits count by."""
+"""Normalized client addresses, as used by the rate limits."""
 
 import ipaddress
 from functools import lru_cache
 
-LONGEST_ADDRESS = 128  # characters that a proxy may write; longer ones are cut, as each takes room in the cache
-_IPV6_SUBSCRIBER = 64  # a subscriber has at least a /64, so single addresses are not counted
+LONGEST_ADDRESS = 128  # characters; longer ones are truncated before they are cached
+_IPV6_PREFIX_LENGTH = 64  # a subscriber has at least a /64
 
 
 @lru_cache(maxsize=4096)
 def visitor_of(address: str) -> str:
-    """The IPv4 address, or the /64 network of an IPv6 address; ``unknown`` for anything else."""
+    """An IPv4 address, or the /64 network of an IPv6 address; ``unknown`` for anything else."""
     try:
         parsed = ipaddress.ip_address(_without_port(address))
     except ValueError:
@@ -18,7 +18,7 @@ def visitor_of(address: str) -> str:
         parsed = parsed.ipv4_mapped
     if parsed.version == 4:
         return str(parsed)
-    return str(ipaddress.ip_network((parsed, _IPV6_SUBSCRIBER), strict=False).network_address)
+    return str(ipaddress.ip_network((parsed, _IPV6_PREFIX_LENGTH), strict=False).network_address)
 
 
 def _without_port(address: str) -> str:

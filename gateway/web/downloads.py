@@ -12,7 +12,7 @@ from gateway.web.app_context import services
 from gateway.web.download_app import raise_refusal
 from gateway.web.pages import help_page, preview_page
 from gateway.web.preview_bots import is_preview_bot
-from gateway.web.responses import preflight_answer
+from gateway.web.responses import preflight_response
 
 blueprint = Blueprint("downloads", __name__)
 PATH = re.compile(r"/download/(?P<task_id>[^/]+)(?:/[^/]+)?")  # the name is for clients that save under it
@@ -43,7 +43,7 @@ def refusal(task_id: str, name: str = "") -> Response:  # noqa: ARG001 (part of 
 @blueprint.route("/download/<task_id>/<name>", methods=["OPTIONS"])
 def preflight(task_id: str, name: str = "") -> Response:  # noqa: ARG001 (part of the route)
     """Tell a script of an allowed origin which headers it may send."""
-    return preflight_answer()
+    return preflight_response()
 
 
 def refuse_in_maintenance() -> Response:

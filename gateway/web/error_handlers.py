@@ -23,7 +23,7 @@ from gateway.web.auto_refresh import next_refresh
 from gateway.web.pages import page, policy_for_frames
 from gateway.web.request_logging import request_log
 from gateway.web.request_parsing import allowed_origin, form
-from gateway.web.responses import contract_envelope, envelope, private
+from gateway.web.responses import add_security_headers, contract_envelope, envelope
 from gateway.web.translations import texts
 
 _log = structlog.get_logger("gateway.faults")
@@ -47,7 +47,7 @@ def _gateway_error(error: GatewayError) -> Response:
     response.headers.extend(error.headers)
     for name, value in cors_headers(allowed_origin(request.environ, settings().cors_origins)):
         response.headers[name] = value
-    return private(response)
+    return add_security_headers(response)
 
 
 def _http_error(error: HTTPException) -> Response:

@@ -1,4 +1,4 @@
-"""Our own objects, at the signed URLs that others got for direct URLs."""
+"""``/files/``: stored objects, at the signed URLs that serve as direct URLs."""
 
 import math
 import re
@@ -25,42 +25,42 @@ PATH = re.compile(r"/files/(?P<digest>[^/]+)/(?P<name>[^/]+)")
 def file(
     gateway: Services, download_request: DownloadRequest, query: bytes, digest: str, name: str
 ) -> tuple[Link, DownloadResponse]:
-    """Serve an object as an attachment, ranges included.
+    """Serve a stored object as an attachment; range requests are supported.
 
     Raises:
-        LinkInvalid, LinkExpired: the URL is not, or no longer, good.
-        OriginGone: the object was dropped.
+        LinkInvalid, LinkExpired: the URL's signature is wrong, or it has expired.
+        OriginGone: the object was deleted.
     """
-    own = gateway.own
-    if own is None:
-        raise NotFound("no store", opened_by="GATEWAY_RESOLVER=store")
-    _verify(own, query, digest, name)
-    stored = own.index.by_digest(digest)
+    store = gateway.own
+    if store is None:
+        raise NotFound("no store", enabled_by="GATEWAY_RESOLVER=store")
+    _verify(store, query, digest, name)
+    stored = store.index.by_digest(digest)
     if stored is None:
-        raise OriginGone("no image has this object any more")
-    source = StoredSource(own.objects, stored, own.public_url, math.inf)
+        raise OriginGone("no record refers to this object")
+    source = StoredSource(store.objects, stored, store.public_url, math.inf)
     link = Link(digest, f"file:{digest}", filename=name, mode="stream")
     return link, gateway.deliverer.deliver(link, source, download_request)
 
 
-def _verify(own: OwnStore, query: bytes, digest: str, name: str) -> None:
+def _verify(store: OwnStore, query: bytes, digest: str, name: str) -> None:
     try:
-        raw = parse_query(query)
+        parameters = parse_query(query)
     except FieldFault as fault:
         raise LinkInvalid(str(fault)) from None
-    own.files.verify(digest, name, raw.get("expires", ""), without_punctuation(raw.get("sig", "")))
+    store.files.verify(digest, name, parameters.get("expires", ""), without_punctuation(parameters.get("sig", "")))
 
 
 @blueprint.get("/files/<digest>/<name>")
 def refusal(digest: str, name: str) -> Response:
-    """Say why the door did not open; to a link previewer, what the link is.
+    """Render the error of :func:`file`, or a page for preview bots.
 
     Raises:
-        LinkInvalid: there is no signature at all.
+        LinkInvalid: the URL has no query.
     """
     raise_refusal(request.environ)
-    own = services().own
-    if own is not None and request.query_string and is_preview_bot(request.environ):
-        _verify(own, request.query_string, digest, name)
+    store = services().own
+    if store is not None and request.query_string and is_preview_bot(request.environ):
+        _verify(store, request.query_string, digest, name)
         return preview_page(Link(digest, f"file:{digest}", filename=name))
     raise LinkInvalid("file link without a query")

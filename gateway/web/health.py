@@ -1,4 +1,4 @@
-"""For whoever runs the gateway: alive, and ready."""
+"""Liveness, readiness and metrics, for the operator."""
 
 import hmac
 from datetime import UTC, datetime
@@ -7,26 +7,25 @@ from flask import Blueprint, Response, jsonify, request
 
 from gateway.errors import KeyMissing, NotFound
 from gateway.web.app_context import services, settings
-from gateway.web.responses import private
+from gateway.web.responses import add_security_headers
 from gateway.web.schemas import Checks, Readiness
 
 blueprint = Blueprint("ops", __name__)
-_GOOD = {"ok", "off", "not used", "unknown"}
+_HEALTHY = {"ok", "off", "not used", "unknown"}
 
 
 @blueprint.get("/healthz")
 def healthz() -> Response:
-    """The process answers. Asks nobody else."""
-    return private(Response("ok\n", mimetype="text/plain"))
+    """Liveness: the process responds. Checks no dependency."""
+    return add_security_headers(Response("ok\n", mimetype="text/plain"))
 
 
 @blueprint.get("/readyz")
 def readyz() -> Response:
-    """Downloads can be served: 200, or 503 with the dependency that stands against it.
+    """Readiness: 200 when downloads can be served, else 503; the body has the state of each dependency.
 
-    Without the database, page links still work, but for those to our own records: that is 200 and ``degraded``. So is a
-    provider that failed at the last call, refuses our key or asks to be left alone, as direct URLs that are known go on
-    being used. Before the first call nothing is known of the provider: ``unknown``.
+    A database that is down makes the gateway ``degraded``, as page links need none, except with the store resolver.
+    So does a provider whose last call failed, as cached direct URLs stay in use until the circuit breaker opens.
     """
     gateway = services()
     checks = Checks(
@@ -35,38 +34,38 @@ def readyz() -> Response:
         provider=_provider(),
         maintenance="on" if settings().maintenance else "off",
     )
-    bad = {name for name, state in checks.model_dump().items() if state not in _GOOD}
-    harmless = set() if gateway.breaker.is_open else {"provider"}
+    failing = {name for name, state in checks.model_dump().items() if state not in _HEALTHY}
+    tolerated = set() if gateway.breaker.is_open else {"provider"}
     if gateway.own is None:
-        harmless.add("database")
-    ready = bad <= harmless
-    status = "not ready" if not ready else "degraded" if bad else "ready"
+        tolerated.add("database")
+    ready = failing <= tolerated
+    status = "not ready" if not ready else "degraded" if failing else "ready"
     readiness = Readiness(status=status, checks=checks, warnings=list(settings().warnings))
     response = jsonify(readiness.model_dump())
     response.status_code = 200 if ready else 503
-    return private(response)
+    return add_security_headers(response)
 
 
 @blueprint.get("/metrics")
 def metrics() -> Response:
-    """What all workers counted, for Prometheus.
+    """The metrics of all workers, for Prometheus.
 
     Raises:
         NotFound: ``GATEWAY_METRICS_TOKEN`` is not set.
-        KeyMissing: the token did not come with the request.
+        KeyMissing: the request has no token, or a wrong one.
     """
     token = settings().metrics_token
     if not token:
-        raise NotFound("GATEWAY_METRICS_TOKEN is not set", opened_by="GATEWAY_METRICS_TOKEN")
-    raw = request.headers.get("Authorization", "")
-    if not hmac.compare_digest(raw.encode(), f"Bearer {token}".encode()):
-        raise KeyMissing("no token, or another one")
+        raise NotFound("GATEWAY_METRICS_TOKEN is not set", enabled_by="GATEWAY_METRICS_TOKEN")
+    authorization = request.headers.get("Authorization", "")
+    if not hmac.compare_digest(authorization.encode(), f"Bearer {token}".encode()):
+        raise KeyMissing("missing or wrong token")
     text, content_type = services().metrics.exposition()
-    return private(Response(text, content_type=content_type))
+    return add_security_headers(Response(text, content_type=content_type))
 
 
 def _provider() -> str:
-    """The state of the provider, by the last calls of this worker. Makes no call."""
+    """The state of the provider after this worker's last calls. Makes no call."""
     gateway = services()
     if gateway.provider is None:
         return "not used"

@@ -13,7 +13,7 @@ from gateway.links.link import Link
 from gateway.web.app_context import settings
 from gateway.web.reference.components import family
 from gateway.web.request_logging import request_log
-from gateway.web.responses import private
+from gateway.web.responses import add_security_headers
 from gateway.web.translations import texts
 
 blueprint = Blueprint("pages", __name__)
@@ -67,4 +67,4 @@ def page(template: str, http_status: int = 200, /, *, policy: str = PAGE_POLICY,
     if _NO_FRAME in policy:  # for browsers without frame-ancestors; it cannot list origins
         response.headers["X-Frame-Options"] = "DENY"
     response.headers["Vary"] = "Accept-Language, Accept, Sec-Fetch-Dest, Sec-Fetch-Mode"
-    return private(response)
+    return add_security_headers(response)

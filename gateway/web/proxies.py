@@ -1,4 +1,4 @@
-"""What stands in front: proxies that are believed, or warned of, and the path that they may leave in place."""
+"""WSGI middleware for reverse proxies: trusted ``X-Forwarded-*`` headers, and a path prefix."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -12,38 +12,38 @@ _log = structlog.get_logger("gateway.access")
 
 
 def behind_proxies(wsgi_app: Wsgi, *, trusted: int, prefix: str) -> Wsgi:
-    """Believe as many proxies as there are, and live below a path.
+    """Wrap the application for the reverse proxies in front of it.
 
     Args:
-        wsgi_app: who answers.
-        trusted: how many proxies add to ``X-Forwarded-For``; where it is 0 and the header comes, that is told once, as
-            every visitor would count as one.
-        prefix: the path of our public URL; empty for none.
+        wsgi_app: the application.
+        trusted: how many proxies add to ``X-Forwarded-For``. With 0, its first arrival logs a warning, as all visitors
+            then share the proxy's address and its rate limit.
+        prefix: the path of the public URL; empty for none.
     """
     if prefix:
         wsgi_app = _mount_prefix(prefix, wsgi_app)
     if trusted:
         return ProxyFix(wsgi_app, x_for=trusted, x_proto=trusted, x_host=0, x_prefix=0)
-    return _warning(wsgi_app)
+    return _warn_of_untrusted_proxy(wsgi_app)
 
 
 def _mount_prefix(prefix: str, wsgi_app: Wsgi) -> Wsgi:
-    """Let the application answer below a path, whether the proxy in front strips that path or not."""
+    """Serve the application below a path, whether the proxy in front strips that path or not."""
 
-    def below(environ: Environ, start_response: Any) -> Iterable[bytes]:  # noqa: ANN401 (PEP 3333)
+    def mounted(environ: Environ, start_response: Any) -> Iterable[bytes]:  # noqa: ANN401 (PEP 3333)
         path = environ.get("PATH_INFO", "")
         if path == prefix or path.startswith(prefix + "/"):
             environ["PATH_INFO"] = path.removeprefix(prefix) or "/"
         environ["SCRIPT_NAME"] = prefix
         return wsgi_app(environ, start_response)
 
-    return below
+    return mounted
 
 
-def _warning(wsgi_app: Wsgi) -> Wsgi:
+def _warn_of_untrusted_proxy(wsgi_app: Wsgi) -> Wsgi:
     warned = False
 
-    def warning(environ: Environ, start_response: Any) -> Iterable[bytes]:  # noqa: ANN401 (PEP 3333)
+    def warn_once(environ: Environ, start_response: Any) -> Iterable[bytes]:  # noqa: ANN401 (PEP 3333)
         nonlocal warned
         if "HTTP_X_FORWARDED_FOR" in environ and not warned:
             warned = True
@@ -53,4 +53,4 @@ def _warning(wsgi_app: Wsgi) -> Wsgi:
             )
         return wsgi_app(environ, start_response)
 
-    return warning
+    return warn_once

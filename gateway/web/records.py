@@ -1,4 +1,4 @@
-"""Our own records under /api/v1/records, for whoever generates images without the provider."""
+"""``/api/v1/records``: the gateway's own records and images, for services that generate images without the provider."""
 
 import re
 import sys
@@ -14,7 +14,6 @@ from pydantic import (
     Field,
     StrictInt,
     StrictStr,
-    ValidationError,
     WithJsonSchema,
 )
 from pydantic_core import PydanticCustomError
@@ -24,9 +23,8 @@ from gateway.links.link import TASK_ID
 from gateway.origins.upload_urls import own_url
 from gateway.records.record import MOST_RESULTS, Record, Status
 from gateway.web.app_context import services
-from gateway.web.auth import admitted
-from gateway.web.links import told
-from gateway.web.request_body import read_body, whole_body
+from gateway.web.auth import authorize
+from gateway.web.request_body import parse_json_body, read_chunk
 from gateway.web.responses import envelope
 
 if TYPE_CHECKING:
@@ -36,7 +34,7 @@ blueprint = Blueprint("records", __name__, url_prefix="/api/v1/records")
 
 
 def _unix_ms(value: object) -> object:
-    """Read a time: an integral number is Unix milliseconds, a text is RFC 3339."""
+    """Parse a time: an integral number is Unix milliseconds, a string is RFC 3339."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if not isinstance(value, str):
@@ -50,7 +48,7 @@ def _unix_ms(value: object) -> object:
 
 
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d+)?(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
-_LEAP_SECOND = re.compile(r"(?<=:)60(?=\.|Z|[+-])")  # Python has none
+_LEAP_SECOND = re.compile(r"(?<=:)60(?=\.|Z|[+-])")  # datetime has no leap seconds
 _MOST_MS = 2**53
 CreatedAt = Annotated[
     StrictInt,
@@ -72,33 +70,35 @@ class RecordBody(BaseModel):
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
-    status: Status = Field(description="How the task stands.")
+    status: Status = Field(description="The status of the task.")
     result_urls: Annotated[list[StrictStr], Field(max_length=MOST_RESULTS)] | None = Field(
         None,
         alias="resultUrls",
-        description="Where its images were published: absolute URLs on hosts (of at most 253 "
-        "characters) that the gateway serves from; any other is refused with 422. Null: it has no result.",
+        description="URLs of the images: absolute, on hosts (of at most 253 characters) that the gateway "
+        "serves from; others are refused with 422. Null: the task has no result.",
     )
     created_at: CreatedAt | None = Field(
-        None, alias="createdAt", description="When it was created: Unix milliseconds, or RFC 3339 text. Null: now."
+        None,
+        alias="createdAt",
+        description="When the task was created: Unix milliseconds or RFC 3339 text. Null: now.",
     )
 
 
 @blueprint.put("/<task_id>")
 def put_record(task_id: str) -> Response:
-    """Keep a record, in place of the one that is there.
+    """Create or replace a record.
 
     Raises:
         AccessError: 401 or 403.
         RateLimited: 429.
         InvalidBody: 422, naming the field and the remedy.
-        BodyTooLarge, UploadBroken: 413 or 400.
+        BodyTooLarge, UploadBroken: 413, 400.
     """
-    own = _own_store(task_id)
-    body = _parsed(whole_body())
-    result_urls = None if body.result_urls is None else [own.published.original(task_id, u) for u in body.result_urls]
-    for number, url in enumerate(result_urls or ()):
-        _check_result(number, url)
+    store = _own_store(task_id)
+    body = parse_json_body(RecordBody)
+    result_urls = None if body.result_urls is None else [store.published.original(task_id, u) for u in body.result_urls]
+    for index, url in enumerate(result_urls or ()):
+        _check_result_url(index, url)
     now_ms = int(time.time() * 1000)
     record = Record(
         task_id=task_id,
@@ -107,18 +107,18 @@ def put_record(task_id: str) -> Response:
         created_at=now_ms if body.created_at is None else body.created_at,
         completed_at=None if body.status == "GENERATING" else now_ms,
     )
-    known = own.records.find(task_id)
-    own.records.put(record)
-    _forget_sources(known, record)
+    replaced = store.records.find(task_id)
+    store.records.put(record)
+    _invalidate_sources(replaced, record)
     return envelope(record.to_wire())
 
 
 @blueprint.get("/<task_id>")
 def get_record(task_id: str) -> Response:
-    """Give a record in the provider's form.
+    """Return a record in the provider's format.
 
     Raises:
-        NotFound: there is none.
+        NotFound: the task has no record.
     """
     record = _own_store(task_id).records.find(task_id)
     if record is None:
@@ -128,68 +128,61 @@ def get_record(task_id: str) -> Response:
 
 @blueprint.delete("/<task_id>")
 def delete_record(task_id: str) -> Response:
-    """Forget a record and its images.
+    """Delete a record and its images.
 
     Raises:
-        NotFound: there is none.
+        NotFound: the task has no record.
     """
-    own = _own_store(task_id)
-    known = own.records.find(task_id)
-    if not own.record_files.forget(task_id):
+    store = _own_store(task_id)
+    deleted = store.records.find(task_id)
+    if not store.record_files.forget(task_id):
         raise NotFound("no record")
-    _forget_sources(known)
+    _invalidate_sources(deleted)
     return envelope(None)
 
 
 @blueprint.put("/<task_id>/files/<name>")
 def put_file(task_id: str, name: str) -> Response:
-    """Keep an image of our own, the body of the request, among a task's results.
+    """Store the body of the request as an image among the task's results.
 
     Raises:
         AccessError: 401 or 403.
         RateLimited: 429.
-        InvalidBody, UploadTooLarge, UploadBroken: it was not kept.
+        InvalidBody, UploadTooLarge, UploadBroken: the image was not stored.
     """
-    own = _own_store(task_id)
+    store = _own_store(task_id)
     try:
         url = own_url(name)
-    except ValueError as rule:
-        raise InvalidBody(f"name: {rule}") from None
-    request.max_content_length = sys.maxsize  # the store has a limit of its own
-    record = own.record_files.put_file(task_id, name, read_body, request.content_length)
+    except ValueError as error:
+        raise InvalidBody(f"name: {error}") from None
+    request.max_content_length = sys.maxsize  # the store enforces GATEWAY_MAX_BYTES
+    record = store.record_files.put_file(task_id, name, read_chunk, request.content_length)
     services().resolver.forget(task_id, url)
     return envelope({"url": url, **record.to_wire()})
 
 
-def _forget_sources(*records: Record | None) -> None:
-    """Have the images of records looked up anew; other workers do so within ten seconds."""
+def _invalidate_sources(*records: Record | None) -> None:
+    """Drop the cached sources of records; other workers' expire within ten seconds."""
     for record in filter(None, records):
         services().resolver.forget(record.task_id, *(record.result_urls or ()))
 
 
 def _own_store(task_id: str) -> "OwnStore":
-    """The store, for a caller with a key, and a task id that can be in a link."""
-    admitted("records")
-    own = services().own
-    if own is None:
-        raise NotFound("no store", opened_by="GATEWAY_RESOLVER=store")
+    """The store, after the caller is authorized and the task ID is validated."""
+    authorize("records")
+    store = services().own
+    if store is None:
+        raise NotFound("no store", enabled_by="GATEWAY_RESOLVER=store")
     if not TASK_ID.fullmatch(task_id):
-        raise NotFound("no task can have this id")
-    return own
+        raise NotFound("invalid task ID")
+    return store
 
 
-def _parsed(body: bytes) -> RecordBody:
-    try:
-        return RecordBody.model_validate_json(body)
-    except ValidationError as invalid:
-        raise InvalidBody(told(invalid, RecordBody)) from None
-
-
-def _check_result(number: int, url: str) -> None:
-    """Hold a result to the list of origins; a blank one is kept as it is, as the provider's records may have them."""
+def _check_result_url(index: int, url: str) -> None:
+    """Check that the URL is on an allowed origin. Blank URLs are accepted, as the provider's records contain them."""
     if not url.strip():
         return
     try:
         services().guard.admit(url)
-    except OriginNotAllowed as refused:
-        raise InvalidBody(f"resultUrls.{number}: {refused.advice}") from None
+    except OriginNotAllowed as error:
+        raise InvalidBody(f"resultUrls.{index}: {error.advice}") from None

@@ -1,4 +1,4 @@
-"""Flask responses from plain values."""
+"""Flask responses: API envelopes, and responses to OPTIONS."""
 
 from http import HTTPStatus
 from typing import Any
@@ -11,19 +11,16 @@ from gateway.web.request_parsing import allowed_origin
 
 
 def envelope(data: Any, code: int = 200, msg: str = "success") -> Response:  # noqa: ANN401 (any JSON)
-    """The API's one form of answer; on our own routes the HTTP status equals the code.
-
-    A caller whose key has a limit is told in the headers what is left of it.
-    """
+    """The response of an API call: an envelope whose HTTP status equals the code, with ``RateLimit-*`` headers."""
     response = jsonify(code=code, msg=msg, data=data)
     response.status_code = code
-    if "allowance" in g:
-        response.headers.extend(g.allowance.headers)
-    return private(response)
+    if "rate_limit" in g:
+        response.headers.extend(g.rate_limit.headers)
+    return add_security_headers(response)
 
 
 def contract_envelope(data: Any, code: int = 200, msg: str = "success") -> Response:  # noqa: ANN401 (any JSON)
-    """The envelope as the provider's contract has it: the code in the body, the HTTP status mostly 200."""
+    """The response of a call of the provider's contract: mostly HTTP 200, with the code in the body."""
     response = envelope(data, code, msg)
     response.status_code = contract_status(code)
     response.headers["Content-Type"] = "application/json;charset=UTF-8"
@@ -31,12 +28,12 @@ def contract_envelope(data: Any, code: int = 200, msg: str = "success") -> Respo
 
 
 def contract_status(code: int) -> int:
-    """The HTTP status that goes with a code of the contract: 200, but for a few that are real statuses."""
+    """The HTTP status for a code of the contract: 200, except for 405, 429 and 500."""
     return code if code in {405, 429, 500} else 200
 
 
-def private(response: Response) -> Response:
-    """Mark an answer as nobody's to keep, and nothing to run."""
+def add_security_headers(response: Response) -> Response:
+    """Add the headers that forbid caching, indexing, MIME sniffing and scripts."""
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "no-referrer"
@@ -45,16 +42,16 @@ def private(response: Response) -> Response:
     return response
 
 
-def options_answer(allow: str) -> Response:
-    """The answer to OPTIONS: the methods that the address takes, and no body, so no type of one either."""
+def options_response(allow: str) -> Response:
+    """The response to OPTIONS: 204 with ``Allow``, without a body or a Content-Type."""
     response = Response(status=HTTPStatus.NO_CONTENT, headers={"Allow": allow})
     del response.headers["Content-Type"]  # Flask's default
-    return private(response)
+    return add_security_headers(response)
 
 
-def preflight_answer() -> Response:
-    """The answer to a CORS preflight (Fetch standard); for origins that are not allowed it allows nothing."""
-    response = options_answer("GET, HEAD, OPTIONS")
+def preflight_response() -> Response:
+    """The response to a CORS preflight (Fetch standard); it grants nothing to origins that are not allowed."""
+    response = options_response("GET, HEAD, OPTIONS")
     response.headers["Vary"] = "Origin"
     if origin := allowed_origin(request.environ, settings().cors_origins):
         response.headers.extend(cors_headers(origin))

@@ -1,7 +1,7 @@
-"""What the API answers, as models: ``/openapi.json`` is made of them, and tests hold every answer to them.
+"""Models of the API's responses, from which ``/openapi.json`` is generated; tests validate every response with them.
 
-What it takes is validated by models beside each view; the body of a callback alone is only told here, as more is
-understood of it than a schema can say (``gateway.records.completion_callback``).
+Models of request bodies are beside their views, except the callback's: its parser
+(``gateway.records.completion_callback``) accepts more than a schema can express.
 """
 
 from datetime import datetime
@@ -38,7 +38,7 @@ _CODES = """Response Status Codes
 - **455**: Service Unavailable - System is currently undergoing maintenance
 - **500**: Server Error - An unexpected error occurred while processing the request"""
 
-# The rules of a link's fields are checked where a link is made (gateway.links.link); here they are only told.
+# Only documented here: gateway.links.link validates the fields of a link.
 TaskId = Annotated[
     str,
     Field(
@@ -57,7 +57,7 @@ UnixMs = Annotated[int, Field(ge=0, lt=2**53, examples=[1774788500000])]
 
 
 def reference(model: type[BaseModel]) -> dict[str, str]:
-    """Where the document has the schema of a model."""
+    """A reference to the schema of a model in the OpenAPI document."""
     return {"$ref": PLACE.format(model=model.__name__)}
 
 
@@ -66,7 +66,7 @@ class _Answer(BaseModel):
 
 
 class Refusal(_Answer):
-    """The envelope of a call that was refused."""
+    """The envelope of an error."""
 
     code: int = Field(description="The HTTP status again.")
     msg: str = Field(description="What is wrong; for a body, the field and the remedy.")
@@ -76,46 +76,44 @@ class Refusal(_Answer):
 class LinkMinted(_Answer):
     """A new link."""
 
-    id: str = Field(description="The link's own name, which is part of the link.")
+    id: str = Field(description="The ID of the link, which is part of it.")
     link: str = Field(
-        description="What to put into a plain `<a href>`. A path, while the operator has set no public URL.",
+        description="The URL for an `<a href>`. A path when the operator has set no public URL.",
         examples=[LINK_EXAMPLE],
     )
     expires_at: datetime = Field(
-        alias="expiresAt", description="When it stops working: RFC 3339, in UTC.", examples=["2025-11-24T16:00:00Z"]
+        alias="expiresAt", description="When the link expires: RFC 3339, in UTC.", examples=["2025-11-24T16:00:00Z"]
     )
     warnings: list[str] = Field(
         [],
-        description="What is rarely meant, each with the remedy: for example that the link is a path, and how to set "
-        "the public URL. Left out when there is nothing.",
+        description="Probable mistakes, each with its remedy: for example that the link is a path, and how to set the "
+        "public URL. Omitted when there is none.",
     )
 
 
 class TaskResult(_Answer):
-    """What a task made."""
+    """The result of a task."""
 
-    result_urls: list[str] = Field(
-        alias="resultUrls", description="Where the images were published.", examples=[[URL_EXAMPLE]]
-    )
+    result_urls: list[str] = Field(alias="resultUrls", description="The URLs of the images.", examples=[[URL_EXAMPLE]])
 
 
 class TaskInfo(_Answer):
-    """A record as the provider tells it: Unix milliseconds on the wire, and other words now and then."""
+    """A record as the provider returns it. Times are mostly Unix milliseconds; any field may be undocumented."""
 
     task_id: TaskId = Field(alias="taskId")
-    param_json: str | None = Field(alias="paramJson", description="What was asked for, as JSON text.")
+    param_json: str | None = Field(alias="paramJson", description="The parameters of the task, as JSON text.")
     complete_time: int | str | None = Field(
-        alias="completeTime", description="When the task came to its end, in Unix milliseconds."
+        alias="completeTime", description="When the task ended, in Unix milliseconds."
     )
     response: TaskResult | None = Field(description="Null while the task has no result.")
     success_flag: int | None = Field(
         alias="successFlag", description="0 generating, 1 success, 2 could not be created, 3 could not be generated."
     )
     status: str | None = Field(
-        description="How the task stands: `GENERATING`, `SUCCESS`, `CREATE_TASK_FAILED` or `GENERATE_FAILED`."
+        description="The status of the task: `GENERATING`, `SUCCESS`, `CREATE_TASK_FAILED` or `GENERATE_FAILED`."
     )
-    error_code: int | None = Field(alias="errorCode", description="The provider's code of a failure.")
-    error_message: str | None = Field(alias="errorMessage", description="The provider's words for a failure.")
+    error_code: int | None = Field(alias="errorCode", description="The provider's error code.")
+    error_message: str | None = Field(alias="errorMessage", description="The provider's error message.")
     create_time: int | str | None = Field(
         alias="createTime", description="When the task was created, in Unix milliseconds."
     )
@@ -123,22 +121,22 @@ class TaskInfo(_Answer):
 
 
 class TaskRecord(TaskInfo):
-    """A record of our own, in the provider's form. Times are Unix milliseconds."""
+    """A record of this gateway, in the provider's format. Times are Unix milliseconds."""
 
-    param_json: str = Field(alias="paramJson", description="What was asked for, as JSON text.", examples=["{}"])
-    complete_time: UnixMs | None = Field(alias="completeTime", description="When the task came to its end.")
+    param_json: str = Field(alias="paramJson", description="The parameters of the task, as JSON text.", examples=["{}"])
+    complete_time: UnixMs | None = Field(alias="completeTime", description="When the task ended.")
     success_flag: Literal[0, 1, 2, 3] = Field(
         alias="successFlag", description="0 generating, 1 success, 2 could not be created, 3 could not be generated."
     )
-    status: Status = Field(description="How the task stands.", examples=["SUCCESS"])
+    status: Status = Field(description="The status of the task.", examples=["SUCCESS"])
     create_time: UnixMs = Field(alias="createTime", description="When the task was created.")
     progress: str = Field(description="From 0.00 to 1.00, as text.", examples=["1.00"])
 
 
 class StoredFile(TaskRecord):
-    """A record, and the image that was put into it."""
+    """A record, and the image that was stored in it."""
 
-    url: str = Field(description="How links name the image.", examples=[OWN_URL_EXAMPLE])
+    url: str = Field(description="The URL of the image for links.", examples=[OWN_URL_EXAMPLE])
 
 
 class _Success(_Answer):
@@ -159,13 +157,13 @@ class RecordAnswer(_Success):
 
 
 class FileAnswer(_Success):
-    """The envelope of an image that was put in."""
+    """The envelope of a stored image."""
 
     data: StoredFile
 
 
 class DoneAnswer(_Success):
-    """The envelope of a call that has nothing to tell."""
+    """The envelope of a call that returns no data."""
 
     data: None = Field(description="Always null.")
 
@@ -190,7 +188,7 @@ class RecordInfoAnswer(_ContractAnswer):
 
 
 class ContractRefusal(_Answer):
-    """The contract's envelope of what is refused with an HTTP status of its own."""
+    """The contract's envelope of an error whose code is the HTTP status, too."""
 
     code: Literal[405, 429, 500] = Field(description="The HTTP status again.")
     msg: str = Field(description="What is wrong.")
@@ -198,52 +196,53 @@ class ContractRefusal(_Answer):
 
 
 class Problem(_Answer):
-    """RFC 9457: what went wrong, for a program that is not a caller of the API."""
+    """A problem document (RFC 9457), for programs outside the API."""
 
     type: str = Field(
-        description="A reference to a page on the error, which ends in its code.", examples=["/problems/link_expired"]
+        description="The URL of a page about the error; its end is the code.",
+        examples=["/problems/link_expired"],
     )
     title: str = Field(description="The HTTP status in words.", examples=["Gone"])
     status: int = Field(description="The HTTP status.", examples=[410])
-    detail: str = Field(description="What is wrong, and what helps.")
+    detail: str = Field(description="What is wrong, and the remedy.")
     request_id: str = Field(
-        alias="requestId", description="The request's number, as in `X-Request-Id` and in the log of the gateway."
+        alias="requestId", description="The request ID, as in `X-Request-Id` and in the gateway's log."
     )
 
 
 class Checks(_Answer):
-    """How each dependency is."""
+    """The state of each dependency."""
 
-    database: Literal["ok", "down"] = Field(description="Where API keys and records are.")
-    store: Literal["ok", "down", "not used"] = Field(description="Where images are kept.")
+    database: Literal["ok", "down"] = Field(description="The database of API keys and records.")
+    store: Literal["ok", "down", "not used"] = Field(description="The store of images.")
     provider: str = Field(
-        description="The API that direct URLs come from: `unknown` before the first call, then what the last calls "
-        "said: `ok`, or what is wrong and since when. `not used` with another resolver.",
+        description="The provider's API: `unknown` before the first call, then the result of the last calls: `ok`, or "
+        "what is wrong and since when. `not used` with another resolver.",
         examples=["ok"],
     )
-    maintenance: Literal["on", "off"] = Field(description="Whether the operator has closed the gateway.")
+    maintenance: Literal["on", "off"] = Field(description="Whether downloads are closed for maintenance.")
 
 
 class Readiness(_Answer):
-    """Whether downloads can be served, and what stands against it."""
+    """Whether downloads can be served, and the state of each dependency."""
 
-    status: Literal["ready", "degraded", "not ready"] = Field(description="The verdict.")
+    status: Literal["ready", "degraded", "not ready"] = Field(description="The overall state.")
     checks: Checks
-    warnings: list[str] = Field(description="Settings that are allowed but rarely meant, each with the remedy.")
+    warnings: list[str] = Field(description="Settings that are probably mistakes, each with its remedy.")
 
 
 class CallbackInfo(BaseModel):
-    """What a task made, in a callback."""
+    """The result of a task, in a callback."""
 
     result_urls: Annotated[list[str], Field(max_length=MOST_RESULTS)] | None = Field(
         None,
-        description="Where its images were published, on hosts that the gateway serves from.",
+        description="The URLs of its images, on hosts that the gateway serves from.",
         examples=[[URL_EXAMPLE]],
     )
 
 
 class CallbackData(BaseModel):
-    """Which task a callback is about."""
+    """The task of a callback, and its result."""
 
     task_id: TaskId = Field(alias="taskId")
     info: CallbackInfo | None = Field(None, description="Null when the task has no result.")
@@ -253,7 +252,7 @@ class CallbackBody(BaseModel):
     """The body of a callback."""
 
     code: Annotated[int, Field(ge=0, lt=100_000)] = Field(
-        description="200 when the task succeeded; else the provider's code of the failure, such as 400, 451 or 500.",
+        description="200 when the task succeeded; else the provider's error code, such as 400, 451 or 500.",
     )
-    msg: str | None = Field(None, description="The provider's words for a failure; the first 1000 characters are kept.")
+    msg: str | None = Field(None, description="The provider's error message; the first 1000 characters are stored.")
     data: CallbackData

@@ -287,7 +287,6 @@ def test_an_unsigned_request_learns_which_parameter_is_bad(
     with pytest.raises(BadParameter) as refused:
         open_gate.verify(query.encode(), task_id)
 
-    assert refused.value.field == field_named
     assert refused.value.detail.startswith(f"{field_named}: ")
 
 

@@ -237,7 +237,7 @@ def test_without_a_key_the_message_says_where_it_goes(api: Gateway) -> None:
     unknown = api.client.post(PATH, json={}, headers={"Authorization": "Bearer unknown"})
 
     assert "Authorization: Bearer" in refusal(missing, 401)
-    assert refusal(unknown, 401) == "This API key is not known here."
+    assert refusal(unknown, 401) == "This API key is not valid."
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])

@@ -159,7 +159,7 @@ def test_outsiders_are_told_the_same_whatever_was_wrong_and_the_log_knows(gatewa
         server_fault.close()
         contracts.close()
 
-    assert (server_fault.status_code, server_fault.json["msg"]) == (401, "This API key is not known here.")
+    assert (server_fault.status_code, server_fault.json["msg"]) == (401, "This API key is not valid.")
     assert contracts.json == {"code": 401, "msg": NO_ACCESS, "data": None}
     assert (told(server_fault), told(contracts)) == ({}, {})
     assert [(line["outcome"], line["reason"]) for line in lines(written)] == [("key_invalid", said[reason])] * 2
