@@ -239,7 +239,7 @@ def test_a_failing_origin_does_not_make_the_direct_url_known(
     capfd: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("gateway.delivery.resuming_reader.FIRST_PAUSES_S", (0.0, 0.0))
+    monkeypatch.setattr("gateway.delivery.opening.PAUSES_S", (0.0, 0.0))
     for status in (302, 400, 403, 404, 416, 500, 503):
         path = f"/direct/{status}"
         direct_url = origin.route(path, answer(status, b"secret is 5ec7e7", {"Location": f"{path}?sig=5ec7e7"}))

@@ -1,4 +1,4 @@
-"""When a browser is sent to the bucket's server, and when the bytes pass through us instead."""
+"""When a visitor is redirected to the bucket's server, and when the gateway streams the bytes itself."""
 
 from ipaddress import ip_network
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -22,7 +22,7 @@ PATH = "/bucket/key"
 
 
 def honest(request: Request) -> bytes:
-    """Say the name that was signed."""
+    """Send the name that was signed."""
     return part({"Content-Disposition": request.query["say"][0]})
 
 
@@ -31,7 +31,7 @@ def part(headers: dict[str, str]) -> bytes:
 
 
 class Bucket:
-    """A server that a test scripts, and what presigns URLs for it: what the URL is to say is in its query."""
+    """A scripted server and a signer of its URLs, which puts the wanted headers in the query."""
 
     def __init__(self, server: ScriptedServer) -> None:
         self.server = server
@@ -55,7 +55,7 @@ def bucket(origin: ScriptedServer) -> Bucket:
     return Bucket(origin)
 
 
-def test_our_own_door_gives_the_signed_name_and_sends_no_browser() -> None:
+def test_a_signed_file_url_has_the_name_and_is_not_redirected_to() -> None:
     public_url = SignedFileUrl("{}/{}".format)
 
     assert public_url.redirect_blocker(OBJECT) == "own-bytes"
@@ -63,7 +63,7 @@ def test_our_own_door_gives_the_signed_name_and_sends_no_browser() -> None:
     assert url == f"{OBJECT.digest}/я b.png"
 
 
-def test_where_the_server_says_the_name_browsers_are_sent(bucket: Bucket, clock: Clock) -> None:
+def test_a_server_that_sends_the_name_is_redirected_to(bucket: Bucket, clock: Clock) -> None:
     public_url = bucket.public_url(clock)
 
     assert public_url.redirect_blocker(OBJECT) == ""
@@ -81,44 +81,42 @@ def test_the_server_is_tried_once_and_with_one_byte(bucket: Bucket, clock: Clock
     assert [request.headers["range"] for request in bucket.server.seen] == ["bytes=0-0"]
 
 
-@pytest.mark.parametrize("said", ["", "attachment", "inline", "attachment; filename=key"])
-def test_where_the_server_ignores_the_name_no_browser_is_sent(bucket: Bucket, clock: Clock, said: str) -> None:
-    bucket.server.route(PATH, part({"Content-Disposition": said} if said else {}))
-    public_url = bucket.public_url(clock)
+def test_a_server_that_ignores_the_name_is_not_redirected_to(bucket: Bucket, clock: Clock) -> None:
+    for said in ("", "attachment", "inline", "attachment; filename=key"):
+        bucket.server.seen.clear()
+        bucket.server.route(PATH, part({"Content-Disposition": said} if said else {}))
+        public_url = bucket.public_url(clock)
 
-    assert public_url.redirect_blocker(OBJECT) == "name-ignored"
-    assert public_url.url(OBJECT, NAMED, "image/png") == OURS
-    assert len(bucket.server.seen) == 1
+        assert public_url.redirect_blocker(OBJECT) == "name-ignored", said
+        assert public_url.url(OBJECT, NAMED, "image/png") == OURS, said
+        assert len(bucket.server.seen) == 1, said
 
 
-def test_to_a_private_server_no_browser_is_sent_and_it_is_not_even_asked(bucket: Bucket, clock: Clock) -> None:
-    public_url = bucket.public_url(clock, listed=False)
+def test_a_private_or_plain_http_server_is_not_redirected_to(bucket: Bucket, clock: Clock) -> None:
+    private = bucket.public_url(clock, listed=False)
 
-    assert public_url.redirect_blocker(OBJECT) == "private-endpoint"
-    assert public_url.url(OBJECT, NAMED, "image/png") == OURS
+    assert private.redirect_blocker(OBJECT) == "private-endpoint"
+    assert private.url(OBJECT, NAMED, "image/png") == OURS
     assert bucket.server.seen == []
-
-
-def test_to_plain_http_no_browser_is_sent_unless_it_is_allowed(bucket: Bucket, clock: Clock) -> None:
     assert bucket.public_url(clock, allow_http=False).redirect_blocker(OBJECT) == "private-endpoint"
 
 
-@pytest.mark.parametrize("said", [answer(503), answer(403), answer(404), b""], ids=["503", "403", "404", "hang-up"])
-def test_a_server_that_fails_is_tried_again_after_a_minute(bucket: Bucket, clock: Clock, said: bytes) -> None:
-    bucket.server.route(PATH, said)
-    public_url = bucket.public_url(clock)
-    assert public_url.redirect_blocker(OBJECT) == "endpoint-failed"
-    bucket.server.route(PATH, honest)
+def test_a_server_that_fails_is_tried_again_after_a_minute(bucket: Bucket, clock: Clock) -> None:
+    for failed in (answer(503), answer(403), answer(404), b""):
+        bucket.server.route(PATH, failed)
+        public_url = bucket.public_url(clock)
+        assert public_url.redirect_blocker(OBJECT) == "endpoint-failed", failed
+        bucket.server.route(PATH, honest)
 
-    clock.now += 59
-    assert public_url.redirect_blocker(OBJECT) == "endpoint-failed"
-    assert public_url.url(OBJECT, NAMED, "image/png") == OURS
+        clock.now += 59
+        assert public_url.redirect_blocker(OBJECT) == "endpoint-failed", failed
+        assert public_url.url(OBJECT, NAMED, "image/png") == OURS, failed
 
-    clock.now += 2
-    assert public_url.redirect_blocker(OBJECT) == ""
+        clock.now += 2
+        assert public_url.redirect_blocker(OBJECT) == "", failed
 
 
-def test_a_key_that_is_missing_is_told_and_settles_nothing(bucket: Bucket, clock: Clock) -> None:
+def test_a_missing_key_is_an_error_that_is_not_remembered(bucket: Bucket, clock: Clock) -> None:
     public_url, bucket.has_key = bucket.public_url(clock), False
     for _ in range(2):
         with pytest.raises(StorageDown):
