@@ -90,7 +90,6 @@ STILL_LONG: set[str] = {
     "tests/resolving/test_upstream.py",
     "tests/sources/test_remote.py",
     "tests/test_settings.py",
-    "tests/web/test_downloads.py",
     "tests/web/test_error_handlers.py",
 }
 
