@@ -14,7 +14,7 @@ from tests.support.factories import make_settings
 
 SECRET = "a-secret-of-at-least-32-bytes-for-these-tests"
 MARK = "zq7marker"  # stands in every bad value, and must stand in no message
-README = Path(__file__).parents[1] / "README.md"
+SETTINGS_PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
 PLATFORMS = ("DYNO", "RENDER", "FLY_APP_NAME", "RAILWAY_ENVIRONMENT_NAME", "K_SERVICE", "CF_INSTANCE_GUID")
 PLATFORM_URLS = ("RENDER_EXTERNAL_URL", "RAILWAY_PUBLIC_DOMAIN", "HEROKU_APP_DEFAULT_DOMAIN_NAME")
 Set = Callable[..., None]
@@ -333,7 +333,7 @@ def test_names_that_no_setting_has_are_faults(enough: Set) -> None:
     told = faults()
 
     assert names(told) == ["GATEWAY_ORIGIN_HOST", "GATEWAY_PORT", "GATEWAY_SECRET_KEY"]
-    assert all("README" in fault for fault in told)
+    assert all("docs/settings.md" in fault for fault in told)
     assert not any(MARK in fault or SECRET in fault for fault in told)
 
 
@@ -611,17 +611,17 @@ def test_settings_cannot_be_changed_while_running() -> None:
         settings.allow_http = False  # type: ignore[misc]
 
 
-def test_the_readme_lists_every_setting_with_its_default(environment: Set) -> None:
+def test_the_documentation_lists_every_setting_with_its_default(environment: Set) -> None:
     environment(GATEWAY_SECRET_KEYS=SECRET)
 
-    assert readme_table() == expected_table(Settings(_env_file=None))
+    assert documented_table() == expected_table(Settings(_env_file=None))
 
 
-def readme_table() -> dict[str, str]:
-    """Name and default of every row of README's tables of settings; the backticks taken off."""
+def documented_table() -> dict[str, str]:
+    """Name and default of every row of the table of settings, without backticks."""
     tables = re.findall(
-        r"^\| setting \| default \| what it is \|\n\|[-| :]+\|\n((?:\|.*\|\n)+)",
-        README.read_text("utf-8"),
+        r"^\| setting \| default \| meaning \|\n\|[-| :]+\|\n((?:\|.*\|\n)+)",
+        SETTINGS_PAGE.read_text("utf-8"),
         re.MULTILINE,
     )
     rows = [line.strip("|").split("|") for table in tables for line in table.splitlines()]

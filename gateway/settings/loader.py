@@ -94,7 +94,7 @@ def _unknown() -> list[str]:
     known = {variable(name) for name in Settings.model_fields} | {PREFIX + "DATABASE_URL"}
     raw = {name for name in (*os.environ, *read_dotenv()) if name.upper().startswith(PREFIX)}
     unknown = sorted(name for name in raw if name.upper() not in known)
-    return [f"{name}: no setting has this name; see the table in README.md" for name in unknown]
+    return [f"{name}: no setting has this name; see docs/settings.md" for name in unknown]
 
 
 def read_dotenv() -> dict[str, str | None]:

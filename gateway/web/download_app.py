@@ -26,7 +26,8 @@ _STATUS = {int(status): f"{status.value} {status.phrase}" for status in HTTPStat
 class DownloadApp:
     """Opens to signed links, and leaves everything else to the framework: pages, calls, and how refusals are told.
 
-    Flask spends more on a request than a redirect costs altogether; see ``docs/decisions/0012-a-door-before-flask.md``.
+    Flask's own work on a request takes longer than a whole redirect; see
+    ``docs/decisions/0012-downloads-bypass-flask.md``.
 
     Args:
         behind: the framework; its routes for these paths call :func:`tell_refusal`.

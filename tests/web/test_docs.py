@@ -112,16 +112,14 @@ def test_the_home_page_leads_to_the_reference(plain: Gateway, prefixed: Gateway)
     assert f'href="{PREFIX}/docs"' in prefixed.client.get(f"{PREFIX}/").text
 
 
-def test_the_readme_lists_every_call_and_what_opens_it() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_guide_to_the_api_lists_every_call_and_its_authentication() -> None:
+    guide = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
 
-    listed = re.findall(r"^\| `([A-Z]+ /\S+)` \| (.+) \| (.+) \|$", readme, re.MULTILINE)
+    listed = re.findall(r"^\| `([A-Z]+ /\S+)` \| .+ \| (.+) \|$", guide, re.MULTILINE)
 
-    assert [(call, says) for call, says, _ in listed] == [
-        (f"{made.method.upper()} {made.path}", made.summary) for made in OPERATIONS
-    ]
-    assert {call: opens for call, _, opens in listed if opens.startswith("a key")} == {
-        f"{made.method.upper()} {made.path}": f"a key, `{made.proofs[0]['BearerAuth'][0]}`"
+    assert [call for call, _ in listed] == [f"{made.method.upper()} {made.path}" for made in OPERATIONS]
+    assert {call: scope for call, scope in listed if scope.startswith("an API key")} == {
+        f"{made.method.upper()} {made.path}": f"an API key, `{made.proofs[0]['BearerAuth'][0]}`"
         for made in OPERATIONS
         if made.takes_key
     }
