@@ -23,7 +23,7 @@ from gateway.web import (
     request_logging,
     static_files,
 )
-from gateway.web.download_app import DownloadApp, Handlers
+from gateway.web.download_app import DownloadApp
 from gateway.web.proxies import behind_proxies
 from gateway.web.request_body import MAX_CONTENT_LENGTH
 from gateway.web.responses import options_response
@@ -62,8 +62,8 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
         for module in (downloads, files, contract):
             app.before_request_funcs[module.blueprint.name] = [downloads.refuse_in_maintenance]
     else:
-        handlers: Handlers = {downloads.PATH: downloads.download, files.PATH: files.file}
-        app.wsgi_app = DownloadApp(app.wsgi_app, gateway, frozenset(settings.cors_origins), handlers)  # type: ignore[method-assign]
+        routes = (downloads.ROUTE, files.ROUTE)
+        app.wsgi_app = DownloadApp(app.wsgi_app, gateway, frozenset(settings.cors_origins), routes)  # type: ignore[method-assign]
 
     prefix = urlsplit(settings.public_url).path
     app.wsgi_app = behind_proxies(app.wsgi_app, trusted=settings.trusted_proxies, prefix=prefix)  # type: ignore[method-assign,assignment]

@@ -1,1 +1,1 @@
-"""How the bytes reach the browser: a redirect where that downloads, else a stream."""
+"""Delivery: plan the response to a download, open the file, read it and send it."""

@@ -9,10 +9,10 @@ from anyascii import anyascii
 
 from gateway.files.media_types import EXTENSIONS, IMAGE_EXTENSIONS, ZIP, Media
 
-MOST_BYTES = 255  # of a name on the file systems of Linux; those of Windows and macOS take 255 characters
+MOST_BYTES = 255  # of a file name on Linux; Windows and macOS accept 255 characters
 _UNWANTED = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 _JOINERS = "\u200c\u200d"  # ZWNJ and ZWJ, which Persian and emoji are written with
-# Fillers, the blank Braille pattern and the like: letters and signs that show nothing.
+# Fillers, the blank Braille pattern and other characters without a glyph.
 _INVISIBLE = {*"\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0", *_JOINERS, *map(chr, range(0xFE00, 0xFE10))}
 _EDGES = ". \u00a0\u3000" + _JOINERS
 _FORBIDDEN = re.compile(r'[/\\:*?"<>|]|^~')
@@ -26,11 +26,11 @@ _ATTR_CHARS = "!#$&+-.^_`|~"
 
 @lru_cache(maxsize=1024)
 def file_name(signed: str | None, url: str, task_id: str, media: Media) -> str:
-    """Choose a name: the signed one, else the last part of the URL's path, else one made of the task.
+    """Choose a name: the signed one, else the last segment of the URL's path, else one made from the task id.
 
-    Safe on every system: no path, no control or direction character, no reserved name, at most 255 bytes of UTF-8.
-    A name that shows nothing, or nothing but an extension, is replaced by one made of the task. The extension is
-    corrected when it contradicts the bytes.
+    It is safe on every system: no path, no control or direction character, no reserved name, at most 255 bytes of
+    UTF-8. A name without visible characters beside its extension is replaced by the task's. The extension is corrected
+    when the bytes contradict it.
     """
     name = _clean(signed or unquote(urlsplit(url).path.rpartition("/")[2], errors="replace"))
     if not name:
@@ -45,7 +45,7 @@ def content_disposition(name: str) -> str:
 
 
 def _plain(name: str) -> str:
-    """Transliterate the name to ASCII, for software that does not read ``filename*``."""
+    """Transliterate the name to ASCII, for clients that do not read ``filename*``."""
     if name.isascii():
         return _UNQUOTABLE.sub("_", name)
     stem, dot, extension = name.rpartition(".")
@@ -63,12 +63,12 @@ def _ascii(text: str) -> str:
 def _clean(name: str) -> str:
     name = unicodedata.normalize("NFC", name)
     name = "".join(char for char in name if char in _JOINERS or unicodedata.category(char) not in _UNWANTED)
-    if not _is_telling(name):
+    if not _has_visible_stem(name):
         return ""
     return _unreserved(_FORBIDDEN.sub("_", name).strip(_EDGES))
 
 
-def _is_telling(name: str) -> bool:
+def _has_visible_stem(name: str) -> bool:
     """Whether a name has visible characters beside an extension; ``.htaccess`` is a name, not an extension."""
     stem, dot, extension = name.rpartition(".")
     is_dotfile = bool(_DOTFILE.fullmatch(name)) and extension.lower() not in EXTENSIONS

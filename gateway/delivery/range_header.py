@@ -1,4 +1,4 @@
-"""Range requests (RFC 9110 section 14), decided by us from the file's length."""
+"""Parse the ``Range`` header (RFC 9110 section 14)."""
 
 import re
 
@@ -6,20 +6,20 @@ from gateway.errors import RangeNotSatisfiable
 from gateway.files.byte_range import ByteRange
 
 _ONE_RANGE = re.compile(r"bytes=[ \t]*(\d{0,20})-(\d{0,20})[ \t]*", re.ASCII | re.IGNORECASE)
-LONGEST = 64
+MAX_LENGTH = 64
 
 
 def parse_range(value: str, length: int) -> ByteRange | None:
-    """Read a ``Range`` header for a file of ``length`` bytes.
+    """Parse a ``Range`` header for a file of ``length`` bytes.
 
     Returns:
-        The span to send with 206; None to send the whole file with 200: for a malformed value, another unit, several
-        ranges, or an empty file, as clients ask speculatively. A server may ignore any Range (section 14.2).
+        The range to send with 206; None to send the whole file with 200: for a malformed value, another unit, several
+        ranges and an empty file. A server may ignore any Range (section 14.2).
 
     Raises:
-        RangeNotSatisfiable: the one range lies beyond the end.
+        RangeNotSatisfiable: the range begins after the end.
     """
-    match = _ONE_RANGE.fullmatch(value) if 0 < len(value) <= LONGEST and length else None
+    match = _ONE_RANGE.fullmatch(value) if 0 < len(value) <= MAX_LENGTH and length else None
     if not match or match[1] == match[2] == "":
         return None
     if match[1] == "":

@@ -1,1 +1,1 @@
-"""Where a file's bytes are, and how they are opened."""
+"""Sources: files at origins and in our own storage, and how they are opened."""

@@ -1,4 +1,4 @@
-"""How others get at our objects: at a URL of our own, or at one that the bucket's server honours."""
+"""Direct URLs of stored objects: our own signed URLs, or presigned URLs of the bucket."""
 
 import math
 import threading
@@ -16,67 +16,68 @@ from gateway.errors import OriginError, OriginUnsafe
 from gateway.files.media_types import UNKNOWN
 from gateway.storage.objects import Stored
 
-_TRY_DEADLINE_S = 12.0
-_TRY_AGAIN_S = 60.0
+_TRY_TIMEOUT_S = 12.0
+_RETRY_AFTER_S = 60.0
 _FAILED = "endpoint-failed"
 _TRIED_NAME = "attachment; filename=\"a cat.png\"; filename*=UTF-8''%D1%8F.png"
 
 
 class PublicUrl(Protocol):
-    """A way to an object, for a browser that is sent there, or for a caller of the API."""
+    """Makes the direct URL of an object, for a redirect or for a caller of the API."""
 
     def redirect_blocker(self, stored: Stored) -> str:
-        """Why no browser is sent through here, in one word; empty when it can be."""
+        """Why a browser cannot be redirected there, in one word; empty when it can."""
 
     def url(self, stored: Stored, disposition: str, content_type: str) -> str:
-        """Make a URL under which the object says these two headers; good for 1200 s.
+        """Make a URL that is valid for 1200 s and sends these two headers.
 
         Raises:
-            StorageDown: there is no key to sign it with.
+            StorageDown: the bucket has no credentials to sign with.
         """
 
 
 class SignedFileUrl:
-    """Our own signed URLs. No visitor of ours is sent from one of our URLs to another.
+    """Our own signed URLs. The gateway does not redirect from one of its own URLs to another.
 
     Args:
-        sign: makes the URL of an object, from its digest and a file name.
+        sign: makes the URL of an object from its digest and a file name.
     """
 
     def __init__(self, sign: Callable[[str, str], str]) -> None:
         self._sign = sign
 
     def redirect_blocker(self, stored: Stored) -> str:  # noqa: ARG002 (the same for every object)
-        """Always."""
+        """Always ``own-bytes``."""
         return "own-bytes"
 
-    def url(self, stored: Stored, disposition: str, content_type: str) -> str:  # noqa: ARG002 (told by the first bytes)
-        """Our own URL, under the name that the disposition bears."""
+    def url(self, stored: Stored, disposition: str, content_type: str) -> str:  # noqa: ARG002 (detected from the first bytes)
+        """Our own URL with the file name of the disposition."""
         return self._sign(stored.digest, unquote(disposition.rpartition("''")[2]))
 
 
 class PresignedUrl:
-    """URLs presigned for the bucket's server, once it was seen to be public and to say the name that it is given.
+    """Presigned URLs of the bucket, when its server is public and sends the requested ``Content-Disposition``.
 
-    Some servers ignore the name, and there the browser would show the image. So one URL is tried, when the first object
-    is asked for; until one was good, our own door is used.
+    Some servers ignore ``response-content-disposition``; a browser would then show the image. So one URL is tried when
+    the first object is requested. Until a try succeeds, ``fallback`` makes the URLs.
 
     Args:
-        presign: makes the URL of an object, from a disposition and a content type.
-        own: what others are given instead.
-        client, guard: the way to the server, as a visitor's direct URL would be reached.
+        presign: makes the URL of an object from a disposition and a content type.
+        fallback: makes the URLs that the server cannot serve.
+        client, guard: fetch the tried URL and judge it.
+        clock: monotonic seconds.
     """
 
     def __init__(
         self,
         presign: Callable[[Stored, str, str], str],
-        own: PublicUrl,
+        fallback: PublicUrl,
         client: Client,
         guard: Guard,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._presign = presign
-        self._own = own
+        self._fallback = fallback
         self._client = client
         self._guard = guard
         self._clock = clock
@@ -85,17 +86,17 @@ class PresignedUrl:
         self._try_at = -math.inf
 
     def redirect_blocker(self, stored: Stored) -> str:
-        """What was found when it was tried; a server that failed is tried again after a minute."""
+        """The result of the try; a server that failed is tried again after a minute."""
         with self._lock:
             if self._clock() >= self._try_at:
                 self._reason = self._try(stored)
-                self._try_at = self._clock() + _TRY_AGAIN_S if self._reason == _FAILED else math.inf
+                self._try_at = self._clock() + _RETRY_AFTER_S if self._reason == _FAILED else math.inf
             return self._reason
 
     def url(self, stored: Stored, disposition: str, content_type: str) -> str:
-        """A presigned URL, or our own where no browser can be sent there."""
+        """A presigned URL, or the fallback's."""
         if self.redirect_blocker(stored):
-            return self._own.url(stored, disposition, content_type)
+            return self._fallback.url(stored, disposition, content_type)
         return self._presign(stored, disposition, content_type)
 
     def _try(self, stored: Stored) -> str:
@@ -103,10 +104,10 @@ class PresignedUrl:
         try:
             with (
                 origin_errors(),
-                deadline(_TRY_DEADLINE_S),
-                closing(self._client.get(url, byte_range="bytes=0-0")) as answer,
+                deadline(_TRY_TIMEOUT_S),
+                closing(self._client.get(url, byte_range="bytes=0-0")) as response,
             ):
-                status, name = answer.status, answer.header("Content-Disposition")
+                status, name = response.status, response.header("Content-Disposition")
         except OriginUnsafe:
             return "private-endpoint"
         except OriginError:

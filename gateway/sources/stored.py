@@ -1,4 +1,4 @@
-"""A source in our own keeping: an object of the store."""
+"""A file in our own storage."""
 
 import time
 
@@ -11,18 +11,18 @@ from gateway.storage.objects import Objects, Stored
 
 
 class StoredSource:
-    """One object. Everything is known of it, so that looking asks nobody.
+    """One object. Its metadata are known from the database.
 
     Args:
-        objects: where it is.
-        stored: which it is.
-        door: how others get at it.
-        expires_at: Unix seconds until which it is handed out without asking again whether it is still there.
+        objects: the storage.
+        stored: the object.
+        public_url: makes its direct URL.
+        expires_at: Unix seconds until which it is used without a new look-up.
     """
 
     def __init__(self, objects: Objects, stored: Stored, public_url: PublicUrl, expires_at: float) -> None:
         self._objects = objects
-        self._door = public_url
+        self._public_url = public_url
         self.stored = stored
         self.made_at = time.monotonic()
         self.expires_at = expires_at
@@ -32,41 +32,41 @@ class StoredSource:
             head=stored.head,
             validator=f'"{stored.digest}"',
             ranges=True,
-            attachment=True,  # every door says so
+            attachment=True,  # every direct URL of an object sends it
         )
 
     @property
     def redirect_blocker(self) -> str:
-        """Why a browser is not sent to it."""
-        return self._door.redirect_blocker(self.stored)
+        """Why a browser cannot be redirected to it, in one word; empty when it can."""
+        return self._public_url.redirect_blocker(self.stored)
 
     def probe(self) -> FileInfo:
-        """Say what is known."""
+        """The metadata."""
         if self.info is None:
             raise AssertionError("an object never changes")
         return self.info
 
-    def open(self, byte_range: ByteRange | None = None, known: FileInfo | None = None) -> OpenFile:  # noqa: ARG002 (it never changes)
-        """Open the object, or one span of it.
+    def open(self, byte_range: ByteRange | None = None, known: FileInfo | None = None) -> OpenFile:  # noqa: ARG002 (an object never changes)
+        """Open the object, or one range of it.
 
         Raises:
-            OriginNotFound: it was dropped meanwhile.
-            StorageDown: the store does not answer.
+            OriginNotFound: the object was deleted.
+            StorageDown: the storage does not answer.
         """
         first, last = (byte_range.first, byte_range.last) if byte_range else (0, self.stored.length - 1)
         try:
             body = self._objects.open(self.stored, first, last)
         except FileNotFoundError:
-            raise OriginNotFound("the object was dropped") from None
+            raise OriginNotFound("the object was deleted") from None
         return OpenFile(self.probe(), byte_range, body)
 
     def forget(self, seen: FileInfo | None) -> None:
-        """Nothing to forget: an object never changes."""
+        """Do nothing: an object never changes."""
 
     def direct_url(self, disposition: str, content_type: str) -> str:
-        """A fresh URL under this name, good for 1200 s; it is remembered nowhere.
+        """A new URL that is valid for 1200 s and sends these two headers.
 
         Raises:
-            StorageDown: there is no key to sign it with.
+            StorageDown: the bucket has no credentials to sign with.
         """
-        return self._door.url(self.stored, disposition, content_type)
+        return self._public_url.url(self.stored, disposition, content_type)

@@ -1,29 +1,29 @@
-"""Validators of a file: which of them is strong, so that two answers that bear it hold the same bytes."""
+"""Validators of a file (RFC 9110 section 8.8): which are strong, so that equal validators mean equal bytes."""
 
 import re
 from collections.abc import Callable
 from hashlib import sha256
 from urllib.parse import parse_qs, urlsplit
 
-LONGEST_VALIDATOR = 256  # thousands of these are remembered
+LONGEST_VALIDATOR = 256  # thousands of these are kept in memory
 _ENTITY_TAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]*"')
 _VERSION_ID = re.compile(r"[\x21-\x7e]{1,200}")
 _SHA_256 = re.compile(r"[A-Za-z0-9+/]{43}=")
 _REPR_DIGEST = re.compile(r"(?:^|,)[ \t]*sha-256=:([A-Za-z0-9+/]{43}=):[ \t]*(?=,|$)")
-# Neither begins an entity tag nor a date.
+# No entity tag and no date begins like these.
 _VERSION, _DIGEST = "version:", "sha-256:"
 
 
 def validator_of(header: Callable[[str], str], url: str) -> str:
-    """The best validator of an answer; empty when it has none.
+    """The best validator of a response; empty when it has none.
 
     In this order: a strong entity tag; the SHA-256 of the whole file (``Repr-Digest``, RFC 9530 section 3, or
     ``x-amz-checksum-sha256``); the version of an object at a presigned URL, with the object's key; a weak entity tag;
-    ``Last-Modified``. An entity tag or a date is given as it came.
+    ``Last-Modified``. An entity tag and a date are returned as received.
 
     Args:
-        header: gives a header's value, empty when it is missing.
-        url: what was answered.
+        header: returns a header's value, empty when it is missing.
+        url: of the response.
     """
     tag = header("ETag")
     if not _ENTITY_TAG.fullmatch(tag) or len(tag) > LONGEST_VALIDATOR:
@@ -50,7 +50,7 @@ def _digest(header: Callable[[str], str], url: str) -> str:
 
 
 def _version(header: Callable[[str], str], url: str) -> str:
-    """A version's id names one object's bytes for ever; ``null`` is the id of what has no versions."""
+    """A version id names one object's bytes; ``null`` is the id of an object without versions."""
     version = header("x-amz-version-id")
     if version == "null" or not _VERSION_ID.fullmatch(version) or not _is_presigned(url):
         return ""
@@ -60,5 +60,5 @@ def _version(header: Callable[[str], str], url: str) -> str:
 
 
 def _is_presigned(url: str) -> bool:
-    """Whether the bucket itself answers: what stands between may pass its headers on and change the bytes."""
+    """Whether the bucket itself answers: a proxy could pass its headers on and change the bytes."""
     return "X-Amz-Signature" in parse_qs(urlsplit(url).query)

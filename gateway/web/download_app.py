@@ -1,10 +1,13 @@
-"""The door: where a signed link becomes a file, before the framework is asked for anything."""
+"""The WSGI application for files: it answers signed links, and passes every other request on to Flask."""
 
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import wraps
 from http import HTTPStatus
 from io import UnsupportedOperation
 from typing import Any
+
+from flask import Blueprint, Response, request
 
 from gateway.delivery.exchange import DownloadResponse
 from gateway.links.link import Link
@@ -15,102 +18,124 @@ from gateway.web.proxies import Environ, Wsgi
 from gateway.web.request_parsing import parse_request
 from gateway.web.sockets import begin_stream, reset_when_broken
 
-# From the services, what the visitor asks, the query, and the path's parts, to what is delivered under which link.
+# From the services, the request, the query string and the path's variables, to the link and the response to it.
 Handler = Callable[..., tuple[Link, DownloadResponse]]
-Handlers = dict[re.Pattern[str], Handler]  # by the path that each opens for, whose groups are its further arguments
+View = Callable[..., Response]
 
-_REFUSED = "gateway.refused"
+_ERROR = "gateway.error"
 _STATUS = {int(status): f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 
-class DownloadApp:
-    """Opens to signed links, and leaves everything else to the framework: pages, calls, and how refusals are told.
+class FileRoute:
+    """A route of signed links.
 
-    Flask's own work on a request takes longer than a whole redirect; see
+    Args:
+        rule: a Flask URL rule.
+        handler: answers a GET or HEAD that has a query string.
+        suffix: an optional end of the rule.
+    """
+
+    def __init__(self, rule: str, handler: Handler, *, suffix: str = "") -> None:
+        self.rules = (rule, rule + suffix) if suffix else (rule,)
+        self.handler = handler
+        self.pattern = re.compile(_regex(rule) + (f"(?:{_regex(suffix)})?" if suffix else ""))
+
+    def add_view(self, blueprint: Blueprint, view: View) -> None:
+        """Have Flask call ``view`` for what the handler does not answer; the handler's error is raised there."""
+
+        @wraps(view)
+        def raise_error_or_view(**variables: str) -> Response:
+            if error := request.environ.get(_ERROR):
+                raise error
+            return view(**variables)
+
+        for rule in self.rules:
+            blueprint.get(rule, provide_automatic_options=False)(raise_error_or_view)
+
+
+class DownloadApp:
+    """Answers signed links; everything else, errors included, is answered by Flask.
+
+    Flask takes longer for a request than a whole redirect takes here; see
     ``docs/decisions/0012-downloads-bypass-flask.md``.
 
     Args:
-        behind: the framework; its routes for these paths call :func:`tell_refusal`.
-        gateway: does what the stories tell.
-        cors_origins: whose scripts may ask.
-        stories: what there is behind it.
+        app: Flask's WSGI application.
+        gateway: the services.
+        cors_origins: origins whose scripts may read responses.
+        routes: of signed links.
     """
 
-    def __init__(self, app: Wsgi, gateway: Services, cors_origins: Collection[str], handlers: Handlers) -> None:
+    def __init__(
+        self, app: Wsgi, gateway: Services, cors_origins: Collection[str], routes: Collection[FileRoute]
+    ) -> None:
         self._app = app
         self._gateway = gateway
         self._cors_origins = cors_origins
-        self._handlers = tuple(handlers.items())
+        self._routes = tuple(routes)
 
     def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:  # noqa: ANN401 (PEP 3333)
-        """Answer a GET or HEAD for a file."""
+        """Answer a GET or HEAD of a signed link."""
         query = environ.get("QUERY_STRING", "")
         if not query or environ["REQUEST_METHOD"] not in {"GET", "HEAD"}:
             return self._app(environ, start_response)
-        for pattern, handler in self._handlers:
-            if (match := pattern.fullmatch(environ["PATH_INFO"])) and not is_preview_bot(environ):
-                return self._open(handler, match.groupdict(), query, environ, start_response)
+        for route in self._routes:
+            if (match := route.pattern.fullmatch(environ["PATH_INFO"])) and not is_preview_bot(environ):
+                return self._answer(route.handler, match.groupdict(), query, environ, start_response)
         return self._app(environ, start_response)
 
-    def _open(
+    def _answer(
         self,
         handler: Handler,
-        parts: dict[str, str],
+        variables: dict[str, str],
         query: str,
         environ: Environ,
         start_response: Any,  # noqa: ANN401 (PEP 3333)
     ) -> Iterable[bytes]:
         request_log = RequestLog.of(environ)
-        request_log.task = parts.get("task_id", "")
+        request_log.task = variables.get("task_id", "")
         try:
             download_request = parse_request(environ, self._gateway.via, self._cors_origins)
-            link, delivered = handler(
-                self._gateway, download_request, _bytes(query), **{k: _text(v) for k, v in parts.items()}
-            )
-        except Exception as refused:  # noqa: BLE001 (raised again where the framework's handlers tell it)
-            environ[_REFUSED] = refused
+            variables = {name: _text(value) for name, value in variables.items() if value}
+            link, response = handler(self._gateway, download_request, _bytes(query), **variables)
+        except Exception as error:  # noqa: BLE001 (raised again by the Flask view, for Flask's error handlers)
+            environ[_ERROR] = error
             return self._app(environ, start_response)
         request_log.link = link.id or ""
-        request_log.answer(delivered.status, self._gateway.metrics, delivered.stats)
-        if delivered.stats.outcome == "begun":
+        request_log.answer(response.status, self._gateway.metrics, response.stats)
+        if response.stats.outcome == "begun":
             begin_stream(environ.get("gunicorn.socket"))
-        start_response(_STATUS[delivered.status], [*delivered.headers, ("X-Request-Id", request_log.request_id)])
-        outgoing, by_the_kernel = _ResponseBody(delivered, request_log, environ), environ.get("wsgi.file_wrapper")
-        if by_the_kernel is not None and delivered.body.descriptor is not None:
-            return by_the_kernel(outgoing)  # type: ignore[no-any-return]  # gunicorn's
-        return outgoing
-
-
-def raise_refusal(environ: Environ) -> None:
-    """Raise why the door did not open; nothing where it was not asked to."""
-    if refused := environ.get(_REFUSED):
-        raise refused
+        start_response(_STATUS[response.status], [*response.headers, ("X-Request-Id", request_log.request_id)])
+        body, send_file = _ResponseBody(response, request_log, environ), environ.get("wsgi.file_wrapper")
+        if send_file is not None and response.body.descriptor is not None:
+            return send_file(body)  # type: ignore[no-any-return]  # gunicorn's
+        return body
 
 
 class _ResponseBody:
-    """A body on its way to the visitor, as the server wants it."""
+    """The body as the WSGI server takes it."""
 
     __slots__ = ("_body", "_protocol", "_request_log", "_socket", "_stats")
 
-    def __init__(self, delivered: DownloadResponse, request_log: RequestLog, environ: Environ) -> None:
-        self._body, self._stats, self._request_log = delivered.body, delivered.stats, request_log
+    def __init__(self, response: DownloadResponse, request_log: RequestLog, environ: Environ) -> None:
+        self._body, self._stats, self._request_log = response.body, response.stats, request_log
         self._socket, self._protocol = environ.get("gunicorn.socket"), environ.get("SERVER_PROTOCOL")
 
     def __iter__(self) -> Iterator[bytes]:
         return iter(self._body)
 
     def fileno(self) -> int:
-        """The descriptor of the file that this is (``wsgi.file_wrapper``)."""
+        """The descriptor of a local file (``wsgi.file_wrapper``)."""
         if (descriptor := self._body.descriptor) is None:
             raise UnsupportedOperation
         return descriptor
 
     def passed(self, count: int) -> None:
-        """Note that the kernel took so many bytes of it."""
+        """Count bytes that ``sendfile`` has sent."""
         self._body.passed(count)
 
     def close(self) -> None:
-        """Let go of whatever stands behind it; the server calls this however it went."""
+        """Release the file and the slot, and write the log line; the server calls this in every case."""
         try:
             self._body.close()
         finally:
@@ -118,8 +143,12 @@ class _ResponseBody:
             self._request_log.close()
 
 
+def _regex(rule: str) -> str:
+    return re.sub(r"<(\w+)>", r"(?P<\1>[^/]+)", rule)
+
+
 def _bytes(text: str) -> bytes:
-    """A text of the environment as it came (PEP 3333 hands bytes over as Latin-1)."""
+    """The bytes of a string of the environment (PEP 3333 decodes them as Latin-1)."""
     return text.encode("latin-1", "replace")
 
 

@@ -1,7 +1,6 @@
-"""``/files/``: stored objects, at the signed URLs that serve as direct URLs."""
+"""``GET /files/<digest>/<name>``: stored objects, at the signed URLs that are their direct URLs."""
 
 import math
-import re
 
 from flask import Blueprint, Response, request
 
@@ -14,21 +13,20 @@ from gateway.services import Services
 from gateway.services.store import OwnStore
 from gateway.sources.stored import StoredSource
 from gateway.web.app_context import services
-from gateway.web.download_app import raise_refusal
+from gateway.web.download_app import FileRoute
 from gateway.web.pages import preview_page
 from gateway.web.preview_bots import is_preview_bot
 
 blueprint = Blueprint("files", __name__)
-PATH = re.compile(r"/files/(?P<digest>[^/]+)/(?P<name>[^/]+)")
 
 
 def file(
     gateway: Services, download_request: DownloadRequest, query: bytes, digest: str, name: str
 ) -> tuple[Link, DownloadResponse]:
-    """Serve a stored object as an attachment; range requests are supported.
+    """Send an object as an attachment.
 
     Raises:
-        LinkInvalid, LinkExpired: the URL's signature is wrong, or it has expired.
+        LinkInvalid, LinkExpired: the signature is wrong, or the URL has expired.
         OriginGone: the object was deleted.
     """
     store = gateway.own
@@ -51,16 +49,18 @@ def _verify(store: OwnStore, query: bytes, digest: str, name: str) -> None:
     store.files.verify(digest, name, parameters.get("expires", ""), without_punctuation(parameters.get("sig", "")))
 
 
-@blueprint.get("/files/<digest>/<name>")
-def refusal(digest: str, name: str) -> Response:
-    """Render the error of :func:`file`, or a page for preview bots.
+def reject_or_preview(digest: str, name: str) -> Response:
+    """Reject a link without a query; to a preview bot, show what the link leads to.
 
     Raises:
-        LinkInvalid: the URL has no query.
+        LinkInvalid: the link has no signature.
     """
-    raise_refusal(request.environ)
     store = services().own
     if store is not None and request.query_string and is_preview_bot(request.environ):
         _verify(store, request.query_string, digest, name)
         return preview_page(Link(digest, f"file:{digest}", filename=name))
     raise LinkInvalid("file link without a query")
+
+
+ROUTE = FileRoute("/files/<digest>/<name>", file)
+ROUTE.add_view(blueprint, reject_or_preview)

@@ -1,4 +1,4 @@
-"""Who asks, what for, and in which form the answer should come."""
+"""Parse a download request, and choose the format of an error response."""
 
 import re
 from collections.abc import Collection
@@ -18,21 +18,21 @@ _PRINTABLE = re.compile(r"[\x20-\x7e]{0,1024}")
 
 
 def parse_request(environ: dict[str, Any], via: str, cors_origins: Collection[str]) -> DownloadRequest:
-    """Read what bears on delivery from the request.
+    """Parse a download request.
 
     Args:
-        environ: the request.
+        environ: of the request (PEP 3333).
         via: our own pseudonym in ``Via``.
-        cors_origins: whose scripts may ask.
+        cors_origins: origins whose scripts may read the response.
 
     Raises:
-        PrefetchRefused: a browser only guesses that the visitor might click.
-        LoopDetected: the request came from this gateway itself.
+        PrefetchRefused: a browser prefetches the link.
+        LoopDetected: this gateway sent the request itself.
     """
     if "prefetch" in environ.get("HTTP_SEC_PURPOSE", environ.get("HTTP_PURPOSE", "")):
         raise PrefetchRefused("prefetch")
     if via in environ.get("HTTP_VIA", ""):
-        raise LoopDetected("our own Via came round")
+        raise LoopDetected("our own Via came back")
     return DownloadRequest(
         method="HEAD" if environ["REQUEST_METHOD"] == "HEAD" else "GET",
         visitor=visitor_of(environ.get("REMOTE_ADDR", "")[:LONGEST_ADDRESS]),
@@ -46,7 +46,7 @@ def parse_request(environ: dict[str, Any], via: str, cors_origins: Collection[st
 
 
 def allowed_origin(environ: dict[str, Any], cors_origins: Collection[str]) -> str:
-    """The Origin of a script that the settings allow; empty for everybody else. Navigations are nobody's script."""
+    """The ``Origin`` of a script that the settings allow; else empty, as for navigations."""
     origin = environ.get("HTTP_ORIGIN", "").lower()
     if not origin or environ.get("HTTP_SEC_FETCH_MODE") == "navigate":
         return ""
@@ -54,7 +54,7 @@ def allowed_origin(environ: dict[str, Any], cors_origins: Collection[str]) -> st
 
 
 def form() -> Form:
-    """In which form errors are told: the envelope under /api/, else by Fetch Metadata, else by Accept."""
+    """The format of an error response: the envelope under /api/, else by Fetch Metadata, else by ``Accept``."""
     if request.path in CONTRACT_PATHS:
         return "contract"
     if request.path.startswith("/api/"):
