@@ -8,5 +8,5 @@ from gateway.settings.loader import load_settings
 set_up_logs()
 try:
     app = create_app(load_settings())
-except ConfigError as faults:
-    raise SystemExit(str(faults)) from None
+except ConfigError as error:
+    raise SystemExit(str(error)) from None

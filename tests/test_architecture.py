@@ -21,7 +21,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "__main__": {"demo", "server"} | BASE,
     "demo": {"app", "services", "web", "records", "links", "server"} | BASE,
     "app": {"cli", "web", "services"} | BASE,
-    "cli": {"services", "links", "keys"} | BASE,
+    "cli": {"web", "services", "links", "keys"} | BASE,
     "web": {"services", "delivery", "resolving", "limits", "links", "records", "keys", "provider", "sources"} | BASE,
     "services": {
         "delivery",

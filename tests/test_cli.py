@@ -297,7 +297,7 @@ def test_check_is_content_with_a_provider_that_takes_the_key(provider: ScriptedS
     result = run(checking(provider.url("")), "check")
 
     assert result.exit_code == 0
-    assert "provider: answers, and takes the key\n" in result.output
+    assert "provider: responds, and accepts the key\n" in result.output
     assert [request.headers["authorization"] for request in provider.seen] == [f"Bearer {PROVIDER_KEY}"]
 
 

@@ -1,20 +1,19 @@
-"""The command line: ``flask --app wsgi …``, one file for each group of commands."""
+"""The commands of ``flask --app wsgi …``."""
 
 from flask import Flask
 
-from gateway.cli import callback_url, check, database, keys, links, records, sweep
+from gateway.cli import check, database, keys, links, store
 
 
 def init_app(app: Flask) -> None:
     """Register the commands."""
-    commands = (
+    for command in (
         links.group,
         keys.group,
-        records.group,
-        callback_url.callback_url,
+        store.records,
+        store.callback_url,
         database.group,
-        sweep.sweep,
+        store.sweep,
         check.check,
-    )
-    for command in commands:
+    ):
         app.cli.add_command(command)

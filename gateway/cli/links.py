@@ -5,33 +5,31 @@ from urllib.parse import unquote
 import click
 from flask.cli import AppGroup
 
-from gateway.cli.state import services, settings
 from gateway.errors import GatewayError, OriginNotAllowed
 from gateway.links.link import LONGEST_LIFE_S, MODES, SHORTEST_LIFE_S, FieldFault, Mode
+from gateway.web.app_context import services, settings
 
-group = AppGroup("links", help="Sign and explain links.")
+group = AppGroup("links", help="Sign and verify links.")
 
 
 @group.command("sign")
 @click.argument("task")
 @click.argument("url")
-@click.option("--mode", type=click.Choice(MODES), help="How to deliver; the gateway chooses when it is left out.")
+@click.option("--mode", type=click.Choice(MODES), help="How the file is delivered; default: as the gateway is set.")
 @click.option("--filename", help="The name of the saved file.")
-@click.option(
-    "--expires-in", type=click.IntRange(SHORTEST_LIFE_S, LONGEST_LIFE_S), help="Life of the link, in seconds."
-)
+@click.option("--expires-in", type=click.IntRange(SHORTEST_LIFE_S, LONGEST_LIFE_S), help="Lifetime in seconds.")
 def sign(task: str, url: str, mode: Mode | None, filename: str | None, expires_in: int | None) -> None:
-    """Print a signed link to the image at URL, made by TASK."""
+    """Print a signed link to the image at URL, a result of TASK."""
     gateway = services()
     try:
         link = gateway.signer.mint(task, url, lifetime_s=expires_in, mode=mode, filename=filename)
         gateway.guard.admit(url)
     except FieldFault as fault:
         raise click.UsageError(str(fault)) from None
-    except OriginNotAllowed as refused:
-        raise click.UsageError(f"url: {refused.advice}") from None
-    life_s = settings().page_link_lifetime_s if expires_in is None else expires_in
-    for warning in (*settings().warnings, *settings().warnings_of_life(life_s)):
+    except OriginNotAllowed as error:
+        raise click.UsageError(f"url: {error.advice}") from None
+    lifetime_s = settings().page_link_lifetime_s if expires_in is None else expires_in
+    for warning in (*settings().warnings, *settings().warnings_of_life(lifetime_s)):
         click.echo(f"warning: {warning}", err=True)
     click.echo(link)
 
@@ -39,7 +37,7 @@ def sign(task: str, url: str, mode: Mode | None, filename: str | None, expires_i
 @group.command("verify")
 @click.argument("url")
 def verify(url: str) -> None:
-    """Explain the link URL: what it permits, or why it is refused."""
+    """Verify the link URL: print what it permits, or why it is refused."""
     path, _, query = url.partition("#")[0].partition("?")
     task_id = unquote(path.rpartition("/download/")[2].partition("/")[0])
     try:

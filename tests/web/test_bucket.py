@@ -248,10 +248,10 @@ def test_a_wrong_key_is_logged_with_its_remedy_and_nothing_secret(
 def test_check_says_that_the_store_works_and_whether_browsers_are_sent_there(
     private: Gateway, public: Gateway, s3: S3Server, bucket: Bucket
 ) -> None:
-    told = "store: keeps, gives and drops; browsers are "
+    told = "store: writes, reads and deletes; browsers are "
 
-    assert check(private) == (0, told + "not sent there (private-endpoint)")
-    assert check(public) == (0, told + "sent there")
+    assert check(private) == (0, told + "not redirected to it (private-endpoint)")
+    assert check(public) == (0, told + "redirected to it")
     assert s3.keys(bucket) == []
 
 

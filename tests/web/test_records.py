@@ -326,7 +326,7 @@ def test_what_is_too_old_is_swept_and_still_says_so(gateway: Gateway, origin: Sc
 
     swept = gateway.app.test_cli_runner().invoke(args=["sweep"])
 
-    assert swept.output == "1 records became tombstones; 0 tombstones went; 0 orphaned objects went.\n"
+    assert swept.output == "Records swept: 1. Tombstones deleted: 0. Orphaned objects deleted: 0.\n"
     assert len([path for path in (tmp_path / "store").rglob("*") if path.is_file()]) == 1
     assert fetched(gateway, old).status_code == 410
     gateway.clock.now += 61 * 86_400
