@@ -6,6 +6,7 @@ import time
 from flask import Flask, Response
 
 from gateway.app import create_app
+from gateway.demo import guides
 from gateway.demo.catalogue import SAMPLES, Sample
 from gateway.demo.roles import ORIGIN_URL
 from gateway.links import Link, LinkSigner
@@ -19,7 +20,7 @@ DEMO_POLICY = PAGE_POLICY.replace("img-src 'self'", "img-src 'self' {origin}")
 
 
 def create_demo(settings: Settings, origin_url: str) -> Flask:
-    """Compose the gateway and put the demo page at ``/``."""
+    """Compose the gateway, with the demo page at ``/`` and the documentation at ``/guides/``."""
     services = build_services(settings)
     app = create_app(settings, services)
     signer = services.signer
@@ -38,6 +39,7 @@ def create_demo(settings: Settings, origin_url: str) -> Flask:
         )
 
     app.view_functions["pages.home"] = demo
+    guides.init_app(app)
     return app
 
 
