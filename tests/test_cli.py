@@ -344,6 +344,7 @@ def test_check_asks_nobody_where_no_provider_is_used(gateway: Gateway) -> None:
 # --- as a process of its own
 
 
+@pytest.mark.slow
 def test_the_command_of_the_documentation_signs_and_verifies(tmp_path: Path) -> None:
     signed = run_process(tmp_path, "links", "sign", "task12345", URL, "--filename", "cat.png")
     verified = run_process(tmp_path, "links", "verify", signed.stdout.strip())
@@ -366,6 +367,7 @@ def test_the_command_says_which_settings_are_wrong(tmp_path: Path) -> None:
 # --- records add
 
 
+@pytest.mark.slow
 def test_files_are_put_in_before_the_gateway_ever_ran_and_downloaded_by_the_urls_printed(tmp_path: Path) -> None:
     for name, content in (("cat.png", PNG), ("la tête.png", PNG + b"!")):
         (tmp_path / name).write_bytes(content)

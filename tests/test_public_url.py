@@ -1,4 +1,4 @@
-"""Without ``GATEWAY_PUBLIC_URL`` links are relative: platforms' variables are tried, and then everybody is told."""
+"""Without ``GATEWAY_PUBLIC_URL`` a platform's variable is used; without that links are relative, with a warning."""
 
 import json
 import os
@@ -115,6 +115,7 @@ def test_a_signed_link_stands_alone_on_standard_output() -> None:
     assert RELATIVE_LINKS in result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("value", "warned"), [("", True), (PUBLIC_URL, False)])
 def test_the_start_warns_of_relative_links_once(tmp_path: Path, value: str, *, warned: bool) -> None:
     with live_gateway(tmp_path, "127.0.0.1:9", public_url=value) as gateway:

@@ -54,28 +54,11 @@ def paused(why: str) -> str:
 
 TROUBLES = {
     "fails": ProviderStatus(envelope(500, msg=SIGNATURE), 502, "provider_failed", 10, FAILS, ready=paused("fails")),
-    "fails-http": ProviderStatus(
-        answer(503, SIGNATURE.encode()), 502, "provider_failed", 10, FAILS, ready=paused("fails")
-    ),
-    "maintenance": ProviderStatus(
-        envelope(455, msg=SIGNATURE), 503, "provider_maintenance", 10, "maintenance", ready=paused("is in maintenance")
-    ),
     "hangs-up": ProviderStatus(
         b"", 502, "provider_unreachable", 10, "cannot be reached", ready=paused("cannot be reached")
     ),
-    "no-http": ProviderStatus(
-        f"SSH-2.0-{SIGNATURE}\r\n".encode(),
-        502,
-        "provider_unreachable",
-        10,
-        "cannot be reached",
-        ready=paused("cannot be reached"),
-    ),
     "rate-limits": ProviderStatus(
         answer(429, SIGNATURE.encode(), {"Retry-After": "25"}), 503, "provider_busy", 25, "busy", ready=LEFT_ALONE
-    ),
-    "rate-limits-in-200": ProviderStatus(
-        envelope(429, msg=SIGNATURE), 503, "provider_busy", 10, "busy", ready=LEFT_ALONE
     ),
     "refuses-our-key": ProviderStatus(
         envelope(401, msg=SIGNATURE),
@@ -84,24 +67,6 @@ TROUBLES = {
         None,
         "nothing to do with your link",
         ready="refuses our key since 20",
-        ours=True,
-    ),
-    "account-empty": ProviderStatus(
-        envelope(402, msg=SIGNATURE),
-        502,
-        "provider_unauthorized",
-        None,
-        "nothing to do with your link",
-        ready="refuses our key since 20",
-        ours=True,
-    ),
-    "a-page": ProviderStatus(
-        answer(200, f"<html>{SIGNATURE}".encode()),
-        502,
-        "provider_garbled",
-        None,
-        "",
-        ready="answers nonsense since 20",
         ours=True,
     ),
     "points-inside": ProviderStatus(

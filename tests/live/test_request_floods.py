@@ -1,18 +1,19 @@
-"""Complete requests whose clients take their time: they are bounded, and make room for everybody else."""
+"""Clients that send or read slowly hold a bounded number of connections, and other clients are served."""
 
 import selectors
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 
+from gateway.links.signer import KeyRing
+from gateway.records.completion_callback import PATH as CALLBACK, SALT
+from tests.support.factories import SECRET
 from tests.support.live_gateway import (
     LiveGateway,
-    callback_url,
     environment_for,
     happens,
     started_gateway,
@@ -23,17 +24,24 @@ pytestmark = pytest.mark.slow
 
 FILES, CONNECTIONS = 320, 32  # with so many files, a worker takes so many connections
 CROWD = 2 * CONNECTIONS
-PROMPT_S = 8.0  # on a busy machine; who is shut out waits for ten
+PROMPT_S = 8.0  # on a busy machine; a client that is shut out waits ten seconds
 STORE = {"resolver": "store", "upstream_api_key": ""}
-CALLBACK = "/api/v1/gpt4o-image/callback"
+SIGNED_CALLBACK = f"{CALLBACK}?token={KeyRing.derive([SECRET], SALT).sign(b'v1')}"
 SMALL_BUFFER = 4096
 
 
 @contextmanager
 def small_gateway(folder: Path, **settings: str) -> Iterator[LiveGateway]:
-    """A gateway of few connections."""
+    """A gateway that takes few connections."""
     with started_gateway(folder, environment_for(**STORE, **settings), most_files=FILES) as gateway:
         wait_until_healthy(gateway.port, gateway.process, gateway.log)
+        yield gateway
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveGateway]:
+    """One that tests share."""
+    with small_gateway(tmp_path_factory.mktemp("gateway")) as gateway:
         yield gateway
 
 
@@ -74,34 +82,26 @@ def is_cut(client: socket.socket) -> bool:
         return True
 
 
-def callback_body_that_does_not_end(gateway: LiveGateway) -> bytes:
-    told = urlsplit(callback_url(gateway))
-    return unfinished_callback(f"{told.path}?{told.query}")
-
-
 @pytest.mark.parametrize(
-    "request_of",
+    "request_",
     [
-        pytest.param(lambda _gateway: get("/docs"), id="unread-page"),
-        pytest.param(lambda _gateway: get("/openapi.json"), id="unread-document"),
-        pytest.param(callback_body_that_does_not_end, id="unfinished-body"),
+        pytest.param(get("/docs"), id="unread-page"),
+        pytest.param(get("/openapi.json"), id="unread-document"),
+        pytest.param(unfinished_callback(SIGNED_CALLBACK), id="unfinished-body"),
     ],
 )
-def test_clients_that_keep_the_gateway_waiting_shut_nobody_out(
-    tmp_path: Path, request_of: Callable[[LiveGateway], bytes]
-) -> None:
-    with small_gateway(tmp_path) as gateway, ExitStack() as crowd:
-        request = request_of(gateway)
+def test_clients_that_keep_the_gateway_waiting_shut_nobody_out(small: LiveGateway, request_: bytes) -> None:
+    with ExitStack() as crowd:
         for _ in range(CROWD):
-            crowd.enter_context(client_of(gateway, request))
-        statuses, took_s = health_checks(gateway, 10)
+            crowd.enter_context(client_of(small, request_))
+        statuses, took_s = health_checks(small, 10)
 
     assert statuses == [200] * 10
     assert took_s < PROMPT_S
 
 
-def test_a_callback_without_proof_is_refused_before_its_body_is_read(tmp_path: Path) -> None:
-    with small_gateway(tmp_path) as gateway, client_of(gateway, unfinished_callback(CALLBACK)) as client:
+def test_a_callback_without_a_token_is_refused_before_its_body_is_read(small: LiveGateway) -> None:
+    with client_of(small, unfinished_callback(CALLBACK)) as client:
         began_at = time.monotonic()
         answer = client.recv(SMALL_BUFFER)
         took_s = time.monotonic() - began_at
@@ -110,7 +110,7 @@ def test_a_callback_without_proof_is_refused_before_its_body_is_read(tmp_path: P
     assert took_s < PROMPT_S
 
 
-def test_reading_a_document_takes_as_long_as_a_visitor_may_make_us_wait_and_no_longer(tmp_path: Path) -> None:
+def test_a_client_that_reads_a_document_slowly_is_cut_after_the_visitor_timeout(tmp_path: Path) -> None:
     """A few bytes now and then are not enough."""
     with small_gateway(tmp_path, visitor_timeout_s="1") as gateway, client_of(gateway, get("/docs")) as client:
         began_at = time.monotonic()
@@ -128,10 +128,9 @@ def test_reading_a_document_takes_as_long_as_a_visitor_may_make_us_wait_and_no_l
     assert "Traceback" not in log
 
 
-@pytest.mark.parametrize("fields", [40, 90])
-def test_a_head_of_more_than_32_kb_is_refused_before_it_ends(live: LiveGateway, fields: int) -> None:
-    head = b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + b"".join(b"X-%d: %s\r\n" % (n, b"a" * 8000) for n in range(fields))
-    with client_of(live, b"") as client:
+def test_a_head_of_more_than_32_kb_is_refused_before_it_ends(small: LiveGateway) -> None:
+    head = b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + b"".join(b"X-%d: %s\r\n" % (n, b"a" * 8000) for n in range(90))
+    with client_of(small, b"") as client:
         with suppress(ConnectionError):  # it may be refused amid that
             client.sendall(head)
         began_at = time.monotonic()
@@ -145,7 +144,7 @@ def test_a_head_of_more_than_32_kb_is_refused_before_it_ends(live: LiveGateway, 
 def test_the_addresses_of_one_ipv6_subscriber_are_one_client(tmp_path: Path) -> None:
     """One client may keep four requests of 32 connections waiting: the oldest of more is closed."""
     with small_gateway(tmp_path, trusted_proxies="1") as gateway, ExitStack() as crowd:
-        request = callback_body_that_does_not_end(gateway)
+        request = unfinished_callback(SIGNED_CALLBACK)
 
         def client(address: str) -> socket.socket:
             field = f"X-Forwarded-For: {address}\r\nContent-Length".encode()

@@ -16,6 +16,7 @@ from gateway.errors import DatabaseDown
 from gateway.records.record import Record
 from gateway.records.sql_records import SqlRecords
 from gateway.storage.database import Database
+from tests.support.databases import migrated_sqlite
 from tests.support.live_gateway import ROOT, bare_environment
 
 # Twelve calls under gevent, while a greenlet counts how often it gets its turn.
@@ -87,9 +88,7 @@ print(turns > 10)
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """A migrated database."""
-    database = Database(f"sqlite:///{tmp_path}/gateway.db")
-    database.migrate()
-    database.engine.dispose()
+    migrated_sqlite(tmp_path)
     return tmp_path / "gateway.db"
 
 
@@ -119,6 +118,7 @@ def under_gevent(script: str, *arguments: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["write", "read"])
 def test_calls_wait_for_a_locked_database_together_and_others_go_on(path: Path, what: str) -> None:
     with locked(path, for_readers=what == "read"):
@@ -129,6 +129,7 @@ def test_calls_wait_for_a_locked_database_together_and_others_go_on(path: Path, 
     assert told["turns"] > 20
 
 
+@pytest.mark.slow
 def test_a_commit_that_waits_for_the_disk_holds_nobody_up(path: Path) -> None:
     assert under_gevent(SLOW_SYNC, str(path)) == "True\n"
 

@@ -4,7 +4,9 @@ import subprocess
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -17,10 +19,28 @@ STARTS = 3
 ENGINES = ("sqlite", "postgresql")
 
 
+def migrated_sqlite(folder: Path) -> str:
+    """Create ``gateway.db`` in a folder, migrated and empty, unless it exists; returns its URL."""
+    path = folder / "gateway.db"
+    if not path.exists():
+        path.write_bytes(_migrated())
+    return f"sqlite:///{path}"
+
+
+@cache
+def _migrated() -> bytes:
+    """A migrated database file: to copy it is much faster than to migrate."""
+    with TemporaryDirectory() as folder:
+        database = Database(f"sqlite:///{folder}/gateway.db")
+        database.migrate()
+        database.engine.dispose()
+        return (Path(folder) / "gateway.db").read_bytes()
+
+
 def postgresql_url(folder: Path) -> Iterator[str]:
-    """Start a server of our own, give the URL of its database, and stop it in the end."""
+    """Start a server, yield the URL of its database, and stop it."""
     try:
-        with warnings.catch_warnings(action="ignore"):  # it tells where it keeps its files
+        with warnings.catch_warnings(action="ignore"):  # of where it keeps its files
             import pgserver
     except ImportError:
         missing("pgserver, a PostgreSQL server from pip, is not installed: it has no wheel for this platform")
@@ -29,7 +49,7 @@ def postgresql_url(folder: Path) -> Iterator[str]:
 
 
 def _started(pgserver: Any, folder: Path) -> Any:
-    """Start it; it gives itself ten seconds, which a busy machine may take."""
+    """Start it; its own timeout of ten seconds is short for a busy machine."""
     folder.mkdir(exist_ok=True)
     for attempt in range(STARTS):
         try:
@@ -40,7 +60,7 @@ def _started(pgserver: Any, folder: Path) -> Any:
 
 
 def emptied(database: Database) -> Database:
-    """A database whose tables are there, and empty."""
+    """Migrate a database and delete all its rows."""
     from gateway.storage.models import metadata
 
     database.migrate()
@@ -52,7 +72,7 @@ def emptied(database: Database) -> Database:
 
 @contextmanager
 def statements(database: Database) -> Iterator[list[str]]:
-    """Every statement that is sent in the block."""
+    """Collects every SQL statement sent in the block."""
     sent: list[str] = []
 
     def listen(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:

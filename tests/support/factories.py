@@ -8,6 +8,7 @@ from gateway.app import create_app
 from gateway.links.link import Link
 from gateway.services import Services, build_services
 from gateway.settings import Settings
+from tests.support.databases import migrated_sqlite
 
 SECRET = "a-secret-for-tests-that-is-32-bytes-long"
 API_KEY = "an-api-key-for-tests-that-is-long-enough"
@@ -66,11 +67,9 @@ class Gateway:
 
 def store_gateway(folder: Path, *servers: str, **changes: Any) -> Gateway:
     """A gateway without a provider: its records and images are in ``folder``, and its time stands still."""
-    values = {"resolver": "store", "upstream_api_key": "", "database_url": f"sqlite:///{folder}/gateway.db"}
-    settings = make_settings(*servers, **values | {"store": str(folder / "store")} | changes)
-    gateway = Gateway(settings, clock=Clock())
-    gateway.services.database.migrate()
-    return gateway
+    values = {"resolver": "store", "upstream_api_key": "", "store": str(folder / "store")}
+    settings = make_settings(*servers, **values | {"database_url": migrated_sqlite(folder)} | changes)
+    return Gateway(settings, clock=Clock())
 
 
 def make_link(**changes: Any) -> Link:
