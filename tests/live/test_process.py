@@ -44,19 +44,14 @@ def test_faulty_settings_end_the_process_at_once_with_every_fault_and_no_value(t
 
     told = gateway.log_text()
     assert status == 1
+    assert "Booting worker" not in told
     for name in ("SECRET_KEYS", "TRUSTED_PROXIES", "PUBLIC_URL", "UPSTREAM_API_KEY", "ORIGIN_HOSTS", "NO_SUCH_SETTING"):
         assert f"GATEWAY_{name}: " in told
     assert "hunter2" not in told
     assert "leaked" not in told
 
 
-def test_faulty_settings_start_no_worker(tmp_path: Path) -> None:
-    with started_gateway(tmp_path, environment_for(secret_keys="short")) as gateway:
-        gateway.process.wait(20)
-
-    assert "Booting worker" not in gateway.log_text()
-
-
+@pytest.mark.slow
 def test_settings_are_read_from_the_working_directorys_env_file(tmp_path: Path, files: ScriptedServer) -> None:
     url = files.serve("/v/env.png", PNG)
     given = {name: text for name, text in environment_for(files.address).items() if name.startswith("GATEWAY_")}
@@ -69,6 +64,7 @@ def test_settings_are_read_from_the_working_directorys_env_file(tmp_path: Path, 
     assert (status, body) == (200, PNG)
 
 
+@pytest.mark.slow
 def test_several_workers_serve_two_visitors_at_once(tmp_path: Path, files: ScriptedServer) -> None:
     both_are_here = threading.Barrier(2)
 
@@ -151,6 +147,7 @@ def test_a_connection_that_carried_a_download_carries_further_requests(
     assert (first, second, third) == ((200, PNG), (200, PNG), (200, b"ok\n"))
 
 
+@pytest.mark.slow
 def test_a_kept_connection_that_nobody_uses_is_closed_without_a_word_in_the_log(
     tmp_path: Path, files: ScriptedServer
 ) -> None:

@@ -19,7 +19,8 @@ from gateway.settings import variable
 
 ROOT = Path(__file__).parents[2]
 SECRET = API_KEY = "a-secret-for-the-benchmark-of-32-bytes"
-STARTS_WITHIN_S = STOPS_WITHIN_S = 30.0
+STARTS_WITHIN_S = 90.0  # on a busy machine
+STOPS_WITHIN_S = 30.0
 PATIENCE_S = 120.0
 
 
