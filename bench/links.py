@@ -5,10 +5,10 @@ import time
 from itsdangerous import URLSafeTimedSerializer
 
 from bench.table import print_columns, print_times, side_by_side
-from gateway.cache import MemoryLedger
 from gateway.egress.guard import Guard
 from gateway.links import LinkSigner
-from gateway.links.verification import Links
+from gateway.links.ledger import MemoryLedger
+from gateway.links.verification import LinkVerifier
 from gateway.origins.allowlist import HostPattern
 
 SECRET = "a-secret-for-the-benchmark-of-32-bytes"  # noqa: S105 (signs nothing real)
@@ -20,7 +20,7 @@ def run() -> None:
     """Print the table."""
     signer = LinkSigner([SECRET])
     guard = Guard([HostPattern.parse("tempfile.aiquickdraw.com")])
-    links = Links(signer, MemoryLedger(), guard.admit, time.time)
+    links = LinkVerifier(signer, MemoryLedger(), guard.admit, time.time)
     peer = URLSafeTimedSerializer(SECRET)
     payload = {"task_id": "task12345", "url": URL}
     queries = [signer.mint(f"task{n}", URL).partition("?")[2].encode() for n in range(CALLS * ROUNDS)]

@@ -1,4 +1,4 @@
-"""State of one worker: gone when it ends, not seen by other workers."""
+"""An in-memory cache with expiry, bounded in entries and bytes."""
 
 import threading
 import time
@@ -8,28 +8,27 @@ from sys import getsizeof
 from typing import Any, Generic, TypeVar
 from weakref import WeakSet
 
-MOST_BYTES = 16 * 2**20
-ENTRY_BYTES = 300  # the tuples and numbers of an entry, and its place in the table
+MAX_BYTES = 16 * 2**20
+ENTRY_BYTES = 300  # tuples, numbers and the dictionary slot of an entry
 EXPIRE_EVERY_S = 10.0
 _Key = tuple[Hashable, ...]
 Value = TypeVar("Value")
 
 
 class MemoryCache(Generic[Value]):
-    """Values by key until a time, bounded in number and in bytes; the least recently used are evicted first.
+    """Values with an expiry; the least recently used are evicted first. Each worker process has its own.
 
-    Expired values are dropped when they are asked for, every ten seconds while values are put, and by
-    :func:`drop_expired`.
+    Expired values are dropped by :meth:`get`, by :meth:`put` every ten seconds, and by :func:`drop_expired`.
 
     Args:
-        most: how many values are kept.
+        max_entries: the most values kept.
         clock: Unix seconds.
-        most_bytes: how much memory keys and values take, as far as their sizes are told.
+        max_bytes: the most memory of keys and values, by the sizes that :meth:`put` knows.
     """
 
-    def __init__(self, most: int, clock: Callable[[], float] = time.time, *, most_bytes: int = MOST_BYTES) -> None:
-        self._most = most
-        self._most_bytes = most_bytes
+    def __init__(self, max_entries: int, clock: Callable[[], float] = time.time, *, max_bytes: int = MAX_BYTES) -> None:
+        self._max_entries = max_entries
+        self._max_bytes = max_bytes
         self._clock = clock
         self._values: OrderedDict[_Key, tuple[float, Value, int]] = OrderedDict()
         self._bytes = 0
@@ -38,52 +37,52 @@ class MemoryCache(Generic[Value]):
         _caches.add(self)
 
     def get(self, key: _Key) -> Value | None:
-        """The value, or None when there is none or its time is over."""
+        """The value; None when it is missing or expired."""
         with self._lock:
-            until, value, _ = self._values.get(key, _NOTHING)
+            expires_at, value, _ = self._values.get(key, _MISSING)
             if value is None:
                 return None
-            if until <= self._clock():
+            if expires_at <= self._clock():
                 self._drop(key)
                 return None
             self._values.move_to_end(key)
             return value
 
-    def put(self, key: _Key, value: Value, until: float, size: int | None = None) -> None:
-        """Keep a value until a time in Unix seconds; one that is larger than the whole cache is not kept.
+    def put(self, key: _Key, value: Value, expires_at: float, size: int | None = None) -> None:
+        """Store a value; one that is larger than the whole cache is not stored.
 
         Args:
-            key: names the value.
-            value: what is kept.
-            until: when it expires.
-            size: the value's size in bytes; None asks :func:`sys.getsizeof`, which leaves out what a value refers to.
+            key: identifies the value.
+            value: anything but None.
+            expires_at: Unix seconds.
+            size: the value's size in bytes; None for :func:`sys.getsizeof`, which does not follow references.
         """
         size = ENTRY_BYTES + sum(map(getsizeof, key)) + (getsizeof(value) if size is None else size)
         with self._lock:
             if self._clock() >= self._expire_at:
                 self._drop_expired()
             self._drop(key)
-            if size > self._most_bytes:
+            if size > self._max_bytes:
                 return
-            self._values[key] = (until, value, size)
+            self._values[key] = (expires_at, value, size)
             self._bytes += size
-            while len(self._values) > self._most or self._bytes > self._most_bytes:
+            while len(self._values) > self._max_entries or self._bytes > self._max_bytes:
                 self._bytes -= self._values.popitem(last=False)[1][2]
 
-    def forget(self, key: _Key) -> None:
-        """Drop a value, if it is there."""
+    def delete(self, key: _Key) -> None:
+        """Delete a value, if it is there."""
         with self._lock:
             self._drop(key)
 
     def drop_expired(self) -> None:
-        """Drop every value whose time is over."""
+        """Delete every expired value."""
         with self._lock:
             self._drop_expired()
 
     def _drop_expired(self) -> None:
         now = self._clock()
         self._expire_at = now + EXPIRE_EVERY_S
-        for key in [key for key, (until, _, _) in self._values.items() if until <= now]:
+        for key in [key for key, (expires_at, _, _) in self._values.items() if expires_at <= now]:
             self._drop(key)
 
     def _drop(self, key: _Key) -> None:
@@ -91,42 +90,11 @@ class MemoryCache(Generic[Value]):
             self._bytes -= dropped[2]
 
 
-_NOTHING = (0.0, None, 0)
+_MISSING = (0.0, None, 0)
 _caches: WeakSet[MemoryCache[Any]] = WeakSet()
 
 
 def drop_expired() -> None:
-    """Drop the expired values of every cache of this process, also of caches that are not written to."""
+    """Delete the expired values of every cache of this process."""
     for cache in list(_caches):
         cache.drop_expired()
-
-
-class MemoryLedger:
-    """Revocations and download counts of one worker (the port is ``gateway.links.ledger.Ledger``)."""
-
-    def __init__(self) -> None:
-        self._revoked: set[str] = set()
-        self._most: dict[str, int] = {}
-        self._visitors: dict[str, set[str]] = {}
-
-    def limit(self, link_id: str, most_downloads: int) -> None:
-        """Let a link be used for so many downloads."""
-        self._most[link_id] = most_downloads
-
-    def is_revoked(self, link_id: str) -> bool:
-        """Tell whether the link was withdrawn."""
-        return link_id in self._revoked
-
-    def is_used_up(self, link_id: str, visitor: str) -> bool:
-        """Tell whether no downloads are left on the link, for anybody but those who were counted."""
-        counted = self._visitors.get(link_id, set())
-        return link_id in self._most and len(counted) >= self._most[link_id] and visitor not in counted
-
-    def revoke(self, link_id: str) -> None:
-        """Withdraw the link for good."""
-        self._revoked.add(link_id)
-
-    def count(self, link_id: str, visitor: str) -> None:
-        """Note one completed download; only links with a limit are counted."""
-        if link_id in self._most:
-            self._visitors.setdefault(link_id, set()).add(visitor)

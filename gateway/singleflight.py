@@ -1,4 +1,4 @@
-"""Single flight: of many who want the same thing at once, one call is made and all get what it brings."""
+"""Single flight: concurrent calls for one key run once, and every caller gets the result."""
 
 import copy
 import threading
@@ -8,69 +8,70 @@ from typing import Generic, TypeVar
 from gateway.errors import GatewayError, InternalError, StillPreparing
 
 Value = TypeVar("Value")
+_Key = tuple[str, ...]
 
 
 class _Call(Generic[Value]):
     def __init__(self) -> None:
         self.finished = threading.Event()
         self.value: Value | None = None
-        self.error: Exception = InternalError("the call that others waited for was cut off")
+        self.error: Exception = InternalError("the shared call was aborted")
 
 
 class SingleFlight(Generic[Value]):
-    """Runs at most one call for a key at a time in this process.
+    """Runs at most one call per key at a time in this process.
 
-    A call has a thread of its own (a greenlet, under gevent), so that it goes on when everybody who waited has left.
+    Each call runs in its own thread (a greenlet under gevent), so it continues when all its callers have timed out.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._single_flight: dict[tuple[str, ...], _Call[Value]] = {}
+        self._calls: dict[_Key, _Call[Value]] = {}
 
-    def do(self, key: tuple[str, ...], call: Callable[[], Value], longest_s: float) -> Value:
-        """Start ``call``, or join the one that is already running for ``key``, and wait for it.
+    def do(self, key: _Key, function: Callable[[], Value], timeout_s: float) -> Value:
+        """Start ``function``, or join the running call for ``key``, and wait for the result.
 
         Raises:
-            StillPreparing: it takes longer than ``longest_s``; it goes on all the same.
-            GatewayError: what the call raised; everybody gets a copy of its own.
+            StillPreparing: the call takes longer than ``timeout_s``; it continues.
+            GatewayError: raised by the call; each caller gets a copy.
         """
         with self._lock:
-            flight = self._single_flight.get(key)
-            begins = flight is None
-            if flight is None:
-                flight = self._single_flight[key] = _Call()
-        if begins:
-            self._start(key, flight, call)
-        if not flight.finished.wait(longest_s):
-            raise StillPreparing("the call goes on", retry_after_s=5)
-        if flight.value is None:
-            raise _for_one(flight.error, begins=begins)
-        return flight.value
+            call = self._calls.get(key)
+            is_first = call is None
+            if call is None:
+                call = self._calls[key] = _Call()
+        if is_first:
+            self._start(key, call, function)
+        if not call.finished.wait(timeout_s):
+            raise StillPreparing("the call is still running", retry_after_s=5)
+        if call.value is None:
+            raise _error_for_caller(call.error, is_first=is_first)
+        return call.value
 
-    def _start(self, key: tuple[str, ...], flight: _Call[Value], call: Callable[[], Value]) -> None:
+    def _start(self, key: _Key, call: _Call[Value], function: Callable[[], Value]) -> None:
         try:
-            threading.Thread(target=self._run, args=(key, flight, call), daemon=True).start()
+            threading.Thread(target=self._run, args=(key, call, function), daemon=True).start()
         except BaseException:
-            self._finish(key, flight)
+            self._finish(key, call)
             raise
 
-    def _run(self, key: tuple[str, ...], flight: _Call[Value], call: Callable[[], Value]) -> None:
+    def _run(self, key: _Key, call: _Call[Value], function: Callable[[], Value]) -> None:
         try:
-            flight.value = call()
-        except BaseException as error:  # noqa: BLE001 (raised again by those who wait; the thread ends here)
+            call.value = function()
+        except BaseException as error:  # noqa: BLE001 (the callers raise it; the thread ends here)
             if isinstance(error, Exception):
-                flight.error = error
+                call.error = error
         finally:
-            self._finish(key, flight)
+            self._finish(key, call)
 
-    def _finish(self, key: tuple[str, ...], flight: _Call[Value]) -> None:
+    def _finish(self, key: _Key, call: _Call[Value]) -> None:
         with self._lock:
-            del self._single_flight[key]
-        flight.finished.set()
+            del self._calls[key]
+        call.finished.set()
 
 
-def _for_one(error: Exception, *, begins: bool) -> Exception:
-    """A mistake of ours goes, with its traceback, to the one whose request it was; the others get a word for it."""
+def _error_for_caller(error: Exception, *, is_first: bool) -> Exception:
+    """The first caller gets a programming error with its traceback; the others get its type name."""
     if isinstance(error, GatewayError):
         return copy.copy(error)
-    return error if begins else InternalError(f"the call that others waited for ended in {type(error).__name__}")
+    return error if is_first else InternalError(f"the shared call ended in {type(error).__name__}")

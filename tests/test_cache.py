@@ -1,4 +1,4 @@
-"""A value is there until its time is over, until it is forgotten, or until others need its place."""
+"""A value is there until it expires, is deleted, or is evicted."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -99,8 +99,8 @@ def test_a_forgotten_value_is_gone_and_the_others_stay(cache: MemoryCache[str], 
     cache.put(("a",), "a", clock.now + 10)
     cache.put(("b",), "b", clock.now + 10)
 
-    cache.forget(("a",))
-    cache.forget(("never there",))
+    cache.delete(("a",))
+    cache.delete(("never there",))
 
     assert cache.get(("a",)) is None
     assert cache.get(("b",)) == "b"
@@ -122,7 +122,7 @@ def test_many_threads_may_use_it_at_once(clock: Clock) -> None:
         key = (str(number % 11),)
         cache.put(key, number % 11, clock.now + number % 2)
         seen = cache.get(key)
-        cache.forget((str(number % 7),))
+        cache.delete((str(number % 7),))
         return seen in {None, number % 11}
 
     with ThreadPoolExecutor(8) as pool:

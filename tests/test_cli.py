@@ -9,8 +9,8 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from click.testing import Result
 
-from gateway.cache import MemoryLedger
 from gateway.links import LinkSigner
+from gateway.links.ledger import MemoryLedger
 from gateway.provider.client import DOWNLOAD_URL
 from tests.support.factories import API_KEY, PNG, PROVIDER_KEY, SECRET, Gateway, make_settings, store_gateway
 from tests.support.live_gateway import environment_for, free_port, live_gateway

@@ -1,4 +1,4 @@
-"""Of many who want the same thing at once, one goes and all get what it brings."""
+"""Concurrent calls for one key run once, and every caller gets the result."""
 
 import threading
 import time
@@ -16,7 +16,7 @@ LONG_S = 20.0
 
 
 class Call:
-    """A call that can be counted, takes its time, and then ends as a test says."""
+    """A slow call that counts how often it began."""
 
     def __init__(self, end: Callable[[], str], takes_s: float = 0.0) -> None:
         self.begun = 0
@@ -31,8 +31,8 @@ class Call:
         return self._end()
 
 
-class LetGo(BaseException):
-    """What a greenlet is ended by, and a process: no error of anybody's."""
+class Killed(BaseException):
+    """Like the exceptions that end a greenlet or a process."""
 
 
 def raising(error: BaseException) -> Callable[[], str]:
@@ -42,33 +42,33 @@ def raising(error: BaseException) -> Callable[[], str]:
     return end
 
 
-def board(flights: SingleFlight[str], call: Call, pool: ThreadPoolExecutor) -> list["Future[str]"]:
-    """Have many want the same at once."""
+def start_together(flights: SingleFlight[str], call: Call, pool: ThreadPoolExecutor) -> list["Future[str]"]:
+    """Have many threads call for one key at once."""
     together = threading.Barrier(MANY)
     call.go.set()
 
-    def come() -> str:
+    def call_once() -> str:
         together.wait()
         return flights.do(KEY, call, LONG_S)
 
-    return [pool.submit(come) for _ in range(MANY)]
+    return [pool.submit(call_once) for _ in range(MANY)]
 
 
 def test_two_hundred_at_once_make_one_call() -> None:
     call = Call(lambda: "brought", 0.4)
 
     with ThreadPoolExecutor(MANY) as pool:
-        got = [future.result() for future in board(SingleFlight(), call, pool)]
+        got = [future.result() for future in start_together(SingleFlight(), call, pool)]
 
     assert got == ["brought"] * MANY
     assert call.begun == 1
 
 
-def test_all_get_the_error_each_a_copy_of_its_own() -> None:
+def test_every_caller_gets_its_own_copy_of_the_error() -> None:
     call = Call(raising(ProviderBusy("429", retry_after_s=17)), 0.4)
 
     with ThreadPoolExecutor(MANY) as pool:
-        errors = [future.exception() for future in board(SingleFlight(), call, pool)]
+        errors = [future.exception() for future in start_together(SingleFlight(), call, pool)]
 
     assert call.begun == 1
     assert len({id(error) for error in errors}) == MANY
@@ -77,30 +77,30 @@ def test_all_get_the_error_each_a_copy_of_its_own() -> None:
     assert {str(error) for error in errors} == {"429"}
 
 
-def test_a_mistake_of_ours_goes_to_the_one_who_began_and_the_others_are_released() -> None:
+def test_the_first_caller_gets_a_programming_error_and_the_others_are_released() -> None:
     mistake = ValueError("a mistake")
     call = Call(raising(mistake), 0.4)
 
     with ThreadPoolExecutor(MANY) as pool:
-        errors = [future.exception() for future in board(SingleFlight(), call, pool)]
+        errors = [future.exception() for future in start_together(SingleFlight(), call, pool)]
 
     assert call.begun == 1
     assert [error for error in errors if error is mistake] == [mistake]
     assert sum(isinstance(error, InternalError) for error in errors) == MANY - 1
 
 
-def test_when_the_call_is_cut_off_all_are_released() -> None:
-    call = Call(raising(LetGo()), 0.4)
+def test_when_the_call_is_killed_every_caller_is_released() -> None:
+    call = Call(raising(Killed()), 0.4)
 
     with ThreadPoolExecutor(MANY) as pool:
-        errors = [future.exception() for future in board(SingleFlight(), call, pool)]
+        errors = [future.exception() for future in start_together(SingleFlight(), call, pool)]
 
     assert call.begun == 1
     assert {type(error) for error in errors} == {InternalError}
 
 
 @pytest.mark.parametrize("end", [ImageNotFound("404"), ValueError()], ids=["refused", "mistake"])
-def test_after_a_failure_the_next_one_goes_anew(end: Exception) -> None:
+def test_after_a_failure_the_next_caller_starts_a_new_call(end: Exception) -> None:
     flights: SingleFlight[str] = SingleFlight()
 
     with pytest.raises(type(end)):
@@ -109,7 +109,7 @@ def test_after_a_failure_the_next_one_goes_anew(end: Exception) -> None:
     assert flights.do(KEY, lambda: "brought", LONG_S) == "brought"
 
 
-def test_after_a_success_the_next_one_goes_anew() -> None:
+def test_after_a_success_the_next_caller_starts_a_new_call() -> None:
     flights: SingleFlight[str] = SingleFlight()
     calls: list[str] = []
 
@@ -123,7 +123,7 @@ def test_after_a_success_the_next_one_goes_anew() -> None:
     assert calls == ["called", "called"]
 
 
-def test_different_things_do_not_wait_for_each_other() -> None:
+def test_calls_for_different_keys_do_not_wait_for_each_other() -> None:
     flights: SingleFlight[str] = SingleFlight()
     call = Call(lambda: "slow")
 
@@ -135,7 +135,7 @@ def test_different_things_do_not_wait_for_each_other() -> None:
         assert (quick, slow.result()) == ("quick", "slow")
 
 
-def test_nobody_waits_longer_than_he_wants_and_the_call_goes_on_all_the_same() -> None:
+def test_a_caller_times_out_and_the_call_continues() -> None:
     flights: SingleFlight[str] = SingleFlight()
     call = Call(lambda: "late")
 

@@ -8,7 +8,7 @@ from flask.cli import AppGroup, with_appcontext
 from gateway.cli.database import prepare_database
 from gateway.errors import GatewayError
 from gateway.links.link import TASK_ID
-from gateway.origins.upload_urls import own_url
+from gateway.origins.upload_urls import upload_url
 from gateway.services.store import OwnStore
 from gateway.web.app_context import services, settings
 
@@ -25,7 +25,7 @@ def add(task: str, files: tuple[Path, ...]) -> None:
     record_files = _store().record_files
     for file in files:
         try:
-            url = own_url(file.name)
+            url = upload_url(file.name)
             with file.open("rb") as opened:
                 record_files.put_file(task, file.name, opened.read, file.stat().st_size)
         except ValueError as error:

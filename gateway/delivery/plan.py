@@ -106,7 +106,7 @@ class Planner:
             return Redirect("mode")
         if info is None:
             return Inspect(by_opening=request.is_unconditional)
-        if link.over and not self.tags.matches(request.resumes, link, info):
+        if link.resume_only and not self.tags.matches(request.resumes, link, info):
             raise LinkExpired("the download that it resumes is of another file")
         check_image(link, info, allow_markup=self.allow_markup)
         if not reason and info.attachment:
@@ -132,7 +132,7 @@ class Planner:
             OriginEmpty, OriginNotImage, FileTooLarge: the file is not delivered.
             LinkExpired: the link has expired, and the origin sends the whole file in place of the rest.
         """
-        if link.over and byte_range is None:
+        if link.resume_only and byte_range is None:
             raise LinkExpired("the origin does not send parts of this file")
         check_image(link, info, allow_markup=self.allow_markup)
         self._refuse_too_large(info)

@@ -18,7 +18,7 @@ from gateway.egress.guard import Guard, Zone
 from gateway.egress.response import HttpResponse, ResponseHead
 from gateway.egress.urls import request_target, resolve_reference, uri_of
 from gateway.errors import OriginError, OriginFailed, OriginTimeout, OriginUnreachable, OriginUnsafe
-from gateway.origins.allowlist import DEFAULT_PORTS, origin_of
+from gateway.origins.allowlist import DEFAULT_PORTS, parse_origin
 
 USER_AGENT = "download-gateway"
 MOST_REDIRECTS = 5
@@ -179,7 +179,7 @@ class _Target(NamedTuple):
 
 @lru_cache(maxsize=REMEMBERED)
 def _split_target(url: str) -> _Target:
-    origin, target = origin_of(url), request_target(uri_of(url))
+    origin, target = parse_origin(url), request_target(uri_of(url))
     host = f"[{origin.host}]" if ":" in origin.host else origin.host
     authority = host if origin.port == DEFAULT_PORTS[origin.scheme] else f"{host}:{origin.port}"
     return _Target(origin.scheme, origin.host, origin.port, authority, target)

@@ -8,8 +8,8 @@ from ssrfguard import DEFAULT_DENIED, AddressTable, Block, Policy, Reach, SSRFGu
 
 from gateway.egress.urls import uri_of
 from gateway.errors import OriginNotAllowed, OriginUnsafe
-from gateway.origins.allowlist import HostPattern, Origin, origin_of
-from gateway.origins.upload_urls import is_own
+from gateway.origins.allowlist import HostPattern, Origin, parse_origin
+from gateway.origins.upload_urls import is_upload_url
 
 Network = IPv4Network | IPv6Network
 MAX_URL_LENGTH = 8192
@@ -46,7 +46,7 @@ class Guard:
         self._networks = tuple(private_networks)
         self._allow_http = allow_http
         self._own_images = own_images
-        self._own = origin_of(own_url) if own_url else None
+        self._own = parse_origin(own_url) if own_url else None
         self._policies = {
             Zone.PUBLIC: public_policy(allow_http=allow_http),
             Zone.PRIVATE: _private_policy(self._patterns, self._networks),
@@ -58,10 +58,10 @@ class Guard:
         Raises:
             OriginNotAllowed: naming the rule that the URL breaks.
         """
-        if self._own_images and is_own(url):
+        if self._own_images and is_upload_url(url):
             return
         try:
-            origin = origin_of(url)
+            origin = parse_origin(url)
         except ValueError as reason:
             raise OriginNotAllowed(str(reason)) from None
         if self._is_own(origin):
@@ -85,7 +85,7 @@ class Guard:
             OriginUnsafe: naming the rule that the step breaks.
         """
         try:
-            origin = origin_of(url)
+            origin = parse_origin(url)
         except ValueError as reason:
             raise OriginUnsafe(f"url {reason}") from None
         zone = self.zone(origin)
@@ -96,7 +96,7 @@ class Guard:
         if zone is Zone.PUBLIC and self._is_unlisted_special_use(origin):
             raise OriginUnsafe("host is a special-use name")
         if came_from is not None:
-            self._check_hop(origin_of(came_from), origin)
+            self._check_hop(parse_origin(came_from), origin)
         try:
             self._policies[zone].check_url(uri_of(url))
         except SSRFGuardError:
@@ -105,12 +105,12 @@ class Guard:
 
     def zone(self, origin: Origin) -> Zone:
         """Tell which policy holds: private for exactly the listed ``host:port`` entries, public for all else."""
-        private = self._networks and any(p.port and not p.below and p.matches(origin) for p in self._patterns)
+        private = self._networks and any(p.port and not p.is_wildcard and p.matches(origin) for p in self._patterns)
         return Zone.PRIVATE if private else Zone.PUBLIC
 
     def is_sendable(self, url: str) -> bool:
         """Tell whether a browser may be sent to a URL that :meth:`place` let pass: to http only when allowed."""
-        return self._allow_http or origin_of(url).scheme == "https"
+        return self._allow_http or parse_origin(url).scheme == "https"
 
     def policy(self, zone: Zone) -> Policy:
         """The network policy of a zone, for the sockets to check again."""
@@ -130,7 +130,7 @@ class Guard:
         A visitor's browser would look such a name up in the visitor's own network, and only the platform could look up
         a single label here: with no deadline.
         """
-        return origin.is_special_use and not any(p.matches(origin) for p in self._patterns if not p.below)
+        return origin.is_special_use and not any(p.matches(origin) for p in self._patterns if not p.is_wildcard)
 
     def _check_hop(self, before: Origin, after: Origin) -> None:
         if before.scheme == "https" and after.scheme == "http":
@@ -147,7 +147,7 @@ def _unlisted(origin: Origin) -> str:
 
 def _private_policy(patterns: Iterable[HostPattern], networks: tuple[Network, ...]) -> Policy:
     """Only the listed networks, hosts and ports; with nothing listed, a policy that no address satisfies."""
-    listed = [p for p in patterns if p.port and not p.below] if networks else []
+    listed = [p for p in patterns if p.port and not p.is_wildcard] if networks else []
     return Policy(
         denied_networks=_NOTHING,
         allowed_networks=networks,
@@ -167,7 +167,7 @@ def one_host_policy(url: str, private_networks: Iterable[Network] = ()) -> Polic
 
     A private address is reached only when the URL itself is that address, or lies in ``private_networks``.
     """
-    origin = origin_of(url)
+    origin = parse_origin(url)
     itself = (ip_network(str(origin.address)),) if origin.address is not None else ()
     return Policy(
         allowed_schemes=frozenset({origin.scheme}),

@@ -4,7 +4,7 @@ import re
 from functools import lru_cache
 from urllib.parse import quote, urlsplit
 
-from gateway.origins.allowlist import origin_of
+from gateway.origins.allowlist import parse_origin
 
 _NOT_IN_A_URI = re.compile(r"[^\x21-\x7e]+")
 _ABSOLUTE = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*:)(//[^/?#]*)([^?#]*)(\?[^#]*)?", re.DOTALL)
@@ -23,7 +23,7 @@ def uri_of(url: str) -> str:
     Raises:
         ValueError: it is no absolute http or https URL; with a short reason that never repeats the URL.
     """
-    origin = origin_of(url)
+    origin = parse_origin(url)
     url = url.strip(" ")
     if not _NOT_IN_A_URI.search(url):
         return url

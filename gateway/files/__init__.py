@@ -1,1 +1,1 @@
-"""Plain values that describe a file: byte range, metadata, media type."""
+"""Values that describe a file: byte range, metadata, media type."""

@@ -7,17 +7,17 @@ HEAD_BYTES = 64
 
 @dataclass(frozen=True, slots=True)
 class FileInfo:
-    """What an origin said of a file, and the file's first bytes.
+    """A file's metadata from the origin's response headers, and its first bytes.
 
     Attributes:
         length: in bytes; None when unknown.
         head: the first bytes of the file, at most 64.
-        validator: what tells one version of the file from another (``validator_of``); empty when there was nothing.
-        ranges: whether parts of the file can be asked for, and nothing says that they may be of different files.
-        attachment: whether a browser that is sent there downloads.
-        encoding: the content codings that came although none was asked for, and are decoded on the way; empty for none.
-        declared_image: whether the origin's Content-Type said that it is an image.
-        declared_svg: whether it said that the image is SVG.
+        validator: identifies the version of the file (``gateway.sources.validators``); empty when the origin sent none.
+        ranges: whether range requests work, and nothing indicates that their responses may be of different files.
+        attachment: whether the origin sends ``Content-Disposition: attachment``, so that a browser downloads the file.
+        encoding: content codings that the origin applied unasked, and the gateway removes; empty for none.
+        declared_image: whether the origin's Content-Type is an image type.
+        declared_svg: whether it is SVG.
     """
 
     length: int | None

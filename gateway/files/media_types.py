@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes: a short list of types that no browser runs, and nothing else."""
+"""Media types by a file's first bytes: a short list of types that no browser executes."""
 
 import re
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """A content type we say, and the extensions that fit it: the first is the usual one; empty when any does."""
+    """A media type and its file extensions, the usual one first; empty when any extension fits."""
 
     content_type: str
     extensions: tuple[str, ...] = ()
@@ -22,15 +22,15 @@ HEIC = Media("image/heic", ("heic", "heif", "hif"))
 HEIF = Media("image/heif", ("heif", "heic", "hif"))
 JXL = Media("image/jxl", ("jxl",))
 BMP = Media("image/bmp", ("bmp", "dib"))
-TIFF = Media("image/tiff", ("tiff", "tif", "dng", "nef", "cr2", "arw"))  # cameras' raw formats are TIFF inside
+TIFF = Media("image/tiff", ("tiff", "tif", "dng", "nef", "cr2", "arw"))  # raw formats of cameras are TIFF files
 MP4 = Media("video/mp4", ("mp4", "m4v", "m4a", "m4b", "f4v", "3gp", "3g2"))
 QUICKTIME = Media("video/quicktime", ("mov", "qt"))
 WEBM = Media("video/webm", ("webm", "mkv"))
 MP3 = Media("audio/mpeg", ("mp3",))
 PDF = Media("application/pdf", ("pdf", "ai"))
-ZIP = Media("application/zip")  # many formats are zips inside, so any extension fits but an image's
+ZIP = Media("application/zip")  # many formats are zip files, so any extension fits except an image's
 
-IMAGES = frozenset({PNG, JPEG, GIF, WEBP, AVIF})  # what the store takes
+IMAGES = frozenset({PNG, JPEG, GIF, WEBP, AVIF})  # accepted by the store
 _ALL_IMAGES = IMAGES | {HEIC, HEIF, JXL, BMP, TIFF}
 IMAGE_EXTENSIONS = frozenset(e for media in _ALL_IMAGES for e in media.extensions)
 EXTENSIONS = IMAGE_EXTENSIONS | {e for media in (MP4, QUICKTIME, WEBM, MP3, PDF) for e in media.extensions}
@@ -58,14 +58,14 @@ _MP4_BRANDS = frozenset(
 )
 _MARKUP = re.compile(rb"\s*<[A-Za-z!?/]")
 _BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
-_BITMAP_HEADERS = frozenset({12, 40, 52, 56, 64, 108, 124})  # lengths of the header that follows the first 14 bytes
+_BITMAP_HEADERS = frozenset({12, 40, 52, 56, 64, 108, 124})  # sizes of the header after the first 14 bytes
 
 
 def detect_media_type(head: bytes) -> Media:
-    """Tell the type by the first bytes. What is declared is not asked: an origin may say anything.
+    """Detect the media type from the first bytes; the declared Content-Type is not trusted.
 
     Args:
-        head: at least the first 16 bytes, fewer when the file is shorter; 64 reach the usual compatible brands.
+        head: the first 16 bytes or more, or the whole file; 64 bytes include the usual compatible brands.
     """
     for signature, media in _SIGNATURES:
         if head.startswith(signature):
@@ -80,7 +80,7 @@ def detect_media_type(head: bytes) -> Media:
 
 
 def is_markup(head: bytes) -> bool:
-    """Whether a file is HTML or XML, SVG included: white space, then a tag, a comment or a declaration.
+    """Whether a file is HTML or XML, including SVG: white space, then a tag, a comment or a declaration.
 
     A byte order mark may come first (WHATWG MIME Sniffing, section 7.1).
     """
@@ -91,7 +91,7 @@ def is_markup(head: bytes) -> bool:
 
 
 def _iso_media(head: bytes) -> Media:
-    """Read the major and the compatible brands of an ISO base media file (ISO/IEC 14496-12 section 4.3)."""
+    """The type by the brands of an ISO base media file (ISO/IEC 14496-12 section 4.3)."""
     major = head[8:12]
     end = min(int.from_bytes(head[:4], "big"), len(head))
     brands = {major} | {head[at : at + 4] for at in range(16, end, 4)}

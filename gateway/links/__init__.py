@@ -1,4 +1,4 @@
-"""Signed, expiring permission to download. Applications that share the secret import from here."""
+"""Signed, expiring download links. Applications that share the secret key import from here."""
 
 from gateway.links.link import FieldFault, Link, Mode
 from gateway.links.signer import LinkSigner

@@ -1,4 +1,4 @@
-"""Signed URLs of our own objects: what others get for a direct URL."""
+"""Signed direct URLs of objects in the store's folder."""
 
 import time
 from collections.abc import Callable
@@ -9,15 +9,15 @@ from gateway.links.link import EXPIRES
 from gateway.links.signer import KeyRing
 
 SALT = b"gateway.file.v1"
-LIFE_S = 1200
+LIFETIME_S = 1200
 
 
 class FileLinks:
-    """Mints and verifies ``/files/<digest>/<name>?expires=…&sig=…``, good for 1200 s.
+    """Mints and verifies ``/files/<digest>/<name>?expires=…&sig=…``.
 
     Args:
-        ring: keys derived for this purpose.
-        base_url: our public URL; empty makes paths.
+        ring: keys derived with ``SALT``.
+        base_url: the gateway's public URL; empty for URLs that are paths.
         clock: Unix seconds.
     """
 
@@ -27,27 +27,27 @@ class FileLinks:
         self._clock = clock
 
     def mint(self, digest: str, name: str, expires: int | None = None) -> str:
-        """Make the URL of an object under a file name.
+        """Make a signed URL.
 
         Args:
             digest: of the object.
-            name: of the saved file.
+            name: the name of the saved file.
             expires: Unix seconds; None for 1200 s from now.
         """
-        expires = int(self._clock()) + LIFE_S if expires is None else expires
+        expires = int(self._clock()) + LIFETIME_S if expires is None else expires
         signature = self._ring.sign(_message(digest, name, str(expires)))
         return f"{self._base_url}/files/{digest}/{quote(name, safe='')}?expires={expires}&sig={signature}"
 
     def is_authentic(self, digest: str, name: str, expires: str, signature: str) -> bool:
-        """Whether we signed a URL with these parts, also when it has expired."""
+        """Whether one of the keys signed these parts; expiry is not checked."""
         return bool(EXPIRES.fullmatch(expires)) and self._ring.verify(_message(digest, name, expires), signature)
 
     def verify(self, digest: str, name: str, expires: str, signature: str) -> None:
-        """Check a URL's parts.
+        """Check the parts of a URL.
 
         Raises:
             LinkInvalid: forged or malformed.
-            LinkExpired: authentic, and over.
+            LinkExpired: authentic and expired.
         """
         if not self.is_authentic(digest, name, expires, signature):
             raise LinkInvalid("file link does not match")

@@ -1,4 +1,4 @@
-"""What is remembered of links by their id: which were revoked, how many downloads are left."""
+"""Revocations and download counts of links, by link id."""
 
 from typing import Protocol
 
@@ -7,13 +7,46 @@ class Ledger(Protocol):
     """Revocations and download counts. Links without an id are not in it."""
 
     def is_revoked(self, link_id: str) -> bool:
-        """Tell whether the link was withdrawn."""
+        """Whether the link was revoked."""
 
     def is_used_up(self, link_id: str, visitor: str) -> bool:
-        """Tell whether no downloads are left on the link, for anybody but those who were counted."""
+        """Whether the link has no downloads left; never for a visitor whose download was counted."""
 
     def revoke(self, link_id: str) -> None:
-        """Withdraw the link for good."""
+        """Revoke the link."""
 
     def count(self, link_id: str, visitor: str) -> None:
-        """Note one completed download; a visitor counts once for a link, however often the browser comes back."""
+        """Count one completed download; each visitor counts once per link."""
+
+
+class MemoryLedger:
+    """The ledger of one worker process."""
+
+    def __init__(self) -> None:
+        self._revoked: set[str] = set()
+        self._max_downloads: dict[str, int] = {}
+        self._visitors: dict[str, set[str]] = {}
+
+    def limit(self, link_id: str, max_downloads: int) -> None:
+        """Set how many visitors may download by the link."""
+        self._max_downloads[link_id] = max_downloads
+
+    def is_revoked(self, link_id: str) -> bool:
+        """Whether the link was revoked."""
+        return link_id in self._revoked
+
+    def is_used_up(self, link_id: str, visitor: str) -> bool:
+        """Whether the link has no downloads left; never for a visitor whose download was counted."""
+        if link_id not in self._max_downloads:
+            return False
+        counted = self._visitors.get(link_id, set())
+        return len(counted) >= self._max_downloads[link_id] and visitor not in counted
+
+    def revoke(self, link_id: str) -> None:
+        """Revoke the link."""
+        self._revoked.add(link_id)
+
+    def count(self, link_id: str, visitor: str) -> None:
+        """Count one completed download of a link with a limit."""
+        if link_id in self._max_downloads:
+            self._visitors.setdefault(link_id, set()).add(visitor)

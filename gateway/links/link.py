@@ -1,4 +1,4 @@
-"""What a link says, and the rules its fields obey."""
+"""The fields of a link and their rules."""
 
 import re
 from dataclasses import dataclass
@@ -7,10 +7,10 @@ from typing import Literal, get_args
 Mode = Literal["auto", "redirect", "stream"]
 MODES: tuple[str, ...] = get_args(Mode)
 LONGEST_URL = 2048
-SHORTEST_LIFE_S = 60  # of a link that is minted by the API or the command line
+SHORTEST_LIFE_S = 60  # of a link minted by the API or the command line
 LONGEST_LIFE_S = 30 * 24 * 3600
 LONGEST_FILENAME = 255
-# RFC 3986's pchar without escapes, which every program carries in a path unharmed. The contract sets no form.
+# RFC 3986's pchar without escapes, which programs do not re-encode in a path. The contract sets no form.
 TASK_ID = re.compile(r"[A-Za-z0-9_~!$&'()*+,;=:@-][A-Za-z0-9_.~!$&'()*+,;=:@-]{0,127}")
 LINK_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 EXPIRES = re.compile(r"[1-9][0-9]{0,10}", re.ASCII)
@@ -19,7 +19,12 @@ _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 class FieldFault(ValueError):
-    """A field of a link breaks a rule: which field, and the remedy."""
+    """A field of a link breaks a rule.
+
+    Attributes:
+        field: the name of the field.
+        remedy: the rule, as a phrase that follows the name.
+    """
 
     def __init__(self, field: str, remedy: str) -> None:
         super().__init__(f"{field}: {remedy}")
@@ -28,17 +33,17 @@ class FieldFault(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """The permission to download one file of one task.
+    """A permission to download one file of one task.
 
     Attributes:
-        task_id: the generation whose result is downloaded.
-        url: the origin URL, as published; never fetched before it was admitted.
+        task_id: the image generation whose result is downloaded.
+        url: the origin URL, as published; checked against the allow-list before it is fetched.
         expires: Unix seconds; None only on an unsigned link.
-        mode: the delivery that was signed; None leaves it to the gateway.
-        filename: the name that was signed for the saved file.
-        id: the name under which a link may be revoked and counted.
-        signed: whether a signature vouches for all this.
-        over: whether it has expired, and is good only for going on with a download that was begun before.
+        mode: the signed delivery mode; None for the gateway's default.
+        filename: the signed name of the saved file.
+        id: identifies the link for revocation and download counts.
+        signed: whether a valid signature covers these fields.
+        resume_only: whether the link has expired and permits only resuming a download begun before.
     """
 
     task_id: str
@@ -48,10 +53,10 @@ class Link:
     filename: str | None = None
     id: str | None = None
     signed: bool = True
-    over: bool = False
+    resume_only: bool = False
 
     def __post_init__(self) -> None:
-        """Hold every field to its rule.
+        """Check every field.
 
         Raises:
             FieldFault: the first field that breaks one.
@@ -84,6 +89,6 @@ class Link:
         return "\n".join("" if field is None else str(field) for field in fields).encode()
 
 
-def _require(holds: object, field: str, remedy: str) -> None:
-    if not holds:
+def _require(condition: object, field: str, remedy: str) -> None:
+    if not condition:
         raise FieldFault(field, remedy)

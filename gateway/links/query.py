@@ -1,38 +1,38 @@
-"""The strict reading of a link's query string."""
+"""Strict parsing of a link's query string."""
 
 import re
 from urllib.parse import unquote_to_bytes
 
-from gateway.links.damage import without_html_ampersand
+from gateway.links.damage import strip_html_ampersand
 from gateway.links.link import FieldFault
 
-NAMED = frozenset({"url", "expires", "sig", "mode", "filename", "id"})
+LINK_PARAMETERS = frozenset({"url", "expires", "sig", "mode", "filename", "id"})
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
 def parse_query(query: bytes) -> dict[str, str]:
-    """Read the parameters that a link may have; others (``utm_source``, ``fbclid``, …) are ignored.
+    """Parse the parameters of a link; others (``utm_source``, ``fbclid``, …) are ignored.
 
-    ``&`` alone separates, also as HTML's ``&amp;``; ``+`` is a space, escapes and text are UTF-8.
+    The separator is ``&``, also as HTML's ``&amp;``; ``+`` is a space; text is UTF-8.
 
     Args:
-        query: the query string's bytes as they came, without the question mark.
+        query: the raw query string, without the question mark.
 
     Raises:
-        FieldFault: a named parameter came twice, is empty, or is not UTF-8.
+        FieldFault: a parameter of a link is repeated, empty, or not UTF-8.
     """
-    found: dict[str, str] = {}
+    parsed: dict[str, str] = {}
     for pair in query.split(b"&"):
         raw_name, _, raw_value = pair.partition(b"=")
-        name = without_html_ampersand(unquote_to_bytes(raw_name).decode("utf-8", "replace"))
-        if name not in NAMED:
+        name = strip_html_ampersand(unquote_to_bytes(raw_name).decode("utf-8", "replace"))
+        if name not in LINK_PARAMETERS:
             continue
-        if name in found:
+        if name in parsed:
             raise FieldFault(name, "must not be given twice")
         if not raw_value:
             raise FieldFault(name, "must not be empty")
-        found[name] = _decode(name, raw_value)
-    return found
+        parsed[name] = _decode(name, raw_value)
+    return parsed
 
 
 def _decode(name: str, raw: bytes) -> str:

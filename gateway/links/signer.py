@@ -1,4 +1,4 @@
-"""Mint and verify signed links. The format is open: ``docs/links.md`` has it in five languages."""
+"""Mint and verify signed links. ``docs/links.md`` specifies the format and has it in five languages."""
 
 import hashlib
 import hmac
@@ -15,24 +15,24 @@ from gateway.links.link import LONGEST_FILENAME, FieldFault, Link, Mode
 
 SALT = b"gateway.link.v1"
 PAGE_LINK_LIFETIME_S = 900
-LONGEST_PATH = 8000  # gunicorn takes a request line of 8190 bytes, the method and a path prefix included
+LONGEST_PATH = 8000  # gunicorn accepts request lines of 8190 bytes, with the method and a path prefix
 _SIGNATURE = re.compile(r"[A-Za-z0-9_-]{43}")
 _URL_PATH = re.compile(r"(?:[^:/?#]+:)?(?://[^/?#]*)?([^?#]*)")  # RFC 3986 appendix B
 
 
 @dataclass(frozen=True, slots=True)
 class KeyRing:
-    """Keys derived for one purpose: the last signs, all verify."""
+    """Keys derived for one purpose: the newest signs, all verify."""
 
     _signer: Signer
     _derived: tuple[bytes, ...]
 
     @classmethod
     def derive(cls, secrets: Sequence[str], salt: bytes) -> "KeyRing":
-        """Derive one key of each secret, oldest first, for the purpose that ``salt`` names.
+        """Derive one key from each secret, oldest first; ``salt`` names the purpose.
 
         Raises:
-            ValueError: there is no secret.
+            ValueError: ``secrets`` is empty.
         """
         if not secrets:
             raise ValueError("at least one secret key is needed")
@@ -40,33 +40,34 @@ class KeyRing:
         return cls(signer, tuple(signer.derive_key(secret) for secret in secrets))
 
     def sign(self, message: bytes) -> str:
-        """The signature by the newest key: 43 characters of base64url."""
-        return self._under(self._derived[-1], message)
+        """Sign with the newest key; returns 43 characters of base64url."""
+        return self._sign_with(self._derived[-1], message)
 
     def verify(self, message: bytes, signature: str) -> bool:
-        """Tell whether any key made this signature.
+        """Whether any key made this signature.
 
-        Whole strings are compared, in constant time: decoded ones would have several spellings for one signature.
+        The encoded strings are compared, in constant time: base64 has several encodings of one signature.
         """
-        if not _SIGNATURE.fullmatch(signature):  # the comparison takes no others
+        if not _SIGNATURE.fullmatch(signature):  # compare_digest refuses text that is not ASCII
             return False
-        return sum(hmac.compare_digest(made, signature) for made in self.signatures(message)) > 0
+        return sum(hmac.compare_digest(expected, signature) for expected in self.signatures(message)) > 0
 
     def signatures(self, message: bytes) -> list[str]:
-        """The signature by every key, oldest first."""
-        return [self._under(key, message) for key in self._derived]
+        """Sign with every key, oldest first."""
+        return [self._sign_with(key, message) for key in self._derived]
 
-    def _under(self, key: bytes, message: bytes) -> str:
+    def _sign_with(self, key: bytes, message: bytes) -> str:
         return base64_encode(self._signer.algorithm.get_signature(key, message)).decode("ascii")
 
 
 class LinkSigner:
-    """Mints page links, and tells authentic ones.
+    """Mints page links and checks their signatures.
 
     Args:
-        secret_keys: the gateway's ``GATEWAY_SECRET_KEYS``, as it is written there, or as a list, oldest first.
-        base_url: the gateway's public URL, a path prefix included; empty for links that are paths.
-        lifetime_s: how long a link lives when nothing else is said, in seconds.
+        secret_keys: the value of ``GATEWAY_SECRET_KEYS``, or its keys as a list, oldest first.
+        base_url: the gateway's public URL, with its path prefix; empty for links that are paths.
+        lifetime_s: the default lifetime of a link, in seconds.
+        clock: Unix seconds.
     """
 
     def __init__(
@@ -94,35 +95,35 @@ class LinkSigner:
         filename: str | None = None,
         link_id: str | None = None,
     ) -> str:
-        """Make a link to one image of one task.
+        """Make a signed link to one image of one task.
 
         Args:
-            task_id: the task, as the provider named it.
+            task_id: the provider's id of the task.
             url: the image's origin URL.
-            lifetime_s: seconds from now until it expires.
-            mode: ``auto``, ``redirect`` or ``stream``; None leaves it to the gateway.
-            filename: the name for the saved file; None takes the URL's.
-            link_id: a name by which the link can be revoked.
+            lifetime_s: seconds until the link expires; None for the default.
+            mode: ``auto``, ``redirect`` or ``stream``; None for the gateway's default.
+            filename: the name of the saved file; None for the name in the URL.
+            link_id: identifies the link for revocation and download counts.
 
         Returns:
-            The link, ready for an ``href``.
+            The link, escaped for use as a URL.
 
         Raises:
-            FieldFault: a field breaks a rule; the message names it and the remedy.
+            FieldFault: a field breaks a rule; the message names both.
         """
         return self.href(Link(task_id, url, self.expiry(lifetime_s), mode, filename, link_id))
 
     def expiry(self, lifetime_s: int | None = None) -> int:
-        """When a link that is made now expires, in Unix seconds."""
+        """The expiry of a link made now, in Unix seconds."""
         return int(self._clock()) + (self._lifetime_s if lifetime_s is None else lifetime_s)
 
     def href(self, link: Link) -> str:
-        """Write a link out, signed by the newest key.
+        """Serialise and sign a link.
 
-        The file's name is the last segment of the path, for clients that save under it; it is not signed.
+        The last segment of the path is the file's name, for clients that save under it; it is not signed.
 
         Raises:
-            FieldFault: written out, it is longer than a request may be, or its file name than a file system takes.
+            FieldFault: the URL is longer than servers accept, or the file name longer than file systems accept.
         """
         if len((link.filename or "").encode()) > LONGEST_FILENAME:
             raise FieldFault("filename", f"must not be longer than {LONGEST_FILENAME} bytes of UTF-8")
@@ -137,16 +138,16 @@ class LinkSigner:
         return self._base_url + path + signed
 
     def is_authentic(self, link: Link, signature: str) -> bool:
-        """Tell whether one of the keys signed exactly these fields."""
+        """Whether one of the keys signed exactly these fields."""
         return self._ring.verify(link.message, signature)
 
 
 def path_name(link: Link) -> str:
-    """The file's name for a link's path: the last segment of the signed name, else of the decoded path of the URL.
+    """The file's name in the path of a link: the last segment of the signed name, else of the URL's decoded path.
 
     Returns:
         Empty when there is none, when it consists of dots (clients remove such segments, RFC 3986 section 5.2.4), or
-        when no file system takes one as long.
+        when it is too long for a file system.
     """
     whole = link.filename or unquote(_URL_PATH.match(link.url)[1])  # type: ignore[index]  # matches any text
     name = whole.rpartition("/")[2]

@@ -1,4 +1,4 @@
-"""From a request to a link: shape, signature, expiry, revocation, downloads left, and the list of origins."""
+"""Verify the link of a request: format, signature, expiry, revocation, downloads left, and allow-list."""
 
 import re
 from collections.abc import Callable
@@ -6,36 +6,36 @@ from dataclasses import replace
 
 from gateway.cache import MemoryCache
 from gateway.errors import BadParameter, LinkDamaged, LinkExpired, LinkInvalid, LinkRevoked, LinkUsedUp
-from gateway.links.damage import looks_damaged, without_punctuation
+from gateway.links.damage import looks_damaged, strip_punctuation
 from gateway.links.ledger import Ledger
 from gateway.links.link import EXPIRES, FieldFault, Link
 from gateway.links.query import parse_query
 from gateway.links.signer import LinkSigner
 
-RESUMED_WITHIN_S = 3600
-MOST_KNOWN = 10_000
-LONGEST_KNOWN = 1024  # bytes of a query: a link may be dressed up in many, and long, parameters that nobody reads
-_LINK_BYTES = 2048  # an upper bound: its fields come out of such a query
-_BEARS_SIGNATURE = re.compile(rb"(?:^|&)(?:amp;)*sig(?:=|&|$)")
+RESUME_GRACE_S = 3600
+MAX_CACHED = 10_000
+MAX_CACHED_QUERY_BYTES = 1024  # a query may hold any number of ignored parameters
+_LINK_BYTES = 2048  # upper bound of the memory of a link that was parsed from such a query
+_HAS_SIGNATURE = re.compile(rb"(?:^|&)(?:amp;)*sig(?:=|&|$)")
 
 
-class Links:
-    """Verifies what visitors bring.
+class LinkVerifier:
+    """Verifies the links of requests.
 
     Args:
-        signer: tells authentic links.
-        ledger: knows revoked and used-up ones.
-        admit: lets pass the URLs that links may name, else raises.
+        signer: checks signatures.
+        ledger: revocations and download counts.
+        check_url: raises ``OriginNotAllowed`` for a URL that the allow-list does not cover.
         clock: Unix seconds.
-        is_our_tag: tells whether an entity tag may be one that we gave to a link's file.
-        require_signature: False also takes requests without ``sig``.
+        is_our_tag: whether the gateway may have sent this entity tag for the link's file.
+        require_signature: False also accepts requests without ``sig``.
     """
 
     def __init__(
         self,
         signer: LinkSigner,
         ledger: Ledger,
-        admit: Callable[[str], None],
+        check_url: Callable[[str], None],
         clock: Callable[[], float],
         *,
         is_our_tag: Callable[[str, Link], bool] = lambda _tag, _link: False,
@@ -43,56 +43,61 @@ class Links:
     ) -> None:
         self._signer = signer
         self._ledger = ledger
-        self._admit = admit
+        self._check_url = check_url
         self._clock = clock
         self._is_our_tag = is_our_tag
         self._require_signature = require_signature
-        self._known: MemoryCache[Link] = MemoryCache(MOST_KNOWN, clock)
+        self._verified: MemoryCache[Link] = MemoryCache(MAX_CACHED, clock)
 
-    def verify(self, task_id: str, query: bytes, visitor: str = "", resumes: str = "") -> Link:
-        """Turn a request's path and query into the link it bears.
+    def verify(self, task_id: str, query: bytes, visitor: str = "", resume_tag: str = "") -> Link:
+        """Parse and verify a link.
 
-        A ``visitor`` whose download was counted may come back for it. A download that was begun before its link expired
-        may be gone on with for an hour: ``resumes`` is the entity tag that it shows, and delivery compares it with the
-        file's.
+        A download begun before its link expired may be resumed for an hour; the delivery compares ``resume_tag`` with
+        the file's entity tag.
+
+        Args:
+            task_id: from the path.
+            query: the raw query string.
+            visitor: the visitor's address; a visitor whose download was counted may repeat it.
+            resume_tag: the entity tag in ``If-Range``; empty for none.
 
         Raises:
-            LinkInvalid: malformed or forged; LinkDamaged where it shows how it was altered on the way.
-            LinkExpired, LinkRevoked, LinkUsedUp: authentic, and over.
-            OriginNotAllowed: authentic, and its url is not served from here.
-            BadParameter: malformed, where unsigned requests are taken and this is one.
+            LinkInvalid: malformed or forged; LinkDamaged when it shows signs of damage in transit.
+            LinkExpired, LinkRevoked, LinkUsedUp: authentic, and no longer valid.
+            OriginNotAllowed: authentic, and the allow-list does not cover its URL.
+            BadParameter: an unsigned request is malformed, where those are accepted.
         """
-        known = self._known.get((task_id, query))
-        link = self._in_time(known or self._authentic(task_id, query), resumes)
+        cached = self._verified.get((task_id, query))
+        link = self._check_expiry(cached or self._authenticate(task_id, query), resume_tag)
         if link.id is not None and self._ledger.is_revoked(link.id):
             raise LinkRevoked(link.id)
         if link.id is not None and self._ledger.is_used_up(link.id, visitor):
             raise LinkUsedUp(link.id)
-        if known is None:
-            self._admit(link.url)
-            self._remember(query, link)
+        if cached is None:
+            self._check_url(link.url)
+            self._cache(query, link)
         return link
 
-    def _remember(self, query: bytes, link: Link) -> None:
-        """Spare the next request the reading, the signature and the list of origins; never the clock or the ledger."""
-        if link.expires is not None and not link.over and len(query) <= LONGEST_KNOWN:
-            self._known.put((link.task_id, query), link, link.expires + RESUMED_WITHIN_S, _LINK_BYTES)
+    def _cache(self, query: bytes, link: Link) -> None:
+        """Cache the parsed link, its signature and the allow-list's verdict; never expiry and revocation."""
+        if link.expires is not None and not link.resume_only and len(query) <= MAX_CACHED_QUERY_BYTES:
+            self._verified.put((link.task_id, query), link, link.expires + RESUME_GRACE_S, _LINK_BYTES)
 
-    def _in_time(self, link: Link, resumes: str) -> Link:
+    def _check_expiry(self, link: Link, resume_tag: str) -> Link:
         if link.expires is None or self._clock() <= link.expires:
             return link
-        if self._clock() > link.expires + RESUMED_WITHIN_S or not self._is_our_tag(resumes, link):
+        if self._clock() > link.expires + RESUME_GRACE_S or not self._is_our_tag(resume_tag, link):
             raise LinkExpired(f"expired at {link.expires}")
-        return replace(link, over=True)
+        return replace(link, resume_only=True)
 
-    def _authentic(self, task_id: str, query: bytes) -> Link:
-        signed = self._require_signature or bool(_BEARS_SIGNATURE.search(query))
+    def _authenticate(self, task_id: str, query: bytes) -> Link:
+        signed = self._require_signature or bool(_HAS_SIGNATURE.search(query))
         try:
             parsed = parse_query(query)
             if not self._require_signature and "sig" not in parsed:
                 return Link(task_id, _get(parsed, "url"), signed=False)
             link = _signed_link(task_id, parsed)
-            signature = without_punctuation(_get(parsed, "sig"))
+            signature = strip_punctuation(_get(parsed, "sig"))
         except FieldFault as fault:
             if signed:
                 raise _not_authentic(str(fault), task_id, query) from None

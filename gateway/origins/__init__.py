@@ -1,1 +1,1 @@
-"""Which hosts and URLs may be origins."""
+"""Origins: the allow-list of hosts, and the URLs of uploaded images."""

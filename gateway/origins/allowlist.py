@@ -1,4 +1,4 @@
-"""What a host is: parse the origin of a URL strictly, and match it against a list of host patterns."""
+"""Parse the origin of a URL strictly, and match it against host patterns."""
 
 import re
 from dataclasses import dataclass
@@ -14,10 +14,9 @@ _PLAIN_NAME = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?
 _NUMBER_SHAPED = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _LONGEST_NAME = 253
 _LARGEST_PORT = 65535
-# Top-level names that are never delegated in the public DNS, or mean a place of the asker's own: the special-use domain
-# names that applications may recognize (RFC 6761, 6762, 7686, 8375, 9476, and ICANN's reservation of "internal"), the
-# infrastructure domain (RFC 3172), and what private networks use (RFC 6762 appendix G). "example" is none of them: an
-# application must treat it like any other name (RFC 6761 section 6.5).
+# Top-level domains that are not in the public DNS or have a local meaning: special-use domain names (RFC 6761, 6762,
+# 7686, 8375, 9476, and ICANN's reservation of "internal"), the infrastructure domain (RFC 3172), and names common in
+# private networks (RFC 6762 appendix G). Not "example": applications treat it like any other (RFC 6761 section 6.5).
 _SPECIAL_USE = frozenset({
     "alt", "arpa", "corp", "home", "internal", "intranet", "invalid",
     "lan", "local", "localdomain", "localhost", "onion", "private", "test",
@@ -28,7 +27,7 @@ _SPECIAL_USE = frozenset({
 class Origin:
     """Scheme, host and port of a URL (RFC 6454 section 4).
 
-    ``host`` is lower case, an A-label when it was an international name, without brackets when it is an IPv6 literal.
+    ``host`` is lower case, international names are A-labels, and IPv6 literals have no brackets.
     """
 
     scheme: str
@@ -38,7 +37,7 @@ class Origin:
 
     @property
     def is_special_use(self) -> bool:
-        """Whether the host is a name that means nothing in the public DNS: one label, or a special-use domain."""
+        """Whether the host has no meaning in the public DNS: a single label, or a special-use domain."""
         if self.address is not None:
             return False
         _, dot, top = self.host.rpartition(".")
@@ -46,13 +45,13 @@ class Origin:
 
 
 @lru_cache(maxsize=1024)
-def origin_of(url: str) -> Origin:
+def parse_origin(url: str) -> Origin:
     """Parse the origin of an absolute http or https URL.
 
-    Spaces around the URL, and within its path or query, are none of the origin's concern: ``gateway.egress.urls``.
+    Spaces around the URL and within its path and query are accepted; ``gateway.egress.urls`` encodes them.
 
     Raises:
-        ValueError: with a short reason that never repeats the URL.
+        ValueError: with a short reason that does not repeat the URL.
     """
     if _CONTROL_OR_BACKSLASH.search(url):
         raise ValueError("contains a control character or a backslash")
@@ -66,22 +65,24 @@ def origin_of(url: str) -> Origin:
         raise ValueError("must begin with https:// or http://")
     if "@" in parts.netloc:
         raise ValueError("must not hold a user name or a password")
-    behind_brackets = parts.netloc.rpartition("]")[2] if "[" in parts.netloc else ""
-    if port == 0 or parts.netloc.endswith(":") or behind_brackets[:1] not in {"", ":"}:
+    after_brackets = parts.netloc.rpartition("]")[2] if "[" in parts.netloc else ""
+    if port == 0 or parts.netloc.endswith(":") or after_brackets[:1] not in {"", ":"}:
         raise ValueError("has a host or a port that cannot be read")
-    host, address = normal_host(parts.netloc.partition("]")[0] + "]" if "[" in parts.netloc else parts.hostname or "")
+    host, address = normalize_host(
+        parts.netloc.partition("]")[0] + "]" if "[" in parts.netloc else parts.hostname or ""
+    )
     return Origin(parts.scheme, host, port or DEFAULT_PORTS[parts.scheme], address)
 
 
-def normal_host(text: str) -> tuple[str, IPv4Address | IPv6Address | None]:
-    """Bring a host as written into its one form; IPv6 literals come in brackets.
+def normalize_host(text: str) -> tuple[str, IPv4Address | IPv6Address | None]:
+    """Normalise a host; IPv6 literals are given in brackets.
 
     Returns:
         The host, and the address when it is an IP literal.
 
     Raises:
-        ValueError: when it is no host name: also for every spelling of an address but the plain one (``127.1``,
-            ``0x7f000001``, ``2130706433``), which some resolvers would take for an address.
+        ValueError: not a host name. Unusual spellings of an address (``127.1``, ``0x7f000001``, ``2130706433``), which
+            some DNS resolvers accept, are refused.
     """
     if text.startswith("["):
         return _literal(text)
@@ -128,41 +129,41 @@ def _to_ascii(host: str) -> str:
 class HostPattern:
     """One entry of an allow-list: ``host[:port]``, ``*.suffix[:port]`` or ``*``.
 
-    ``host`` is empty for ``*``. Without a port the entry stands for the scheme's own port.
+    ``host`` is empty for ``*``. Without a port, the entry covers the scheme's default port.
     """
 
     host: str
     port: int | None = None
-    below: bool = False
+    is_wildcard: bool = False
 
     @classmethod
     def parse(cls, text: str) -> "HostPattern":
-        """Read one entry.
+        """Parse one entry.
 
         Raises:
-            ValueError: with the remedy.
+            ValueError: malformed; with the remedy.
         """
         if text == "*":
-            return cls("", None, below=True)
-        below = text.startswith("*.")
+            return cls("", None, is_wildcard=True)
+        is_wildcard = text.startswith("*.")
         name, port = _split_port(text.removeprefix("*."))
-        host, address = normal_host(name)
-        if below and address is not None:
+        host, address = normalize_host(name)
+        if is_wildcard and address is not None:
             raise ValueError("an address cannot follow '*.'; list the address itself")
-        return cls(host, port, below)
+        return cls(host, port, is_wildcard)
 
     def matches(self, origin: Origin) -> bool:
-        """Tell whether this entry covers the origin: whole labels, never an address by a wildcard."""
+        """Whether this entry covers the origin. A wildcard covers whole labels, and no address."""
         if origin.port != (self.port or DEFAULT_PORTS[origin.scheme]):
             return False
-        if not self.below:
+        if not self.is_wildcard:
             return origin.host == self.host
         return origin.address is None and (not self.host or origin.host.endswith("." + self.host))
 
     @property
-    def everything(self) -> bool:
+    def covers_all_hosts(self) -> bool:
         """Whether this is ``*``."""
-        return self.below and not self.host
+        return self.is_wildcard and not self.host
 
 
 def _split_port(text: str) -> tuple[str, int | None]:

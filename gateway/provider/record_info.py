@@ -38,7 +38,7 @@ class RecordInfos:
     def __init__(self, provider: Provider, clock: Callable[[], float] = time.time) -> None:
         self._provider = provider
         self._clock = clock
-        self._known: MemoryCache[dict[str, Any]] = MemoryCache(MOST_KNOWN, clock, most_bytes=MOST_BYTES)
+        self._known: MemoryCache[dict[str, Any]] = MemoryCache(MOST_KNOWN, clock, max_bytes=MOST_BYTES)
         self._busy: MemoryCache[ProviderBusy] = MemoryCache(MOST_KNOWN, clock)
         self._single_flight: SingleFlight[dict[str, Any]] = SingleFlight()
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from gateway.links.file_links import FileLinks
-from gateway.origins.upload_urls import SCHEME, is_own, own_url
+from gateway.origins.upload_urls import SCHEME, is_upload_url, upload_url
 from gateway.records.record import DAY_MS, Record
 from gateway.storage.object_index import ObjectIndex
 
@@ -61,12 +61,12 @@ class PublishedUrls:
         expires, signature = (query.get(field, [""])[0] for field in ("expires", "sig"))
         if not self._files.is_authentic(digest, name, expires, signature):
             return url
-        original = own_url(name)
+        original = upload_url(name)
         stored = self._index.find(task_id, original)
         return original if stored is not None and stored.digest == digest else url
 
     def _published(self, task_id: str, url: str, expires: int) -> str:
-        stored = self._index.find(task_id, url) if is_own(url) else None
+        stored = self._index.find(task_id, url) if is_upload_url(url) else None
         if stored is None:
             return url
         return self._files.mint(stored.digest, unquote(url.removeprefix(SCHEME)), expires)

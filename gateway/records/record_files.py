@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from gateway.errors import FileTooLarge, InvalidBody, NotAnImage, UploadTooLarge
-from gateway.origins.upload_urls import own_url
+from gateway.origins.upload_urls import upload_url
 from gateway.records.record import Record, check_room
 from gateway.records.record_store import RecordStore
 from gateway.storage.objects import Stored
@@ -37,7 +37,7 @@ class RecordFiles:
             UploadTooLarge, UploadBroken: larger than is kept, or less than announced.
             StorageFull, StorageDown, DatabaseDown: our own trouble; nothing was kept.
         """
-        url = own_url(name)
+        url = upload_url(name)
         known = self._store.records.find(task_id)
         if known is not None and not self._begins_anew(known):
             check_room(known, url)  # before the upload; the transaction that adds it checks again

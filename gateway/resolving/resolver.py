@@ -70,7 +70,7 @@ class Resolver:
         self._known_for_s = known_for_s
         self._clock = clock
         self._metrics = metrics or Metrics()
-        self._sources: MemoryCache[_Known] = MemoryCache(MOST_SOURCES, clock, most_bytes=MOST_SOURCES_BYTES)
+        self._sources: MemoryCache[_Known] = MemoryCache(MOST_SOURCES, clock, max_bytes=MOST_SOURCES_BYTES)
         self._failures: MemoryCache[GatewayError] = MemoryCache(MOST_FAILURES, clock)
         self._renewals: MemoryCache[tuple[int, float]] = MemoryCache(MOST_SOURCES, clock)
         self._single_flight: SingleFlight[Source] = SingleFlight()
@@ -115,8 +115,8 @@ class Resolver:
     def forget(self, task_id: str, *urls: str) -> None:
         """Ask anew the next time: these images of a task are others than they were."""
         for url in urls:
-            self._sources.forget((task_id, url))
-            self._failures.forget((task_id, url))
+            self._sources.delete((task_id, url))
+            self._failures.delete((task_id, url))
 
     def _renew(self, key: tuple[str, str], dead: Source, reason: GatewayError) -> Source:
         known = self._sources.get(key)
@@ -126,7 +126,7 @@ class Resolver:
         if count >= MOST_RENEWALS:
             raise reason
         self._renewals.put(key, (count + 1, until), until)
-        self._sources.forget(key)
+        self._sources.delete(key)
         return self._convert(key, 0)
 
     def _life_s(self, known: "_Known") -> float:

@@ -8,7 +8,7 @@ from contextlib import closing
 from gateway.egress.client import Client
 from gateway.egress.guard import Guard
 from gateway.errors import ImageUnavailable, OriginError, OriginNotAllowed, StorageDown
-from gateway.origins.upload_urls import is_own
+from gateway.origins.upload_urls import is_upload_url
 from gateway.records.record import check_result
 from gateway.records.record_store import RecordStore
 from gateway.sources.public_urls import PublicUrl
@@ -79,7 +79,7 @@ class StoreResolver:
         return reason
 
     def _fetch(self, task_id: str, url: str) -> Stored:
-        if is_own(url):
+        if is_upload_url(url):
             raise ImageUnavailable("nobody has put this image in")
         try:
             self._guard.admit(url)

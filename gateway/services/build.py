@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from gateway.cache import MemoryLedger, drop_expired
+from gateway.cache import drop_expired
 from gateway.delivery import etag
 from gateway.delivery.deliver import Deliverer
 from gateway.delivery.etag import EntityTags
@@ -22,9 +22,9 @@ from gateway.keys.quotas import Quotas
 from gateway.limits.api_rate import ApiRateLimiter
 from gateway.limits.download_rate import DownloadRateLimiter
 from gateway.limits.stream_slots import SlotLimiter
-from gateway.links.ledger import Ledger
+from gateway.links.ledger import Ledger, MemoryLedger
 from gateway.links.signer import KeyRing, LinkSigner
-from gateway.links.verification import Links
+from gateway.links.verification import LinkVerifier
 from gateway.observability.metrics import Metrics
 from gateway.provider.circuit_breaker import CircuitBreaker
 from gateway.provider.client import Provider
@@ -53,7 +53,7 @@ class Services:
     """Everything a request needs, built once for each worker, after it was forked."""
 
     signer: LinkSigner
-    links: Links
+    links: LinkVerifier
     database: Database
     ledger: Ledger
     guard: Guard
@@ -113,7 +113,7 @@ def build_services(
     planner = Planner(tags, settings.default_mode, settings.max_bytes, settings.allow_markup_as_image)
     return Services(
         signer=signer,
-        links=Links(
+        links=LinkVerifier(
             signer,
             ledger,
             guard.admit,

@@ -10,7 +10,7 @@ from dotenv import dotenv_values
 from pydantic import ValidationError
 
 from gateway.errors import ConfigError
-from gateway.origins.allowlist import origin_of
+from gateway.origins.allowlist import parse_origin
 from gateway.settings import PREFIX, Bucket, Settings, variable
 from gateway.settings.platforms import is_platform, platform_url
 from gateway.settings.types import SECRET_REMEDY, SHORTEST_SECRET
@@ -136,7 +136,7 @@ def _contradictions(settings: Settings) -> list[tuple[set[str], str]]:
                 "GATEWAY_UPSTREAM_API_KEY: is not set; without a provider use GATEWAY_RESOLVER=store",
             )
         )
-    if not settings.require_signature and any(pattern.everything for pattern in settings.origin_hosts):
+    if not settings.require_signature and any(pattern.covers_all_hosts for pattern in settings.origin_hosts):
         found.append(
             (
                 {"require_signature", "origin_hosts"},
@@ -190,7 +190,7 @@ def _port_faults(settings: Settings) -> list[str]:
     for pattern in settings.origin_hosts:
         if pattern.port is None or pattern.port in public_ports:
             continue
-        if pattern.below:
+        if pattern.is_wildcard:
             faults.append(
                 f"GATEWAY_ORIGIN_HOSTS: an entry with '*' cannot have port {pattern.port}; list the hosts themselves"
             )
@@ -204,7 +204,7 @@ def _port_faults(settings: Settings) -> list[str]:
 
 def _is_exposed(url: str, settings: Settings) -> bool:
     """Whether anybody on the way could read what is sent there, and the operator did not say that this is all right."""
-    origin = origin_of(url)
+    origin = parse_origin(url)
     return origin.scheme == "http" and not settings.allow_http and not _inside(origin.host)
 
 

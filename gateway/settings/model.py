@@ -179,9 +179,9 @@ def _entry(part: object) -> str:
         return str(part)
     host = (
         "*"
-        if part.everything
+        if part.covers_all_hosts
         else f"*.{part.host}"
-        if part.below
+        if part.is_wildcard
         else f"[{part.host}]"
         if ":" in part.host
         else part.host

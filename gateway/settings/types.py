@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator
 from pydantic_settings import NoDecode
 
-from gateway.origins.allowlist import HostPattern, origin_of
+from gateway.origins.allowlist import HostPattern, parse_origin
 
 MigrationPolicy = Literal["empty", "auto", "never"]
 SHORTEST_SECRET = 32
@@ -80,14 +80,14 @@ def _metrics_token(value: str) -> str:
 def _base_url(value: str) -> str:
     if not value:
         return value
-    origin_of(value)
+    parse_origin(value)
     if urlsplit(value).query or urlsplit(value).fragment:
         raise ValueError("must be a scheme, a host and perhaps a path; without ? and #")
     return value.rstrip("/")
 
 
 def _origin(value: str) -> str:
-    origin_of(value)
+    parse_origin(value)
     if urlsplit(value).path or urlsplit(value).query:
         raise ValueError("write each origin as https://host or https://host:port, without a path")
     return value.lower()
@@ -130,7 +130,7 @@ def _frame_ancestor(value: str) -> str:
     match = _FRAME_ANCESTOR.fullmatch(value.lower())
     if not match:
         raise ValueError("write each as https://host, https://*.host or https://host:port, without a path, or as self")
-    origin_of(match["scheme"] + match["host"])
+    parse_origin(match["scheme"] + match["host"])
     return value.lower()
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from gateway.origins.upload_urls import is_own
+from gateway.origins.upload_urls import is_upload_url
 from gateway.storage.database import Database
 from gateway.storage.deletions import check_not_being_deleted
 from gateway.storage.models import objects
@@ -74,7 +74,7 @@ class ObjectIndex:
             "length": stored.length,
             "head": stored.head.hex(),
             "stored_at": int(self._clock() * 1000),
-            "own": is_own(url),
+            "own": is_upload_url(url),
         }
         statement = self._database.insert(objects).values(values)
         return statement.on_conflict_do_update(

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, request
 
 from gateway.delivery.exchange import DownloadRequest, DownloadResponse
 from gateway.errors import LinkInvalid, NotFound, OriginGone
-from gateway.links.damage import without_punctuation
+from gateway.links.damage import strip_punctuation
 from gateway.links.link import FieldFault, Link
 from gateway.links.query import parse_query
 from gateway.services import Services
@@ -46,7 +46,7 @@ def _verify(store: OwnStore, query: bytes, digest: str, name: str) -> None:
         parameters = parse_query(query)
     except FieldFault as fault:
         raise LinkInvalid(str(fault)) from None
-    store.files.verify(digest, name, parameters.get("expires", ""), without_punctuation(parameters.get("sig", "")))
+    store.files.verify(digest, name, parameters.get("expires", ""), strip_punctuation(parameters.get("sig", "")))
 
 
 def reject_or_preview(digest: str, name: str) -> Response:

@@ -20,7 +20,7 @@ from pydantic_core import PydanticCustomError
 
 from gateway.errors import InvalidBody, NotFound, OriginNotAllowed
 from gateway.links.link import TASK_ID
-from gateway.origins.upload_urls import own_url
+from gateway.origins.upload_urls import upload_url
 from gateway.records.record import MOST_RESULTS, Record, Status
 from gateway.web.app_context import services
 from gateway.web.auth import authorize
@@ -152,7 +152,7 @@ def put_file(task_id: str, name: str) -> Response:
     """
     store = _own_store(task_id)
     try:
-        url = own_url(name)
+        url = upload_url(name)
     except ValueError as error:
         raise InvalidBody(f"name: {error}") from None
     request.max_content_length = sys.maxsize  # the store enforces GATEWAY_MAX_BYTES

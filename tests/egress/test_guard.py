@@ -8,7 +8,7 @@ from ssrfguard import Policy, SSRFGuardError
 
 from gateway.egress.guard import Guard, Zone, one_host_policy, public_policy
 from gateway.errors import OriginNotAllowed, OriginUnsafe
-from gateway.origins.allowlist import HostPattern, origin_of
+from gateway.origins.allowlist import HostPattern, parse_origin
 
 LISTED = "https://cdn.example/v/cat.png"
 SERVER = "http://10.1.2.3:8080/v/cat.png"
@@ -178,13 +178,13 @@ def test_a_listed_private_server_is_admitted_over_plain_http() -> None:
 def test_only_exactly_the_listed_host_and_port_is_private(listed: str, url: str, zone: Zone) -> None:
     guard = guard_of(listed, networks=("10.0.0.0/8", "fd00::/8"))
 
-    assert guard.zone(origin_of(url)) is zone
+    assert guard.zone(parse_origin(url)) is zone
 
 
 def test_without_private_networks_nothing_is_private() -> None:
     guard = guard_of("10.1.2.3:8080")
 
-    assert guard.zone(origin_of(SERVER)) is Zone.PUBLIC
+    assert guard.zone(parse_origin(SERVER)) is Zone.PUBLIC
     with pytest.raises(OriginUnsafe):
         guard.place(SERVER)
 

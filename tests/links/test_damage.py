@@ -6,10 +6,10 @@ from urllib.parse import parse_qsl, quote
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from gateway.cache import MemoryLedger
 from gateway.errors import LinkDamaged, LinkInvalid
 from gateway.links import Link, LinkSigner
-from gateway.links.verification import Links
+from gateway.links.ledger import MemoryLedger
+from gateway.links.verification import LinkVerifier
 from tests.support.factories import SECRET, Gateway, make_link, store_gateway
 from tests.support.servers import ScriptedServer
 
@@ -36,7 +36,9 @@ AROUND = ASCII_AROUND + UNICODE_AROUND
 
 
 def follow(query: str, task_id: str = FULL.task_id) -> Link:
-    return Links(LinkSigner([SECRET]), MemoryLedger(), lambda _url: None, lambda: NOW).verify(task_id, query.encode())
+    return LinkVerifier(LinkSigner([SECRET]), MemoryLedger(), lambda _url: None, lambda: NOW).verify(
+        task_id, query.encode()
+    )
 
 
 @pytest.mark.parametrize("after", AROUND, ids=ascii)

@@ -5,18 +5,18 @@ from urllib.parse import quote, quote_plus
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from gateway.cache import MemoryLedger
 from gateway.errors import LinkInvalid
+from gateway.links.ledger import MemoryLedger
 from gateway.links.link import LONGEST_FILENAME, LONGEST_URL, FieldFault
-from gateway.links.query import NAMED, parse_query
+from gateway.links.query import LINK_PARAMETERS, parse_query
 from gateway.links.signer import SALT, KeyRing, LinkSigner
-from gateway.links.verification import Links
+from gateway.links.verification import LinkVerifier
 from tests.support.factories import SECRET, make_link
 
 NOW = 1_763_999_100
 URL = "https://origin.example/v/cat.png"
 TEXT = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=60)
-FIELDS = st.dictionaries(st.sampled_from(sorted(NAMED)), TEXT)
+FIELDS = st.dictionaries(st.sampled_from(sorted(LINK_PARAMETERS)), TEXT)
 PIECES = st.sampled_from([b"url", b"sig", b"=", b"&", b"%", b"%75", b"+", b";", b"2F", b"\xff", b"%ff"])
 
 READ: dict[str, tuple[bytes, dict[str, str]]] = {
@@ -108,7 +108,7 @@ def verify_authentic(task_id: str = "task12345", **changes: str) -> None:
     message = "\n".join(["v1", task_id, *values.values()])
     values["sig"] = KeyRing.derive([SECRET], SALT).sign(message.encode())
     query = "&".join(f"{name}={quote(value, safe='')}" for name, value in values.items() if value)
-    links = Links(LinkSigner([SECRET]), MemoryLedger(), lambda _url: None, lambda: NOW)
+    links = LinkVerifier(LinkSigner([SECRET]), MemoryLedger(), lambda _url: None, lambda: NOW)
     links.verify(task_id, query.encode())
 
 
@@ -136,7 +136,7 @@ def test_a_parameter_given_twice_is_refused(query: bytes, field: str) -> None:
         parse_query(query)
 
 
-@pytest.mark.parametrize("name", sorted(NAMED))
+@pytest.mark.parametrize("name", sorted(LINK_PARAMETERS))
 @pytest.mark.parametrize("query", ["{}=", "{}", "x=a&{}=&x=y", "{}=&{}=a"])
 def test_an_empty_parameter_is_refused(query: str, name: str) -> None:
     with pytest.raises(FieldFault, match=rf"^{name}: "):
@@ -182,7 +182,7 @@ def test_no_bytes_raise_anything_but_a_fault_of_a_named_field(query: bytes) -> N
     except FieldFault as fault:
         found = {fault.field: "(refused)"}
 
-    assert set(found) <= NAMED
+    assert set(found) <= LINK_PARAMETERS
     assert all(found.values())
 
 

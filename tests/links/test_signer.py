@@ -10,11 +10,11 @@ from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 import pytest
 from itsdangerous import Signer
 
-from gateway.cache import MemoryLedger
 from gateway.errors import LinkInvalid
 from gateway.links import FieldFault, Link, LinkSigner
+from gateway.links.ledger import MemoryLedger
 from gateway.links.signer import PAGE_LINK_LIFETIME_S, SALT, KeyRing
-from gateway.links.verification import Links
+from gateway.links.verification import LinkVerifier
 from tests.support.factories import SECRET, make_link
 
 Case = dict[str, str]
@@ -38,9 +38,9 @@ def signer(*secrets: str) -> LinkSigner:
     return LinkSigner(secrets or [SECRET], clock=lambda: NOW)
 
 
-def links(*secrets: str) -> Links:
+def links(*secrets: str) -> LinkVerifier:
     """Admits every origin, so that nothing but the signature refuses."""
-    return Links(signer(*secrets), MemoryLedger(), lambda _url: None, lambda: NOW)
+    return LinkVerifier(signer(*secrets), MemoryLedger(), lambda _url: None, lambda: NOW)
 
 
 def parts_of(href: str) -> Case:
@@ -253,7 +253,7 @@ def named(case: Case) -> str:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
 def test_a_vector_verifies_as_it_is_published(case: Case) -> None:
     path, _, query = case["path"].partition("?")
-    gate = Links(LinkSigner([case["secret"]]), MemoryLedger(), lambda _url: None, lambda: 0)
+    gate = LinkVerifier(LinkSigner([case["secret"]]), MemoryLedger(), lambda _url: None, lambda: 0)
 
     link = gate.verify(unquote(path.removeprefix("/download/")), query.encode())
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from gateway.cache import MemoryLedger
 from gateway.errors import (
     BadParameter,
     GatewayError,
@@ -16,7 +15,8 @@ from gateway.errors import (
     OriginNotAllowed,
 )
 from gateway.links import Link, LinkSigner
-from gateway.links.verification import Links
+from gateway.links.ledger import MemoryLedger
+from gateway.links.verification import LinkVerifier
 from tests.support.factories import SECRET, Clock, Gateway, make_link, make_settings
 from tests.support.servers import ScriptedServer
 
@@ -35,8 +35,8 @@ class Gate:
     now: float = NOW
     ledger: MemoryLedger = field(default_factory=MemoryLedger)
 
-    def links(self) -> Links:
-        return Links(
+    def links(self) -> LinkVerifier:
+        return LinkVerifier(
             LinkSigner([SECRET]),
             self.ledger,
             admit,

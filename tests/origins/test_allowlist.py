@@ -5,7 +5,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from gateway.origins.allowlist import HostPattern, Origin, origin_of
+from gateway.origins.allowlist import HostPattern, Origin, parse_origin
 
 LOOPBACK = IPv4Address("127.0.0.1")
 TAKEN_AFTER_ALL = "(it was taken)"
@@ -187,7 +187,7 @@ REASONS = {
 def reason(url: str) -> str:
     """Why the URL is refused; that it is taken otherwise."""
     try:
-        origin_of(url)
+        parse_origin(url)
     except ValueError as refused:
         return str(refused)
     return TAKEN_AFTER_ALL
@@ -200,7 +200,7 @@ def test_an_odd_url_is_refused_for_a_reason_that_never_repeats_it(url: str) -> N
 
 def test_a_traceback_does_not_show_the_url_either() -> None:
     with pytest.raises(ValueError, match="user name") as refused:
-        origin_of(REFUSED["user-and-password"])
+        parse_origin(REFUSED["user-and-password"])
 
     assert refused.value.__cause__ is None
     assert refused.value.__context__ is None
@@ -208,12 +208,12 @@ def test_a_traceback_does_not_show_the_url_either() -> None:
 
 @pytest.mark.parametrize(("url", "origin"), TAKEN.values(), ids=TAKEN)
 def test_a_host_has_one_form(url: str, origin: Origin) -> None:
-    assert origin_of(url) == origin
+    assert parse_origin(url) == origin
 
 
 @pytest.mark.parametrize(("url", "address"), ADDRESSES.values(), ids=ADDRESSES)
 def test_an_address_is_known_for_one_however_it_is_written(url: str, address: IPv4Address | IPv6Address) -> None:
-    origin = origin_of(url)
+    origin = parse_origin(url)
 
     assert origin.address == address
     assert ip_address(origin.host) == address
@@ -226,11 +226,11 @@ def test_an_address_is_known_for_one_however_it_is_written(url: str, address: IP
 def test_whatever_is_taken_reads_the_same_when_it_is_written_out(url: str) -> None:
     if reason(url) != TAKEN_AFTER_ALL:
         return
-    origin = origin_of(url)
+    origin = parse_origin(url)
 
     host = f"[{origin.host}]" if ":" in origin.host else origin.host
 
-    assert origin_of(f"{origin.scheme}://{host}:{origin.port}/") == origin
+    assert parse_origin(f"{origin.scheme}://{host}:{origin.port}/") == origin
     assert set(origin.host) <= set("abcdefghijklmnopqrstuvwxyz0123456789.-:")
 
 
@@ -285,7 +285,7 @@ def test_whatever_is_taken_reads_the_same_when_it_is_written_out(url: str) -> No
     ],
 )
 def test_an_entry_covers(pattern: str, url: str, covered: bool) -> None:  # noqa: FBT001 (a column)
-    assert HostPattern.parse(pattern).matches(origin_of(url)) is covered
+    assert HostPattern.parse(pattern).matches(parse_origin(url)) is covered
 
 
 @pytest.mark.parametrize(
@@ -333,4 +333,4 @@ def test_an_entry_that_is_no_host_is_refused(entry: str) -> None:
 def test_only_the_asterisk_alone_is_everything() -> None:
     entries = ("*", "*.com", "example.com", "127.0.0.1")
 
-    assert [entry for entry in entries if HostPattern.parse(entry).everything] == ["*"]
+    assert [entry for entry in entries if HostPattern.parse(entry).covers_all_hosts] == ["*"]

@@ -20,7 +20,7 @@ class Thing:
 
 
 def test_values_take_no_more_bytes_than_they_may(clock: Clock) -> None:
-    cache: MemoryCache[bytes] = MemoryCache(1000, clock, most_bytes=100_000)
+    cache: MemoryCache[bytes] = MemoryCache(1000, clock, max_bytes=100_000)
 
     for number in range(1000):
         cache.put((str(number),), bytes(10_000), clock.now + 60)
@@ -30,16 +30,16 @@ def test_values_take_no_more_bytes_than_they_may(clock: Clock) -> None:
 
 
 def test_long_keys_count_too(clock: Clock) -> None:
-    cache: MemoryCache[bool] = MemoryCache(1000, clock, most_bytes=100_000)
+    cache: MemoryCache[bool] = MemoryCache(1000, clock, max_bytes=100_000)
 
     for number in range(1000):
-        cache.put(("u" * 10_000 + str(number),), value=True, until=clock.now + 60)
+        cache.put(("u" * 10_000 + str(number),), value=True, expires_at=clock.now + 60)
 
     assert sum(bool(cache.get(("u" * 10_000 + str(number),))) for number in range(1000)) == 9
 
 
 def test_a_value_that_is_larger_than_the_cache_drives_nothing_out(clock: Clock) -> None:
-    cache: MemoryCache[bytes] = MemoryCache(10, clock, most_bytes=100_000)
+    cache: MemoryCache[bytes] = MemoryCache(10, clock, max_bytes=100_000)
     cache.put(("small",), b"x", clock.now + 60)
 
     cache.put(("large",), bytes(200_000), clock.now + 60)
@@ -48,11 +48,11 @@ def test_a_value_that_is_larger_than_the_cache_drives_nothing_out(clock: Clock) 
 
 
 def test_what_was_replaced_or_forgotten_takes_no_room(clock: Clock) -> None:
-    cache: MemoryCache[bytes] = MemoryCache(10, clock, most_bytes=100_000)
+    cache: MemoryCache[bytes] = MemoryCache(10, clock, max_bytes=100_000)
     cache.put(("first",), bytes(50_000), clock.now + 60)
     for _ in range(10):
         cache.put(("other",), bytes(40_000), clock.now + 60)
-        cache.forget(("other",))
+        cache.delete(("other",))
         cache.put(("first",), bytes(50_000), clock.now + 60)
 
     assert cache.get(("first",))

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.cache import MemoryLedger
 from gateway.delivery.deliver import Deliverer
 from gateway.delivery.etag import SALT, EntityTags
 from gateway.delivery.plan import Planner
 from gateway.limits.stream_slots import SlotLimiter
+from gateway.links.ledger import MemoryLedger
 from gateway.links.signer import KeyRing
 from gateway.services import build_services
 from tests.support.downloads import ALICE, ATTACHMENT, BOB, CAROL, direct, raw, take
@@ -20,10 +20,10 @@ from tests.support.servers import Request, ScriptedServer, answer
 # --- links that may be used a limited number of times
 
 
-def limited(gateway: Gateway, url: str, most_downloads: int = 1) -> str:
+def limited(gateway: Gateway, url: str, max_downloads: int = 1) -> str:
     """A link that may be used for so many downloads."""
     assert isinstance(gateway.services.ledger, MemoryLedger)
-    gateway.services.ledger.limit("limited", most_downloads)
+    gateway.services.ledger.limit("limited", max_downloads)
     return gateway.link(url, link_id="limited")
 
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from gateway.egress.urls import resolve_reference, uri_of
-from gateway.origins.allowlist import origin_of
+from gateway.origins.allowlist import parse_origin
 from tests.support.factories import API_KEY, PNG, Gateway, make_settings
 from tests.support.servers import ScriptedServer, answer, envelope
 
@@ -219,7 +219,7 @@ def test_a_reference_is_resolved_without_being_respelled(base: str, reference: s
 )
 def test_only_what_is_not_ascii_of_a_url_is_encoded(url: str, uri: str) -> None:
     assert uri_of(url) == uri
-    assert origin_of(url) == origin_of(uri)
+    assert parse_origin(url) == parse_origin(uri)
 
 
 @pytest.mark.parametrize("url", ["https://exam ple.com/", "https:// a.example/", "https://a.example :443/", "a b"])

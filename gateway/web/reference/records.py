@@ -1,7 +1,7 @@
 """Records, for whoever makes images without the provider."""
 
 from gateway.errors import InvalidBody, NotFound, StorageDown, UploadBroken, UploadTooLarge
-from gateway.origins.upload_urls import MOST_NAME_BYTES
+from gateway.origins.upload_urls import MAX_NAME_BYTES
 from gateway.web.records import RecordBody
 from gateway.web.reference.authentication import key
 from gateway.web.reference.components import BODY_ERRORS, KEY_ERRORS, RECORD_EXAMPLE, STORE_ERRORS, TASK, success
@@ -19,7 +19,7 @@ _NAME = Parameter(
     "name",
     "path",
     "The name of the image within the task, at most 255 bytes of UTF-8. It is not `.`, and not `..` either.",
-    {"type": "string", "minLength": 1, "maxLength": MOST_NAME_BYTES, "pattern": r"^[^/\\\x00-\x1f\x7f-\x9f\ufffd]+$"},
+    {"type": "string", "minLength": 1, "maxLength": MAX_NAME_BYTES, "pattern": r"^[^/\\\x00-\x1f\x7f-\x9f\ufffd]+$"},
     "cat.png",
 )
 _ERRORS = (*KEY_ERRORS, NotFound)

@@ -5,14 +5,13 @@ from typing import Protocol
 
 import pytest
 
-from gateway.cache import MemoryLedger
-from gateway.links.ledger import Ledger
+from gateway.links.ledger import Ledger, MemoryLedger
 
 
 class LimitedLedger(Ledger, Protocol):
     """A ledger that lets the contract say how many downloads a link has."""
 
-    def limit(self, link_id: str, most_downloads: int) -> None:
+    def limit(self, link_id: str, max_downloads: int) -> None:
         """Let a link be used for so many downloads."""
 
 
