@@ -21,7 +21,7 @@ from gateway.server.capacity import raise_file_limit, worker_connections as conn
 from gateway.server.gunicorn_logger import QuietLogger  # noqa: E402
 from gateway.server.worker import DrainingWorker  # noqa: E402
 from gateway.settings import Settings  # noqa: E402
-from gateway.settings.loader import load_settings, lost_at_each_deploy  # noqa: E402
+from gateway.settings.loader import load_settings, settings_on_ephemeral_disk  # noqa: E402
 from gateway.web.client_address import visitor_of  # noqa: E402
 
 _BEHIND = 3
@@ -77,8 +77,8 @@ def on_reload(_server: Any) -> None:  # noqa: ANN401 (gunicorn's arbiter)
 def post_worker_init(worker: Any) -> None:  # noqa: ANN401 (gunicorn's worker)
     """Begin what a worker does on the side; here, as threads started before the fork would be lost."""
     if services := _services(worker):
-        if services.own is not None:
-            services.own.objects.prepare()
+        if services.store is not None:
+            services.store.objects.prepare()
         services.background.start()
 
 
@@ -122,7 +122,7 @@ def _warn(settings: Settings) -> None:
     log = structlog.get_logger("gateway.boot")
     for warning in settings.warnings:
         log.warning("settings_warning", remedy=warning)
-    if lost := lost_at_each_deploy(settings):
+    if lost := settings_on_ephemeral_disk(settings):
         remedy = "use PostgreSQL and an s3:// store, or a volume that outlives a deploy"
         log.warning("ephemeral_disk", settings=lost, remedy=remedy)
 

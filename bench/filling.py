@@ -13,8 +13,8 @@ import psycopg
 from sqlalchemy import Table
 
 from gateway.storage.database import Database
-from gateway.storage.models import objects, records
-from gateway.storage.objects import Stored
+from gateway.storage.object_store import StoredObject
+from gateway.storage.tables import objects, records
 
 Row = tuple[str | int, ...]
 RECORD_COLUMNS = ("task_id", "status", "result_urls", "created_at", "completed_at")
@@ -31,9 +31,9 @@ def url(number: int) -> str:
     return f"https://images.example.com/v/{task_id(number)}.png"
 
 
-def stored(number: int) -> Stored:
+def stored(number: int) -> StoredObject:
     """The object of its image."""
-    return Stored(_sha256(f"image {number}"), 1_000_000, b"\x89PNG\r\n\x1a\n" + bytes(56))
+    return StoredObject(_sha256(f"image {number}"), 1_000_000, b"\x89PNG\r\n\x1a\n" + bytes(56))
 
 
 def created_at(number: int) -> int:

@@ -17,9 +17,9 @@ from gateway.records.record_store import RecordStore
 from gateway.records.sql_records import SqlRecords
 from gateway.records.sweep import BATCH, Sweep
 from gateway.storage.database import Database
-from gateway.storage.deletions import ObjectDeletions
-from gateway.storage.folder import FolderObjects
+from gateway.storage.folder import FolderObjectStore
 from gateway.storage.ingest import Ingest
+from gateway.storage.object_deleter import ObjectDeleter
 from gateway.storage.object_index import ObjectIndex
 
 FEW, MANY = 10_000, 1_000_000
@@ -63,7 +63,7 @@ class Filled:
 
     def find_digest(self) -> None:
         """Find one of the newer objects by its digest."""
-        assert self._index.by_digest(stored(self._any()).digest) is not None
+        assert self._index.find_by_digest(stored(self._any()).digest) is not None
 
     def put_record(self) -> None:
         """Put a new record."""
@@ -101,7 +101,7 @@ class Filled:
 CALLS: tuple[tuple[str, Callable[[Filled], None], int], ...] = (
     ("SqlRecords.find", Filled.find_record, 200),
     ("ObjectIndex.find", Filled.find_object, 200),
-    ("ObjectIndex.by_digest", Filled.find_digest, 200),
+    ("ObjectIndex.find_by_digest", Filled.find_digest, 200),
     ("SqlRecords.put", Filled.put_record, 100),
     ("ObjectIndex.put", Filled.put_object, 100),
     (f"ObjectIndex.unheld, {BATCH}", Filled.ask_unheld, 5),
@@ -161,8 +161,8 @@ def _put_during_a_sweep(many: Filled) -> list[float]:
 
 def _sweep_all(location: str, folder: str, before: int) -> None:
     database = Database(location)
-    records, objects = SqlRecords(database), FolderObjects(Path(folder))
-    deletions = ObjectDeletions(database, objects.delete)
+    records, objects = SqlRecords(database), FolderObjectStore(Path(folder))
+    deletions = ObjectDeleter(database, objects.delete)
     intake = Ingest(objects, deletions, 1)
     store = RecordStore(records, ObjectIndex(database), objects, intake, deletions, 0, lambda: before / 1000)
     swept, _ = Sweep(store).run()

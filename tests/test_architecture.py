@@ -87,7 +87,7 @@ STILL_LONG: set[str] = {
     "gateway/delivery/stream.py",
     "tests/delivery/test_resuming_reader.py",
     "tests/egress/test_client.py",
-    "tests/resolving/test_upstream.py",
+    "tests/resolving/test_upstream_resolver.py",
     "tests/sources/test_remote.py",
     "tests/test_settings.py",
     "tests/web/test_error_handlers.py",
@@ -107,7 +107,7 @@ OLD_NAMES = frozenset(
 )
 OLD_PATHS = re.compile(
     r"""\bgateway/(?:hosts|own_urls|media|limits|capacity|processes|background|metrics|prometheus|logs|environment
-    |own_store|delivery/places|keys/allowance|web/account|web/door|egress/provider
+    |store_services|delivery/places|keys/allowance|web/account|web/door|egress/provider
     |resolving/(?:source|provider|breaker|infos|remote|kept|doors|pace|flight))\.py\b
     |\bgateway/worker/|\bbench/(?:faults|live|load)\b""",
     re.VERBOSE,

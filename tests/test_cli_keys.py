@@ -29,7 +29,7 @@ def run(gateway: Gateway, *arguments: str) -> Result:
 
 
 def stored(gateway: Gateway, name: str = "shop") -> StoredKey:
-    key = gateway.services.stored_keys.named(name)
+    key = gateway.services.key_store.find_by_name(name)
     assert key is not None
     return key
 
@@ -99,13 +99,13 @@ def test_create_refuses_and_says_why(gateway: Gateway, arguments: tuple[str, ...
     run(gateway, "create", "taken")
 
     assert reason in told(run(gateway, "create", *arguments))
-    assert [key.key.name for key in gateway.services.stored_keys.all()] == ["taken"]
+    assert [key.key.name for key in gateway.services.key_store.all()] == ["taken"]
 
 
 def test_list_tells_everything_but_secrets(gateway: Gateway) -> None:
     token = run(gateway, "create", "shop", "--scope", "links", "--per-day", "1000", "--expires-in", "1").stdout.strip()
     gateway.clock.now = 1_700_000_000
-    gateway.services.stored_keys.note_used({"shop": 1_700_000_000_000})
+    gateway.services.key_store.update_last_used({"shop": 1_700_000_000_000})
 
     lines = listed(gateway)
 

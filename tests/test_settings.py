@@ -9,7 +9,7 @@ import pytest
 
 from gateway.errors import ConfigError
 from gateway.settings import Bucket, Settings, variable
-from gateway.settings.loader import load_settings, lost_at_each_deploy
+from gateway.settings.loader import load_settings, settings_on_ephemeral_disk
 from tests.support.factories import make_settings
 
 SECRET = "a-secret-of-at-least-32-bytes-for-these-tests"
@@ -540,7 +540,7 @@ def test_a_platforms_bad_url_is_told_by_the_name_of_the_setting(enough: Set) -> 
 def test_on_a_platform_the_operator_is_told_what_each_deploy_loses(enough: Set, mark: str) -> None:
     enough(GATEWAY_RESOLVER="store", **{mark: "something"})
 
-    assert lost_at_each_deploy(load_settings()) == ["DATABASE_URL", "GATEWAY_STORE"]
+    assert settings_on_ephemeral_disk(load_settings()) == ["DATABASE_URL", "GATEWAY_STORE"]
 
 
 @pytest.mark.parametrize(
@@ -557,7 +557,7 @@ def test_on_a_platform_the_operator_is_told_what_each_deploy_loses(enough: Set, 
 def test_what_outlives_a_deploy_is_not_told_as_lost(enough: Set, values: dict[str, str], lost: list[str]) -> None:
     enough(**{"GATEWAY_RESOLVER": "store"} | values)
 
-    assert lost_at_each_deploy(load_settings()) == lost
+    assert settings_on_ephemeral_disk(load_settings()) == lost
 
 
 # --- what is shown

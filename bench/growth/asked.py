@@ -14,7 +14,7 @@ from pathlib import Path  # noqa: E402
 from random import Random  # noqa: E402
 
 from bench.filling import created_at, fill, stored, task_id, url  # noqa: E402
-from gateway.resolving.resolver import MOST_SOURCES, Resolver  # noqa: E402
+from gateway.resolving.caching_resolver import MOST_SOURCES, CachingResolver  # noqa: E402
 from gateway.services import build_services  # noqa: E402
 from gateway.settings import Settings  # noqa: E402
 from tests.support.procfile_gateway import SECRET  # noqa: E402
@@ -45,7 +45,7 @@ def _make_objects(store: Path, numbers: list[int]) -> None:
         (store / digest[:2] / digest[2:]).touch()
 
 
-def _ask(resolver: Resolver, wanted: list[tuple[str, str]]) -> list[float]:
+def _ask(resolver: CachingResolver, wanted: list[tuple[str, str]]) -> list[float]:
     seconds = []
     for task, image in wanted:
         begun_at = time.perf_counter()

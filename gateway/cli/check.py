@@ -31,7 +31,7 @@ def check() -> None:
 
 def _keys() -> str:
     prepare_database()
-    keys = services().stored_keys
+    keys = services().key_store
     with database_errors():
         active = [key for key in keys.all() if key.state(keys.now_ms()) == "active"]
     return f"keys: {len(settings().named_api_keys)} in GATEWAY_API_KEYS, {len(active)} active in the database"
@@ -47,7 +47,7 @@ def _provider() -> str:
 
 
 def _store() -> str:
-    store = services().own
+    store = services().store
     if store is None:
         return "store: not used by this resolver"
     with _gateway_errors("store"):

@@ -30,7 +30,7 @@ def prepare_database() -> None:
         ClickException: it is not up to date, or does not respond.
     """
     with database_errors():
-        if services().database.prepare(settings().migrate) in {"empty", "behind"}:
+        if services().database.migrate_by_policy(settings().migrate) in {"empty", "behind"}:
             raise click.ClickException("DATABASE_URL: the database is behind; run: flask --app wsgi db upgrade")
 
 

@@ -33,7 +33,7 @@ def create(name: str, scopes: tuple[str, ...], per_minute: int, per_day: int, ex
     key = Key(name, frozenset(scopes or SCOPES), per_minute, per_day)
     prepare_database()
     with database_errors():
-        token = services().stored_keys.create(key, expires_in)
+        token = services().key_store.create(key, expires_in)
     if token is None:
         raise click.UsageError(f"NAME: there is a key named {name} already, or was; see: flask --app wsgi keys list")
     _show(token)
@@ -43,7 +43,7 @@ def create(name: str, scopes: tuple[str, ...], per_minute: int, per_day: int, ex
 def list_() -> None:
     """List all keys with their scopes, limits and times, without secrets."""
     prepare_database()
-    keys = services().stored_keys
+    keys = services().key_store
     with database_errors():
         stored = keys.all()
     configured = [(name, "configured", " ".join(SCOPES), "-", "-", "-", "-", "-") for name in settings().named_api_keys]
@@ -59,7 +59,7 @@ def rotate(name: str) -> None:
     """Replace the secret of the key NAME, and print the new one."""
     prepare_database()
     with database_errors():
-        token = services().stored_keys.rotate(name)
+        token = services().key_store.rotate(name)
         if token is None:
             raise _inactive(name)
     _show(token)
@@ -71,7 +71,7 @@ def revoke(name: str) -> None:
     """Revoke the key NAME permanently."""
     prepare_database()
     with database_errors():
-        if not services().stored_keys.revoke(name):
+        if not services().key_store.revoke(name):
             raise _inactive(name)
     click.echo(f"{name} is revoked.")
 
@@ -85,8 +85,8 @@ def _inactive(name: str) -> click.UsageError:
     """Why a key cannot be rotated or revoked."""
     if name in settings().named_api_keys:
         return click.UsageError(f"NAME: {name} is set by GATEWAY_API_KEYS; change it there")
-    keys = services().stored_keys
-    key = keys.named(name)
+    keys = services().key_store
+    key = keys.find_by_name(name)
     if key is None:
         return click.UsageError(f"NAME: there is no key named {name}; see: flask --app wsgi keys list")
     return click.UsageError(f"NAME: {name} is {key.state(keys.now_ms())}; create another key")

@@ -29,7 +29,7 @@ def sign(task: str, url: str, mode: Mode | None, filename: str | None, expires_i
     except OriginNotAllowed as error:
         raise click.UsageError(f"url: {error.advice}") from None
     lifetime_s = settings().page_link_lifetime_s if expires_in is None else expires_in
-    for warning in (*settings().warnings, *settings().warnings_of_life(lifetime_s)):
+    for warning in (*settings().warnings, *settings().lifetime_warnings(lifetime_s)):
         click.echo(f"warning: {warning}", err=True)
     click.echo(link)
 

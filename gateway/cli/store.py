@@ -9,7 +9,7 @@ from gateway.cli.database import prepare_database
 from gateway.errors import GatewayError
 from gateway.links.link import TASK_ID
 from gateway.origins.upload_urls import upload_url
-from gateway.services.store import OwnStore
+from gateway.services.store_services import StoreServices
 from gateway.web.app_context import services, settings
 
 records = AppGroup("records", help="Manage records and their images.")
@@ -57,13 +57,13 @@ def sweep() -> None:
     click.echo(f"Records swept: {swept}. Tombstones deleted: {purged}. Orphaned objects deleted: {orphans}.")
 
 
-def _store() -> OwnStore:
+def _store() -> StoreServices:
     """The store, with a database that is up to date.
 
     Raises:
         ClickException: another resolver is set, or the database is not ready.
     """
-    store = services().own
+    store = services().store
     if store is None:
         raise click.ClickException("this resolver keeps no records; set GATEWAY_RESOLVER=store")
     prepare_database()

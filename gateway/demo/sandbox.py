@@ -25,12 +25,12 @@ def create_sandbox(settings: Settings, origin_url: str) -> Flask:
     """Compose the gateway, fill in the records, and serve half of the samples as most buckets do: to be shown."""
     services = build_services(settings)
     app = create_app(settings, services)
-    if services.own is None:
+    if services.store is None:
         raise ValueError("the sandbox provider needs GATEWAY_RESOLVER=store")
     now_ms = int(time.time() * 1000)
     for sample in SAMPLES:
         url = f"{origin_url}/v/{sample.name}"
-        services.own.records.put(Record(sample.task_id, "SUCCESS", (url,), now_ms, now_ms))
+        services.store.records.put(Record(sample.task_id, "SUCCESS", (url,), now_ms, now_ms))
     app.wsgi_app = _to_be_shown(app.wsgi_app)  # type: ignore[method-assign,assignment]
     return app
 

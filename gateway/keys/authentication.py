@@ -8,14 +8,14 @@ from gateway.cache import MemoryCache
 from gateway.errors import DatabaseDown, KeyInvalid, KeyMissing
 from gateway.keys.configured import ConfiguredKeys
 from gateway.keys.key import TOKEN, Key, digest_of
-from gateway.keys.key_store import SqlKeys, StoredKey
+from gateway.keys.key_store import KeyStore, StoredKey
 
 KNOWN_FOR_S = 10
 MOST_KNOWN = 10_000
 _SCHEME = "bearer "
 
 
-class Keys:
+class KeyAuthenticator:
     """Matches the header against the keys of the settings, then against those of the database.
 
     What the database said is known for ten seconds, so that a call rarely waits for it; a revoked key opens calls
@@ -27,7 +27,7 @@ class Keys:
         clock: Unix seconds.
     """
 
-    def __init__(self, configured: ConfiguredKeys, stored: SqlKeys, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, configured: ConfiguredKeys, stored: KeyStore, clock: Callable[[], float] = time.time) -> None:
         self._configured = configured
         self._stored = stored
         self._clock = clock
@@ -69,7 +69,7 @@ class Keys:
         if not used_at:
             return
         try:
-            self._stored.note_used(used_at)
+            self._stored.update_last_used(used_at)
         except DatabaseDown:
             with self._lock:
                 self._used_at = used_at | self._used_at

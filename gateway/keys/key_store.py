@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, or_, select, update
 
 from gateway.keys.key import Key, digest_of, new_token
 from gateway.storage.database import Database
-from gateway.storage.models import api_keys
+from gateway.storage.tables import api_keys
 
 DAY_MS = 86_400_000
 State = Literal["active", "expired", "revoked"]
@@ -33,7 +33,7 @@ class StoredKey:
         return "expired" if self.expires_at is not None and self.expires_at <= now_ms else "active"
 
 
-class SqlKeys:
+class KeyStore:
     """Keeps keys by the digests of their tokens. A name is used once: what was logged of a key stays clear.
 
     Args:
@@ -62,7 +62,7 @@ class SqlKeys:
             "expires_at": None if days is None else self.now_ms() + days * DAY_MS,
         }
         statement = self._database.insert(api_keys).values(row).on_conflict_do_nothing(index_elements=[api_keys.c.name])
-        with self._database.writing() as connection:
+        with self._database.write_transaction() as connection:
             created = connection.execute(statement.returning(api_keys.c.name)).first()
         return token if created else None
 
@@ -75,40 +75,40 @@ class SqlKeys:
         token = new_token()
         lasting = or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > self.now_ms())
         statement = update(api_keys).where(api_keys.c.name == name, api_keys.c.revoked_at.is_(None), lasting)
-        with self._database.writing() as connection:
+        with self._database.write_transaction() as connection:
             rotated = connection.execute(statement.values(digest=digest_of(token))).rowcount
         return token if rotated else None
 
     def revoke(self, name: str) -> bool:
         """End a key for good; tells whether there was one that was not revoked already."""
         statement = update(api_keys).where(api_keys.c.name == name, api_keys.c.revoked_at.is_(None))
-        with self._database.writing() as connection:
+        with self._database.write_transaction() as connection:
             return connection.execute(statement.values(revoked_at=self.now_ms())).rowcount > 0
 
     def find(self, digest: str) -> StoredKey | None:
         """The key whose token has this digest, whatever its state; None when none has."""
-        with self._database.reading() as connection:
+        with self._database.read_transaction() as connection:
             row = connection.execute(select(api_keys).where(api_keys.c.digest == digest)).one_or_none()
         # The index has found it already, but an index makes no promise about time.
         return _stored(row) if row is not None and hmac.compare_digest(row.digest, digest) else None
 
-    def named(self, name: str) -> StoredKey | None:
+    def find_by_name(self, name: str) -> StoredKey | None:
         """The key of this name, whatever its state; None when there is none."""
-        with self._database.reading() as connection:
+        with self._database.read_transaction() as connection:
             row = connection.execute(select(api_keys).where(api_keys.c.name == name)).one_or_none()
         return None if row is None else _stored(row)
 
     def all(self) -> list[StoredKey]:
         """Every key, by name."""
-        with self._database.reading() as connection:
+        with self._database.read_transaction() as connection:
             return [_stored(row) for row in connection.execute(select(api_keys).order_by(api_keys.c.name))]
 
-    def note_used(self, used_at: Mapping[str, int]) -> None:
+    def update_last_used(self, used_at: Mapping[str, int]) -> None:
         """Note when keys were used last, by name, in Unix milliseconds; an earlier time changes nothing."""
         later = or_(api_keys.c.last_used_at.is_(None), api_keys.c.last_used_at < bindparam("at"))
         statement = update(api_keys).where(api_keys.c.name == bindparam("key"), later)
         rows = [{"key": name, "at": at} for name, at in sorted(used_at.items())]  # in one order: no deadlock
-        with self._database.writing() as connection:
+        with self._database.write_transaction() as connection:
             connection.execute(statement.values(last_used_at=bindparam("at")), rows)
 
     def now_ms(self) -> int:

@@ -9,7 +9,7 @@ from sqlalchemy import delete
 
 from gateway.errors import DatabaseDown
 from gateway.storage.database import Database
-from gateway.storage.models import quotas
+from gateway.storage.tables import quotas
 
 DAY_S = 86_400
 LARGEST_BLOCK = 500
@@ -69,9 +69,9 @@ class Quotas:
         """The day, in days since the epoch, UTC."""
         return int(self._clock() // DAY_S)
 
-    def forget_before(self, day: int) -> int:
+    def delete_before(self, day: int) -> int:
         """Drop what was leased before a day, in days since the epoch; tells how many rows that were."""
-        with self._database.writing() as connection:
+        with self._database.write_transaction() as connection:
             return connection.execute(delete(quotas).where(quotas.c.day < day)).rowcount
 
     def _spend(self, lease: _Lease, name: str, most: int) -> int | None:
@@ -101,7 +101,7 @@ class Quotas:
             )
             .returning(quotas.c.leased)
         )
-        with self._database.writing() as connection:
+        with self._database.write_transaction() as connection:
             leased = connection.scalar(statement)
         if leased is None:
             return 0, 0

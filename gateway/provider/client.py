@@ -80,7 +80,7 @@ class _Envelope:
     data: object
 
 
-class Provider:
+class ProviderClient:
     """Calls the provider.
 
     Args:

@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.cache import MemoryCache
 from gateway.errors import ProviderBusy, RecordNotFound
-from gateway.provider.client import Provider
+from gateway.provider.client import ProviderClient
 from gateway.singleflight import SingleFlight
 
 KNOWN_FOR_S = 1.0  # the provider takes three queries a second for one task
@@ -27,7 +27,7 @@ _FIELDS: dict[str, tuple[type, ...]] = {
 }
 
 
-class RecordInfos:
+class RecordInfoClient:
     """Finds records at the provider, each at most once a second.
 
     Args:
@@ -35,7 +35,7 @@ class RecordInfos:
         clock: Unix seconds.
     """
 
-    def __init__(self, provider: Provider, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, provider: ProviderClient, clock: Callable[[], float] = time.time) -> None:
         self._provider = provider
         self._clock = clock
         self._known: MemoryCache[dict[str, Any]] = MemoryCache(MOST_KNOWN, clock, max_bytes=MOST_BYTES)

@@ -13,7 +13,7 @@ from typing import Any, cast
 from gateway.errors import CallbackConflict, CallbackRefused, InvalidBody, OriginNotAllowed
 from gateway.links.link import TASK_ID
 from gateway.links.signer import KeyRing
-from gateway.records.record import MOST_RESULTS, Record
+from gateway.records.record import MAX_RESULTS, Record
 from gateway.records.sql_records import SqlRecords
 
 SALT = b"gateway.callback.v1"
@@ -26,7 +26,7 @@ _TIMESTAMP = re.compile(r"[0-9]{1,12}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class CallbackCredentials:
     """What came with a callback to show that the provider sent it; empty where nothing came.
 
     Attributes:
@@ -40,7 +40,7 @@ class Proof:
     signature: str = ""
 
 
-class Callbacks:
+class CallbackReceiver:
     """Receives callbacks.
 
     Args:
@@ -75,7 +75,7 @@ class Callbacks:
         token = "" if self._provider_key else f"?token={self._ring.sign(b'v1')}"
         return f"{self._base_url}{PATH}{token}"
 
-    def receive(self, read_body: Callable[[], bytes], proof: Proof) -> Record:
+    def receive(self, read_body: Callable[[], bytes], proof: CallbackCredentials) -> Record:
         """Keep what a callback tells. The same one again changes nothing; no other one changes a success.
 
         The body is read only where the proof can be good: strangers cannot make the gateway wait for one.
@@ -96,7 +96,7 @@ class Callbacks:
             raise InvalidBody("data.taskId: is missing, or no task id")
         return self._keep(self._record(task_id, told, data))
 
-    def _check_before_body(self, proof: Proof) -> None:
+    def _check_before_body(self, proof: CallbackCredentials) -> None:
         if not self._provider_key:
             if not self._ring.verify(b"v1", proof.token):
                 raise CallbackRefused("no token, or another one")
@@ -106,7 +106,7 @@ class Callbacks:
         if not _TIMESTAMP.fullmatch(proof.timestamp) or abs(self._clock() - int(proof.timestamp)) > MOST_SKEW_S:
             raise CallbackRefused("signed too long ago, or in the future")
 
-    def _check_signature(self, proof: Proof, task_id: str) -> None:
+    def _check_signature(self, proof: CallbackCredentials, task_id: str) -> None:
         if not self._provider_key:
             return
         message = f"{task_id}.{proof.timestamp}".encode("utf-8", "replace")
@@ -131,8 +131,8 @@ class Callbacks:
         urls = _first(_object_in(data, "info"), "result_urls", "resultUrls")
         if urls is None:
             return None
-        if not isinstance(urls, list) or len(urls) > MOST_RESULTS or not all(isinstance(url, str) for url in urls):
-            raise InvalidBody(f"data.info.result_urls: must be a list of at most {MOST_RESULTS} texts")
+        if not isinstance(urls, list) or len(urls) > MAX_RESULTS or not all(isinstance(url, str) for url in urls):
+            raise InvalidBody(f"data.info.result_urls: must be a list of at most {MAX_RESULTS} texts")
         for number, url in enumerate(cast("list[str]", urls)):
             try:
                 if url.strip():

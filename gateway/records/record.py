@@ -16,7 +16,7 @@ from gateway.errors import (
 
 Status = Literal["GENERATING", "SUCCESS", "CREATE_TASK_FAILED", "GENERATE_FAILED"]
 STATUSES: tuple[str, ...] = get_args(Status)
-MOST_RESULTS = 100
+MAX_RESULTS = 100
 DAY_MS = 86_400_000
 _FLAGS = {"GENERATING": 0, "SUCCESS": 1, "CREATE_TASK_FAILED": 2, "GENERATE_FAILED": 3}
 
@@ -61,15 +61,15 @@ class Record:
         }
 
 
-def check_room(record: Record | None, url: str) -> None:
+def check_result_limit(record: Record | None, url: str) -> None:
     """Check that the image at ``url`` may be added to a record.
 
     Raises:
         InvalidBody: the task has as many results as one may have; says the remedy.
     """
     urls = record.result_urls or () if record else ()
-    if len(urls) >= MOST_RESULTS and url not in urls:
-        raise InvalidBody(f"the task has {MOST_RESULTS} results already; use another task id")
+    if len(urls) >= MAX_RESULTS and url not in urls:
+        raise InvalidBody(f"the task has {MAX_RESULTS} results already; use another task id")
 
 
 def check_result(record: Record | None, url: str, *, now_ms: int, days: int) -> Record:

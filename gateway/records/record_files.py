@@ -5,9 +5,9 @@ from functools import partial
 
 from gateway.errors import FileTooLarge, InvalidBody, NotAnImage, UploadTooLarge
 from gateway.origins.upload_urls import upload_url
-from gateway.records.record import Record, check_room
+from gateway.records.record import Record, check_result_limit
 from gateway.records.record_store import RecordStore
-from gateway.storage.objects import Stored
+from gateway.storage.object_store import StoredObject
 
 
 class RecordFiles:
@@ -40,7 +40,7 @@ class RecordFiles:
         url = upload_url(name)
         known = self._store.records.find(task_id)
         if known is not None and not self._begins_anew(known):
-            check_room(known, url)  # before the upload; the transaction that adds it checks again
+            check_result_limit(known, url)  # before the upload; the transaction that adds it checks again
         try:
             return self._store.ingest.store(read, length, partial(self._note, task_id, url))[1]
         except NotAnImage as error:
@@ -48,7 +48,7 @@ class RecordFiles:
         except FileTooLarge:
             raise UploadTooLarge("larger than GATEWAY_MAX_BYTES") from None
 
-    def forget(self, task_id: str) -> bool:
+    def delete(self, task_id: str) -> bool:
         """Forget a record and its images; tells whether there was one."""
         digests = self._store.records.delete(task_id)
         if digests is None:
@@ -60,9 +60,9 @@ class RecordFiles:
         """Drop what was kept for a task whose record went meanwhile: no sweep would come by again."""
         record = self._store.records.find(task_id)
         if record is None or record.swept:
-            self._store.deletions.delete(self._store.index.forget(task_id))
+            self._store.deletions.delete(self._store.index.delete(task_id))
 
-    def _note(self, task_id: str, url: str, stored: Stored) -> tuple[Record, str | None]:
+    def _note(self, task_id: str, url: str, stored: StoredObject) -> tuple[Record, str | None]:
         now_ms = self._store.now_ms()
         upsert_statement = self._store.index.upsert_statement(task_id, url, stored)
         oldest_ms = self._store.oldest_ms(now_ms)

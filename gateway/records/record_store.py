@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from gateway.records.record import DAY_MS
 from gateway.records.sql_records import SqlRecords
-from gateway.storage.deletions import ObjectDeletions
 from gateway.storage.ingest import Ingest
+from gateway.storage.object_deleter import ObjectDeleter
 from gateway.storage.object_index import ObjectIndex
-from gateway.storage.objects import Objects
+from gateway.storage.object_store import ObjectStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,9 @@ class RecordStore:
 
     records: SqlRecords
     index: ObjectIndex
-    objects: Objects
+    objects: ObjectStore
     ingest: Ingest
-    deletions: ObjectDeletions
+    deletions: ObjectDeleter
     days: int
     clock: Callable[[], float] = time.time
 

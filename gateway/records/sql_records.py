@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy import ColumnElement, Connection, Select, delete, select, update
 from sqlalchemy.sql.dml import ReturningDelete
 
-from gateway.records.record import Record, check_room
+from gateway.records.record import Record, check_result_limit
 from gateway.storage.database import Database
-from gateway.storage.models import objects, records
+from gateway.storage.tables import objects, records
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +39,7 @@ class SqlRecords:
 
     def find(self, task_id: str) -> Record | None:
         """The record of a task, or its tombstone; None when there is neither."""
-        with self._database.reading() as connection:
+        with self._database.read_transaction() as connection:
             row = connection.execute(select(*_COLUMNS).where(records.c.task_id == task_id)).one_or_none()
         return None if row is None else _record(row)
 
@@ -47,7 +47,7 @@ class SqlRecords:
         """Keep a record, in place of the one that is there."""
         values = _values(record)
         statement = self._database.insert(records).values(values)
-        with self._database.writing() as connection:
+        with self._database.write_transaction() as connection:
             connection.execute(
                 statement.on_conflict_do_update(
                     index_elements=[records.c.task_id],
@@ -63,7 +63,7 @@ class SqlRecords:
         """
         values = _values(record)
         statement = self._database.insert(records).values(values)
-        with self._database.writing() as connection:
+        with self._database.write_transaction() as connection:
             kept = connection.execute(
                 statement.on_conflict_do_update(
                     index_elements=[records.c.task_id],
@@ -87,7 +87,7 @@ class SqlRecords:
             InvalidBody: the task has as many results as one may have.
         """
         fresh = Record(task_id, "SUCCESS", (url,), now_ms, now_ms)
-        with self._database.writing() as connection:
+        with self._database.write_transaction() as connection:
             inserted = self._database.insert(records).values(_values(fresh)).on_conflict_do_nothing()
             known = fresh
             if not connection.execute(inserted.returning(records.c.task_id)).first():
@@ -104,14 +104,14 @@ class SqlRecords:
         Returns:
             The digests of these objects; None when there was no record.
         """
-        with self._database.writing() as connection:  # the record first, as the sweep does: neither waits for the other
+        with self._database.write_transaction() as connection:  # the record first, as in a sweep: no deadlock
             deleted = connection.execute(delete(records).where(records.c.task_id == task_id))
             digests = connection.scalars(_forgotten(objects.c.task_id == task_id)).all()
         return set(digests) if deleted.rowcount else None
 
     def old(self, created_before: int, most: int) -> list[str]:
         """The tasks whose records are older than a time and no tombstones yet, oldest first, at most so many."""
-        with self._database.reading() as connection:
+        with self._database.read_transaction() as connection:
             old = _oldest(most, records.c.swept_at.is_(None), records.c.created_at < created_before)
             return list(connection.scalars(old))
 
@@ -122,7 +122,7 @@ class SqlRecords:
             The digests of these objects.
         """
         these = select(records.c.task_id).where(records.c.task_id.in_(task_ids), records.c.created_at < created_before)
-        with self._database.writing() as connection:
+        with self._database.write_transaction() as connection:
             found = connection.scalars(these.with_for_update(skip_locked=True)).all()
             connection.execute(
                 update(records).where(records.c.task_id.in_(found)).values(swept_at=now_ms, result_urls=None)
@@ -131,7 +131,7 @@ class SqlRecords:
 
     def purge(self, swept_before: int, most: int) -> int:
         """Forget tombstones older than a time, oldest first, at most so many at once; tells how many."""
-        with self._database.writing() as connection:
+        with self._database.write_transaction() as connection:
             task_ids = connection.scalars(_oldest(most, records.c.swept_at < swept_before)).all()
             return connection.execute(delete(records).where(records.c.task_id.in_(task_ids))).rowcount
 
@@ -141,7 +141,7 @@ def _forgotten(condition: ColumnElement[bool]) -> ReturningDelete[Any]:
 
 
 def _with_result(known: Record, url: str, now_ms: int) -> Record:
-    check_room(known, url)
+    check_result_limit(known, url)
     urls = tuple(known.result_urls or ())
     return replace(
         known,

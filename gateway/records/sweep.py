@@ -4,7 +4,7 @@ import time
 
 from gateway.records.record import DAY_MS
 from gateway.records.record_store import RecordStore
-from gateway.storage.deletions import batches
+from gateway.storage.object_deleter import batches
 
 BATCH = 200
 TOMBSTONE_DAYS = 60
@@ -56,7 +56,7 @@ class Sweep:
         store = self._store
         store.deletions.forget_expired()
         deleted = 0
-        for stored in store.objects.stored_before(store.clock() - ORPHANED_FOR_S):
+        for stored in store.objects.list_unused_since(store.clock() - ORPHANED_FOR_S):
             for batch in batches(stored, BATCH):
                 if orphans := store.index.unreferenced(batch):
                     deleted += len(store.deletions.delete(orphans))

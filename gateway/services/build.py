@@ -15,9 +15,9 @@ from gateway.egress.client import Client
 from gateway.egress.dns_lookup import Lookup
 from gateway.egress.guard import Guard
 from gateway.errors import GatewayError
-from gateway.keys.authentication import Keys
+from gateway.keys.authentication import KeyAuthenticator
 from gateway.keys.configured import ConfiguredKeys
-from gateway.keys.key_store import SqlKeys
+from gateway.keys.key_store import KeyStore
 from gateway.keys.quotas import Quotas
 from gateway.limits.api_rate import ApiRateLimiter
 from gateway.limits.download_rate import DownloadRateLimiter
@@ -27,17 +27,17 @@ from gateway.links.signer import KeyRing, LinkSigner
 from gateway.links.verification import LinkVerifier
 from gateway.observability.metrics import Metrics
 from gateway.provider.circuit_breaker import CircuitBreaker
-from gateway.provider.client import Provider
-from gateway.provider.record_info import RecordInfos
+from gateway.provider.client import ProviderClient
+from gateway.provider.record_info import RecordInfoClient
 from gateway.provider.transport import ProviderSession
 from gateway.records.sweep import Sweep
-from gateway.resolving.origin import OriginResolver
-from gateway.resolving.resolver import Converter, Resolver
-from gateway.resolving.store import KNOWN_FOR_S
-from gateway.resolving.upstream import UpstreamResolver
+from gateway.resolving.caching_resolver import CachingResolver, Resolver
+from gateway.resolving.origin_resolver import OriginResolver
+from gateway.resolving.store_resolver import KNOWN_FOR_S
+from gateway.resolving.upstream_resolver import UpstreamResolver
 from gateway.server.capacity import stream_slots
 from gateway.server.scheduler import Scheduler, Task
-from gateway.services.store import OwnStore, build_own_store
+from gateway.services.store_services import StoreServices, build_store_services
 from gateway.settings import Settings
 from gateway.storage.database import Database
 from gateway.storage.job_lease import JobLease
@@ -58,16 +58,16 @@ class Services:
     ledger: Ledger
     guard: Guard
     limit: DownloadRateLimiter
-    resolver: Resolver
+    resolver: CachingResolver
     deliverer: Deliverer
-    stored_keys: SqlKeys
-    keys: Keys
+    key_store: KeyStore
+    key_authenticator: KeyAuthenticator
     quotas: Quotas
     api_rate: ApiRateLimiter
     breaker: CircuitBreaker
-    provider: Provider | None
-    infos: RecordInfos | None
-    own: OwnStore | None
+    provider: ProviderClient | None
+    record_info: RecordInfoClient | None
+    store: StoreServices | None
     background: Scheduler
     metrics: Metrics
     via: str
@@ -80,8 +80,8 @@ def build_services(
 
     Args:
         settings: checked settings.
-        clock: Unix seconds; tests bring their own.
-        lookup: how names are resolved; tests bring their own.
+        clock: Unix seconds; tests pass their own.
+        lookup: how names are resolved; tests pass their own.
     """
     lookup = lookup or Lookup()
     via = "gateway-" + KeyRing.derive(settings.secret_keys, _VIA_SALT).sign(b"")[:16]
@@ -100,15 +100,15 @@ def build_services(
         settings.secret_keys, settings.public_url, lifetime_s=settings.page_link_lifetime_s, clock=clock
     )
     database = Database(settings.database_url)
-    stored_keys = SqlKeys(database, clock)
+    key_store = KeyStore(database, clock)
     quotas = Quotas(database, clock)
     ledger = MemoryLedger()
     tags = EntityTags(KeyRing.derive(settings.secret_keys, etag.SALT))
-    own = build_own_store(settings, database, client, guard, clock) if settings.resolver == "store" else None
-    converter = _converter(settings, client, guard, provider, own, clock)
-    known_for_s = KNOWN_FOR_S if own else math.inf
-    resolver = Resolver(converter, settings.min_life_s, clock, known_for_s=known_for_s, metrics=metrics)
-    keys = Keys(ConfiguredKeys(settings.named_api_keys), stored_keys, clock)
+    store = build_store_services(settings, database, client, guard, clock) if settings.resolver == "store" else None
+    converter = _converter(settings, client, guard, provider, store, clock)
+    max_age_s = KNOWN_FOR_S if store else math.inf
+    resolver = CachingResolver(converter, settings.min_life_s, clock, max_age_s=max_age_s, metrics=metrics)
+    key_authenticator = KeyAuthenticator(ConfiguredKeys(settings.named_api_keys), key_store, clock)
     slots = SlotLimiter(stream_slots(), settings.streams_per_visitor)
     planner = Planner(tags, settings.default_mode, settings.max_bytes, settings.allow_markup_as_image)
     return Services(
@@ -129,16 +129,16 @@ def build_services(
         deliverer=Deliverer(
             planner, slots, ledger, resolver.renew, resource_policy=settings.cross_origin_resource_policy
         ),
-        stored_keys=stored_keys,
-        keys=keys,
+        key_store=key_store,
+        key_authenticator=key_authenticator,
         quotas=quotas,
         api_rate=ApiRateLimiter(quotas, settings.web_concurrency, clock),
         breaker=breaker,
         provider=provider,
-        infos=RecordInfos(provider, clock) if provider else None,
-        own=own,
+        record_info=RecordInfoClient(provider, clock) if provider else None,
+        store=store,
         metrics=metrics,
-        background=_background(keys, quotas, own.sweep if own else None, JobLease(database, clock)),
+        background=_background(key_authenticator, quotas, store.sweep if store else None, JobLease(database, clock)),
         via=via,
     )
 
@@ -153,35 +153,35 @@ def _metrics(settings: Settings) -> Metrics:
 
 def _provider(
     settings: Settings, breaker: CircuitBreaker, lookup: Lookup, clock: Callable[[], float], metrics: Metrics
-) -> Provider:
+) -> ProviderClient:
     session = ProviderSession(settings.upstream_url, settings.upstream_api_key, lookup, settings.private_networks)
-    return Provider(session, breaker, clock, metrics=metrics)
+    return ProviderClient(session, breaker, clock, metrics=metrics)
 
 
 def _converter(
     settings: Settings,
     client: Client,
     guard: Guard,
-    provider: Provider | None,
-    own: OwnStore | None,
+    provider: ProviderClient | None,
+    store: StoreServices | None,
     clock: Callable[[], float],
-) -> Converter:
+) -> Resolver:
     if provider is not None:
         return UpstreamResolver(provider, client, guard, clock)
-    if own is not None:
-        return own.resolver
+    if store is not None:
+        return store.resolver
     return OriginResolver(client, guard, settings.min_life_s, clock)
 
 
-def _background(keys: Keys, quotas: Quotas, sweep: Sweep | None, chores: JobLease) -> Scheduler:
+def _background(key_authenticator: KeyAuthenticator, quotas: Quotas, sweep: Sweep | None, lease: JobLease) -> Scheduler:
     def sweep_old() -> None:
-        quotas.forget_before(quotas.today)
+        quotas.delete_before(quotas.today)
         if sweep is None:
             return
         try:
             sweep.run(pause_s=SWEEP_PAUSE_S)
         except GatewayError:  # the records are swept, and perhaps not their objects: reconcile at the next tick
-            chores.release("reconcile")
+            lease.release("reconcile")
             raise
 
     def reconcile() -> None:
@@ -190,20 +190,20 @@ def _background(keys: Keys, quotas: Quotas, sweep: Sweep | None, chores: JobLeas
 
     return Scheduler(
         [
-            Task("note the last use of keys", keys.flush),
+            Task("note the last use of keys", key_authenticator.flush),
             Task("drop what has expired", drop_expired),
-            Task("reconcile", partial(_in_turn, chores, "reconcile", RECONCILE_EVERY_S, reconcile)),
-            Task("sweep", partial(_in_turn, chores, "sweep", SWEEP_EVERY_S, sweep_old)),
+            Task("reconcile", partial(_in_turn, lease, "reconcile", RECONCILE_EVERY_S, reconcile)),
+            Task("sweep", partial(_in_turn, lease, "sweep", SWEEP_EVERY_S, sweep_old)),
         ]
     )
 
 
-def _in_turn(chores: JobLease, name: str, every_s: int, run: Callable[[], None]) -> None:
+def _in_turn(lease: JobLease, name: str, every_s: int, run: Callable[[], None]) -> None:
     """Run a chore that is due, unless another worker does."""
-    if not chores.acquire(name, every_s):
+    if not lease.acquire(name, every_s):
         return
     try:
         run()
     except GatewayError:
-        chores.release(name)
+        lease.release(name)
         raise

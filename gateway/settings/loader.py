@@ -13,7 +13,7 @@ from gateway.errors import ConfigError
 from gateway.origins.allowlist import parse_origin
 from gateway.settings import PREFIX, Bucket, Settings, variable
 from gateway.settings.platforms import is_platform, platform_url
-from gateway.settings.types import SECRET_REMEDY, SHORTEST_SECRET
+from gateway.settings.types import MIN_SECRET_BYTES, SECRET_REMEDY
 
 # A prefix that begins like a route could not be told from it.
 _OWN_PATHS = frozenset(
@@ -45,7 +45,7 @@ def load_settings() -> Settings:
     return settings
 
 
-def lost_at_each_deploy(settings: Settings) -> list[str]:
+def settings_on_ephemeral_disk(settings: Settings) -> list[str]:
     """The settings that keep something on the disk of a platform that gives an empty one to each deploy."""
     if not is_platform(_raw_names()):
         return []
@@ -63,7 +63,7 @@ def _hand_on_keys() -> None:
             os.environ.setdefault(name, value)
 
 
-_STAND_INS: dict[str, Any] = {"secret_keys": ["-" * SHORTEST_SECRET], "upstream_api_key": "-", "resolver": "origin"}
+_STAND_INS: dict[str, Any] = {"secret_keys": ["-" * MIN_SECRET_BYTES], "upstream_api_key": "-", "resolver": "origin"}
 
 
 def _default(field: str) -> object:

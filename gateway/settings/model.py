@@ -152,7 +152,7 @@ class Settings(BaseSettings):
         """What these settings allow but rarely mean; each text names the setting and the remedy."""
         return () if self.public_url else (RELATIVE_LINKS,)
 
-    def warnings_of_life(self, life_s: int) -> tuple[str, ...]:
+    def lifetime_warnings(self, life_s: int) -> tuple[str, ...]:
         """What is wrong with a link of this life, in seconds: it may outlive the record that it needs."""
         days = {"store": self.record_days, "upstream": PROVIDER_DAYS}.get(self.resolver)
         if days is None or life_s <= days * 86_400:

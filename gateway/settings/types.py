@@ -13,7 +13,7 @@ from pydantic_settings import NoDecode
 from gateway.origins.allowlist import HostPattern, parse_origin
 
 MigrationPolicy = Literal["empty", "auto", "never"]
-SHORTEST_SECRET = 32
+MIN_SECRET_BYTES = 32
 SECRET_REMEDY = "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"  # noqa: S105 (a text)
 KEY_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")  # what stands for bytes that are not UTF-8
@@ -43,8 +43,8 @@ def _secrets(keys: tuple[str, ...]) -> tuple[str, ...]:
         raise ValueError(f"must hold at least one key; {SECRET_REMEDY}")
     if any(_SURROGATE.search(key) for key in keys):
         raise ValueError(f"every key must be UTF-8 text; {SECRET_REMEDY}")
-    if any(_byte_length(key) < SHORTEST_SECRET for key in keys):
-        raise ValueError(f"every key must have at least {SHORTEST_SECRET} bytes; {SECRET_REMEDY}")
+    if any(_byte_length(key) < MIN_SECRET_BYTES for key in keys):
+        raise ValueError(f"every key must have at least {MIN_SECRET_BYTES} bytes; {SECRET_REMEDY}")
     return keys
 
 
@@ -53,11 +53,11 @@ def _api_keys(entries: tuple[str, ...]) -> tuple[str, ...]:
         name, _, secret = entry.partition(":")
         if (
             not KEY_NAME.fullmatch(name)
-            or _byte_length(secret) < SHORTEST_SECRET
+            or _byte_length(secret) < MIN_SECRET_BYTES
             or not _HEADER_TOKEN.fullmatch(secret)
         ):
             raise ValueError(
-                f"write each entry as name:secret, the secret of at least {SHORTEST_SECRET} visible ASCII "
+                f"write each entry as name:secret, the secret of at least {MIN_SECRET_BYTES} visible ASCII "
                 f"characters; {SECRET_REMEDY}"
             )
     if len({entry.partition(":")[0] for entry in entries}) < len(entries):
@@ -72,8 +72,8 @@ def _header_token(value: str) -> str:
 
 
 def _metrics_token(value: str) -> str:
-    if value and _byte_length(value) < SHORTEST_SECRET:
-        raise ValueError(f"must have at least {SHORTEST_SECRET} bytes; {SECRET_REMEDY}")
+    if value and _byte_length(value) < MIN_SECRET_BYTES:
+        raise ValueError(f"must have at least {MIN_SECRET_BYTES} bytes; {SECRET_REMEDY}")
     return _header_token(value)
 
 

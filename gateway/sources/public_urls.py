@@ -14,7 +14,7 @@ from gateway.egress.deadline import deadline
 from gateway.egress.guard import Guard
 from gateway.errors import OriginError, OriginUnsafe
 from gateway.files.media_types import UNKNOWN
-from gateway.storage.objects import Stored
+from gateway.storage.object_store import StoredObject
 
 _TRY_TIMEOUT_S = 12.0
 _RETRY_AFTER_S = 60.0
@@ -25,10 +25,10 @@ _TRIED_NAME = "attachment; filename=\"a cat.png\"; filename*=UTF-8''%D1%8F.png"
 class PublicUrl(Protocol):
     """Makes the direct URL of an object, for a redirect or for a caller of the API."""
 
-    def redirect_blocker(self, stored: Stored) -> str:
+    def redirect_blocker(self, stored: StoredObject) -> str:
         """Why a browser cannot be redirected there, in one word; empty when it can."""
 
-    def url(self, stored: Stored, disposition: str, content_type: str) -> str:
+    def url(self, stored: StoredObject, disposition: str, content_type: str) -> str:
         """Make a URL that is valid for 1200 s and sends these two headers.
 
         Raises:
@@ -46,11 +46,11 @@ class SignedFileUrl:
     def __init__(self, sign: Callable[[str, str], str]) -> None:
         self._sign = sign
 
-    def redirect_blocker(self, stored: Stored) -> str:  # noqa: ARG002 (the same for every object)
+    def redirect_blocker(self, stored: StoredObject) -> str:  # noqa: ARG002 (the same for every object)
         """Always ``own-bytes``."""
         return "own-bytes"
 
-    def url(self, stored: Stored, disposition: str, content_type: str) -> str:  # noqa: ARG002 (detected from the first bytes)
+    def url(self, stored: StoredObject, disposition: str, content_type: str) -> str:  # noqa: ARG002 (detected from the first bytes)
         """Our own URL with the file name of the disposition."""
         return self._sign(stored.digest, unquote(disposition.rpartition("''")[2]))
 
@@ -70,7 +70,7 @@ class PresignedUrl:
 
     def __init__(
         self,
-        presign: Callable[[Stored, str, str], str],
+        presign: Callable[[StoredObject, str, str], str],
         fallback: PublicUrl,
         client: Client,
         guard: Guard,
@@ -85,7 +85,7 @@ class PresignedUrl:
         self._reason = ""
         self._try_at = -math.inf
 
-    def redirect_blocker(self, stored: Stored) -> str:
+    def redirect_blocker(self, stored: StoredObject) -> str:
         """The result of the try; a server that failed is tried again after a minute."""
         with self._lock:
             if self._clock() >= self._try_at:
@@ -93,13 +93,13 @@ class PresignedUrl:
                 self._try_at = self._clock() + _RETRY_AFTER_S if self._reason == _FAILED else math.inf
             return self._reason
 
-    def url(self, stored: Stored, disposition: str, content_type: str) -> str:
+    def url(self, stored: StoredObject, disposition: str, content_type: str) -> str:
         """A presigned URL, or the fallback's."""
         if self.redirect_blocker(stored):
             return self._fallback.url(stored, disposition, content_type)
         return self._presign(stored, disposition, content_type)
 
-    def _try(self, stored: Stored) -> str:
+    def _try(self, stored: StoredObject) -> str:
         url = self._presign(stored, _TRIED_NAME, UNKNOWN.content_type)
         try:
             with (

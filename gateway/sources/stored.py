@@ -7,7 +7,7 @@ from gateway.files.byte_range import ByteRange
 from gateway.files.file_info import FileInfo
 from gateway.sources.base import OpenFile
 from gateway.sources.public_urls import PublicUrl
-from gateway.storage.objects import Objects, Stored
+from gateway.storage.object_store import ObjectStore, StoredObject
 
 
 class StoredSource:
@@ -20,7 +20,7 @@ class StoredSource:
         expires_at: Unix seconds until which it is used without a new look-up.
     """
 
-    def __init__(self, objects: Objects, stored: Stored, public_url: PublicUrl, expires_at: float) -> None:
+    def __init__(self, objects: ObjectStore, stored: StoredObject, public_url: PublicUrl, expires_at: float) -> None:
         self._objects = objects
         self._public_url = public_url
         self.stored = stored

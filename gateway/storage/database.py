@@ -35,7 +35,7 @@ class Database:
         self._read_wait, self._write_wait, self._writes = LockWait(), LockWait(), WriteTurns()
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def read_transaction(self) -> Iterator[Connection]:
         """A connection that only reads.
 
         Raises:
@@ -45,7 +45,7 @@ class Database:
             yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def write_transaction(self) -> Iterator[Connection]:
         """A transaction that takes the write lock at once, and commits at the end of the block.
 
         Do nothing in it but SQL: all other writers wait for the end of the block.
@@ -66,16 +66,16 @@ class Database:
         """Begin an ``INSERT`` in this database's own words: only these tell what to do on a conflict."""
         return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
 
-    def answers(self) -> bool:
+    def is_available(self) -> bool:
         """Tell whether the database does."""
         try:
-            with self.reading() as connection:
+            with self.read_transaction() as connection:
                 connection.exec_driver_sql("SELECT 1")
         except DatabaseDown:
             return False
         return True
 
-    def prepare(self, policy: MigrationPolicy = "empty") -> "State":
+    def migrate_by_policy(self, policy: MigrationPolicy = "empty") -> "State":
         """Migrate the database if the policy says so, and SQLite always, as a release step may have another disk.
 
         Returns:
@@ -99,7 +99,7 @@ class Database:
         """
         from gateway.storage import migrate  # noqa: PLC0415 (Alembic takes a moment, and calls do not need it)
 
-        with self.reading() as connection:
+        with self.read_transaction() as connection:
             return migrate.state_of(connection)
 
     def is_current(self) -> bool:
@@ -117,7 +117,7 @@ class Database:
         """
         from gateway.storage import migrate  # noqa: PLC0415 (as above)
 
-        with _database_errors(), self._alone(), self.writing() as connection:
+        with _database_errors(), self._alone(), self.write_transaction() as connection:
             if not self.is_sqlite:
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
             state = migrate.state_of(connection)  # another process may have migrated it meanwhile

@@ -1,4 +1,4 @@
-"""Objects in a folder: content-addressed files, written whole and then renamed into place."""
+"""ObjectStore in a folder: content-addressed files, written whole and then renamed into place."""
 
 import math
 import os
@@ -11,8 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
-from gateway.storage.disk import run_in_thread
-from gateway.storage.objects import DIGEST, Stored, Upload, disk_errors
+from gateway.storage.object_store import DIGEST, StoredObject, Upload, disk_errors
+from gateway.storage.thread_pool import run_in_thread
 
 _LEFTOVER_AGE_S = 3600
 _NOTE_USE_EVERY_S = 600
@@ -23,7 +23,7 @@ _BATCH = 200
 Evict = Callable[[Collection[str]], Collection[str]]
 
 
-class FolderObjects:
+class FolderObjectStore:
     """Keeps each object in a file named by its digest. After a crash there is no half file: only a leftover to clear.
 
     Args:
@@ -49,14 +49,14 @@ class FolderObjects:
             self._clear_leftovers()
 
     @contextmanager
-    def receiving(self) -> Iterator[Upload]:
+    def new_upload(self) -> Iterator[Upload]:
         """A temporary file in the same file system; gone when the block ends."""
         with disk_errors():
             file = tempfile.NamedTemporaryFile(dir=self._incoming)  # noqa: SIM115 (closed by the block below)
         with file:
             yield Upload(cast("BinaryIO", file))
 
-    def keep(self, upload: Upload) -> Stored:
+    def put(self, upload: Upload) -> StoredObject:
         """Bring the bytes to the disk, then give them their name: a link, as the temporary name goes by itself."""
         upload.sync()
         stored = upload.stored
@@ -72,7 +72,7 @@ class FolderObjects:
         self._make_room(stored)
         return stored
 
-    def has(self, stored: Stored) -> bool:
+    def exists(self, stored: StoredObject) -> bool:
         """Tell whether the file is there; its time is its last use, to within ten minutes."""
         path = self._path(stored.digest)
         with disk_errors():
@@ -83,14 +83,14 @@ class FolderObjects:
                 return False
         return True
 
-    def open(self, stored: Stored, first: int, last: int) -> "FileSpan":
+    def open(self, stored: StoredObject, first: int, last: int) -> "FileRangeReader":
         """Open a span of the file.
 
         Raises:
             FileNotFoundError: it was evicted or deleted meanwhile.
         """
         with disk_errors(FileNotFoundError):
-            return FileSpan(f"{self._root}/{stored.digest[:2]}/{stored.digest[2:]}", first, last)
+            return FileRangeReader(f"{self._root}/{stored.digest[:2]}/{stored.digest[2:]}", first, last)
 
     def delete(self, digest: str) -> None:
         """Drop the file. Who has it open reads it to its end."""
@@ -99,23 +99,23 @@ class FolderObjects:
                 partial(self._path(digest).unlink, missing_ok=True)
             )  # a large file's blocks take a while to free
 
-    def stored_before(self, time_s: float) -> Iterator[Sequence[str]]:
+    def list_unused_since(self, time_s: float) -> Iterator[Sequence[str]]:
         """List the folder; files of others in it are left out."""
         with disk_errors():
             files = run_in_thread(self._files)
         yield [file.digest for file in files if file.used_at < time_s and DIGEST.fullmatch(file.digest)]
 
-    def prepare(self) -> None:
+    def warm_up(self) -> None:
         """Nothing to prepare."""
 
-    def answers(self) -> bool:
+    def is_available(self) -> bool:
         """Tell whether files can be made in the folder."""
         return os.access(self._incoming, os.W_OK | os.X_OK)
 
     def _path(self, digest: str) -> Path:
         return self._root / digest[:2] / digest[2:]
 
-    def _make_room(self, newest: Stored) -> None:
+    def _make_room(self, newest: StoredObject) -> None:
         """Look, now and then, whether there is more than there may be, and drop what was used longest ago."""
         if self._most_bytes is None:
             return
@@ -176,7 +176,7 @@ def _of_size(files: Iterator[_File], wanted: float) -> list[_File]:
     return taken
 
 
-class FileSpan:
+class FileRangeReader:
     """A part of a file, open for reading; by its descriptor, as Python's own files take longer to open than to read.
 
     Attributes:

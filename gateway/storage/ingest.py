@@ -8,9 +8,9 @@ from typing import TypeVar
 
 from gateway.errors import DatabaseDown, FileTooLarge, NotAnImage, StorageDown, UploadBroken
 from gateway.files.media_types import IMAGES, detect_media_type
-from gateway.storage.deletions import BeingDeletedError, ObjectDeletions
-from gateway.storage.disk import run_in_thread
-from gateway.storage.objects import Objects, Stored, Upload
+from gateway.storage.object_deleter import DeletionInProgressError, ObjectDeleter
+from gateway.storage.object_store import ObjectStore, StoredObject, Upload
+from gateway.storage.thread_pool import run_in_thread
 
 _CHUNK = 256 * 1024
 _TELLING_BYTES = 16
@@ -28,14 +28,14 @@ class Ingest:
         max_bytes: the largest image that is kept.
     """
 
-    def __init__(self, objects: Objects, deletions: ObjectDeletions, max_bytes: int) -> None:
+    def __init__(self, objects: ObjectStore, deletions: ObjectDeleter, max_bytes: int) -> None:
         self._objects = objects
         self._deletions = deletions
         self._max_bytes = max_bytes
 
     def store(
-        self, read: Callable[[int], bytes], length: int | None, note: Callable[[Stored], tuple[Noted, str | None]]
-    ) -> tuple[Stored, Noted]:
+        self, read: Callable[[int], bytes], length: int | None, note: Callable[[StoredObject], tuple[Noted, str | None]]
+    ) -> tuple[StoredObject, Noted]:
         """Keep what ``read`` gives, and have it noted where it belongs.
 
         Args:
@@ -50,16 +50,16 @@ class Ingest:
             NotAnImage, FileTooLarge, UploadBroken: it is not kept.
             StorageFull, StorageDown: it could not be.
         """
-        with self._objects.receiving() as upload:
+        with self._objects.new_upload() as upload:
             self._copy(read, upload, length)
-            stored = self._objects.keep(upload)
+            stored = self._objects.put(upload)
             try:
                 noted, replaced = _noted(note, stored)
             except BaseException:
                 self._delete(stored.digest)
                 raise
-            if not self._objects.has(stored):  # it was deleted before the note; from now on it will not be
-                self._objects.keep(upload)
+            if not self._objects.exists(stored):  # it was deleted before the note; from now on it will not be
+                self._objects.put(upload)
         if replaced is not None:
             self._delete(replaced)
         return stored, noted
@@ -86,14 +86,16 @@ class Ingest:
 
 
 def _noted(
-    note: Callable[[Stored], tuple[Noted, str | None]], stored: Stored, sleep: Callable[[float], None] = time.sleep
+    note: Callable[[StoredObject], tuple[Noted, str | None]],
+    stored: StoredObject,
+    sleep: Callable[[float], None] = time.sleep,
 ) -> tuple[Noted, str | None]:
     """Have an object noted. While another worker deletes the same bytes, wait for it."""
     until = time.monotonic() + DELETION_TIMEOUT_S
     while True:
         try:
             return note(stored)
-        except BeingDeletedError:
+        except DeletionInProgressError:
             if time.monotonic() > until:
                 raise StorageDown("the same bytes are being deleted; try again in a moment") from None
             sleep(_NOTE_AGAIN_AFTER_S)

@@ -9,7 +9,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect
 
-from gateway.storage.models import metadata
+from gateway.storage.tables import metadata
 
 # "ahead": a newer version of the gateway has migrated it, as when a deploy is rolled back.
 State = Literal["empty", "behind", "current", "ahead"]

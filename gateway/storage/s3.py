@@ -1,4 +1,4 @@
-"""Objects in a bucket of a server that speaks S3: AWS, R2, MinIO, Swift."""
+"""ObjectStore in a bucket of a server that speaks S3: AWS, R2, MinIO, Swift."""
 
 import tempfile
 import time
@@ -16,7 +16,7 @@ from urllib3.exceptions import HTTPError
 from gateway.errors import StorageDown
 from gateway.files.media_types import detect_media_type
 from gateway.settings import Bucket
-from gateway.storage.objects import DIGEST, Reading, Stored, Upload, disk_errors
+from gateway.storage.object_store import DIGEST, ObjectReader, StoredObject, Upload, disk_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -46,7 +46,7 @@ _REMEDIES = {
 }
 
 
-class S3Objects:
+class S3ObjectStore:
     """Keeps each object in a bucket, under its digest.
 
     An object is put in one request, and so is there whole or not at all; what breaks off leaves not even a part.
@@ -66,14 +66,14 @@ class S3Objects:
         self._answered, self._asked_at = False, float("-inf")
 
     @contextmanager
-    def receiving(self) -> Iterator[Upload]:
+    def new_upload(self) -> Iterator[Upload]:
         """A temporary file on this machine, without a name: gone when the block ends, or the process."""
         with disk_errors():
             file = tempfile.TemporaryFile()  # noqa: SIM115 (closed by the block below)
         with file:
             yield Upload(cast("BinaryIO", file))
 
-    def keep(self, incoming: Upload) -> Stored:
+    def put(self, incoming: Upload) -> StoredObject:
         """Put the bytes into the bucket."""
         stored = incoming.stored
         upload = cast("BinaryIO", _Upload(incoming.file))
@@ -88,7 +88,7 @@ class S3Objects:
             )
         return stored
 
-    def has(self, stored: Stored) -> bool:
+    def exists(self, stored: StoredObject) -> bool:
         """Tell whether the object is in the bucket."""
         with _store_errors():
             try:
@@ -99,7 +99,7 @@ class S3Objects:
                 return False
         return True
 
-    def open(self, stored: Stored, first: int, last: int) -> Reading:
+    def open(self, stored: StoredObject, first: int, last: int) -> ObjectReader:
         """Ask for a span of the object."""
         with _store_errors():
             try:
@@ -108,7 +108,7 @@ class S3Objects:
                 )
             except self._client.exceptions.NoSuchKey:
                 raise FileNotFoundError(stored.digest) from None
-        body = _Download(cast("Reading", answer["Body"]))
+        body = _Download(cast("ObjectReader", answer["Body"]))
         if answer.get("ContentRange") != f"bytes {first}-{last}/{stored.length}":
             body.close()
             raise StorageDown("another range than the one asked for")
@@ -119,7 +119,7 @@ class S3Objects:
         with _store_errors():
             self._client.delete_object(Bucket=self._bucket.name, Key=self._key(digest))
 
-    def stored_before(self, time_s: float) -> Iterator[Sequence[str]]:
+    def list_unused_since(self, time_s: float) -> Iterator[Sequence[str]]:
         """List the bucket under our prefix, a thousand keys at a time; keys of others are left out."""
         begins = len(self._key(""))
         with _store_errors():
@@ -129,19 +129,19 @@ class S3Objects:
                 named = [(each["Key"][begins:], each["LastModified"]) for each in page.get("Contents", ())]
                 yield [name for name, at in named if DIGEST.fullmatch(name) and at.timestamp() < time_s]
 
-    def prepare(self) -> None:
+    def warm_up(self) -> None:
         """Make the clients, which parses the library's description of S3 for a third of a second."""
         with suppress(StorageDown), _store_errors():
             self._client, self._hasty_client  # noqa: B018 (made when they are first read)
 
-    def answers(self) -> bool:
+    def is_available(self) -> bool:
         """Tell whether the bucket is there and lets us in; an answer is good for five seconds."""
         if time.monotonic() - self._asked_at > _ANSWER_LIFE_S:
             self._answered = self._ask()
             self._asked_at = time.monotonic()
         return self._answered
 
-    def presign(self, stored: Stored, disposition: str, content_type: str) -> str:
+    def presign(self, stored: StoredObject, disposition: str, content_type: str) -> str:
         """Make a URL of an object, under which its server says these two headers. Asks nobody.
 
         Raises:
@@ -230,7 +230,7 @@ class _Upload:
 class _Download:
     """What comes from the bucket."""
 
-    def __init__(self, body: Reading) -> None:
+    def __init__(self, body: ObjectReader) -> None:
         self._body = body
 
     def read(self, amount: int, /) -> bytes:

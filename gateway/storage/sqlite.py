@@ -12,7 +12,7 @@ from sqlalchemy import URL, Connection, Engine, QueuePool, create_engine, event
 from sqlalchemy.exc import OperationalError
 
 from gateway.errors import DatabaseDown
-from gateway.storage.disk import run_in_thread
+from gateway.storage.thread_pool import run_in_thread
 
 LOCK_TIMEOUT_S = 1.5
 CONNECTION_TIMEOUT_S = 3

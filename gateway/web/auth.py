@@ -16,7 +16,7 @@ def authorize(scope: Scope) -> Key:
         DatabaseDown: the key could not be looked up.
     """
     gateway = services()
-    key = gateway.keys.authenticate(request.headers.get("Authorization", ""))
+    key = gateway.key_authenticator.authenticate(request.headers.get("Authorization", ""))
     g.rate_limit = gateway.api_rate.spend(key)  # every envelope has it in its headers
     g.rate_limit.check()
     key.check(scope)

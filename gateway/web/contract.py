@@ -8,7 +8,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 from gateway.errors import InvalidBody, RecordNotFound
 from gateway.links.link import TASK_ID, FieldFault, Link
 from gateway.provider.client import DOWNLOAD_URL, RECORD_INFO
-from gateway.resolving.upstream import DIRECT_URL_LIFE_S
+from gateway.resolving.upstream_resolver import DIRECT_URL_LIFE_S
 from gateway.web.app_context import services
 from gateway.web.auth import authorize
 from gateway.web.request_body import format_errors, read_body
@@ -42,7 +42,7 @@ def download_url() -> Response:
     authorize("download-url")
     link = _parse_link(read_body())
     gateway = services()
-    source = gateway.resolver.resolve(link.task_id, link.url, least_life_s=LEAST_LIFE_S)
+    source = gateway.resolver.resolve(link.task_id, link.url, min_life_s=LEAST_LIFE_S)
     return contract_envelope(gateway.deliverer.direct_url(link, source))
 
 
@@ -58,9 +58,9 @@ def record_info() -> Response:
     if not TASK_ID.fullmatch(task_id):
         raise InvalidBody("taskId: is missing or invalid")
     gateway = services()
-    if gateway.infos is not None:
-        return contract_envelope(gateway.infos.find(task_id))
-    store = gateway.own
+    if gateway.record_info is not None:
+        return contract_envelope(gateway.record_info.find(task_id))
+    store = gateway.store
     record = store.records.find(task_id) if store else None
     if store is None or record is None:
         raise RecordNotFound("no record")
@@ -71,7 +71,7 @@ def _parse_link(body: bytes) -> Link:
     try:
         # Unlike pydantic's parser, json accepts UTF-16, which callers may send.
         order = DownloadUrlOrder.model_validate(json.loads(body))
-        store = services().own
+        store = services().store
         return Link(order.task_id, store.published.original(order.task_id, order.url) if store else order.url)
     except FieldFault as fault:
         raise InvalidBody(str(fault)) from None

@@ -10,7 +10,7 @@ from gateway.links.damage import strip_punctuation
 from gateway.links.link import FieldFault, Link
 from gateway.links.query import parse_query
 from gateway.services import Services
-from gateway.services.store import OwnStore
+from gateway.services.store_services import StoreServices
 from gateway.sources.stored import StoredSource
 from gateway.web.app_context import services
 from gateway.web.download_app import FileRoute
@@ -29,11 +29,11 @@ def file(
         LinkInvalid, LinkExpired: the signature is wrong, or the URL has expired.
         OriginGone: the object was deleted.
     """
-    store = gateway.own
+    store = gateway.store
     if store is None:
         raise NotFound("no store", enabled_by="GATEWAY_RESOLVER=store")
     _verify(store, query, digest, name)
-    stored = store.index.by_digest(digest)
+    stored = store.index.find_by_digest(digest)
     if stored is None:
         raise OriginGone("no record refers to this object")
     source = StoredSource(store.objects, stored, store.public_url, math.inf)
@@ -41,7 +41,7 @@ def file(
     return link, gateway.deliverer.deliver(link, source, download_request)
 
 
-def _verify(store: OwnStore, query: bytes, digest: str, name: str) -> None:
+def _verify(store: StoreServices, query: bytes, digest: str, name: str) -> None:
     try:
         parameters = parse_query(query)
     except FieldFault as fault:
@@ -55,7 +55,7 @@ def reject_or_preview(digest: str, name: str) -> Response:
     Raises:
         LinkInvalid: the link has no signature.
     """
-    store = services().own
+    store = services().store
     if store is not None and request.query_string and is_preview_bot(request.environ):
         _verify(store, request.query_string, digest, name)
         return preview_page(Link(digest, f"file:{digest}", filename=name))

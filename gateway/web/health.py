@@ -29,14 +29,14 @@ def readyz() -> Response:
     """
     gateway = services()
     checks = Checks(
-        database="ok" if gateway.database.answers() else "down",
-        store="not used" if gateway.own is None else "ok" if gateway.own.objects.answers() else "down",
+        database="ok" if gateway.database.is_available() else "down",
+        store="not used" if gateway.store is None else "ok" if gateway.store.objects.is_available() else "down",
         provider=_provider(),
         maintenance="on" if settings().maintenance else "off",
     )
     failing = {name for name, state in checks.model_dump().items() if state not in _HEALTHY}
     tolerated = set() if gateway.breaker.is_open else {"provider"}
-    if gateway.own is None:
+    if gateway.store is None:
         tolerated.add("database")
     ready = failing <= tolerated
     status = "not ready" if not ready else "degraded" if failing else "ready"

@@ -48,7 +48,7 @@ def mint_link() -> Response:
     authorize("links")
     gateway = services()
     order = parse_json_body(LinkOrder)
-    url = gateway.own.published.original(order.task_id, order.url) if gateway.own else order.url
+    url = gateway.store.published.original(order.task_id, order.url) if gateway.store else order.url
     lifetime_s = settings().page_link_lifetime_s if order.expires_in is None else order.expires_in
     expires = gateway.signer.expiry(lifetime_s)
     link_id = secrets.token_urlsafe(9)
@@ -64,6 +64,6 @@ def mint_link() -> Response:
         id=link_id,
         link=href,
         expires_at=datetime.fromtimestamp(expires, UTC),
-        warnings=[*settings().warnings, *settings().warnings_of_life(lifetime_s)],
+        warnings=[*settings().warnings, *settings().lifetime_warnings(lifetime_s)],
     )
     return envelope(minted.model_dump(mode="json", by_alias=True, exclude_defaults=True))

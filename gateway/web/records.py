@@ -21,14 +21,14 @@ from pydantic_core import PydanticCustomError
 from gateway.errors import InvalidBody, NotFound, OriginNotAllowed
 from gateway.links.link import TASK_ID
 from gateway.origins.upload_urls import upload_url
-from gateway.records.record import MOST_RESULTS, Record, Status
+from gateway.records.record import MAX_RESULTS, Record, Status
 from gateway.web.app_context import services
 from gateway.web.auth import authorize
 from gateway.web.request_body import parse_json_body, read_chunk
 from gateway.web.responses import envelope
 
 if TYPE_CHECKING:
-    from gateway.services.store import OwnStore
+    from gateway.services.store_services import StoreServices
 
 blueprint = Blueprint("records", __name__, url_prefix="/api/v1/records")
 
@@ -71,7 +71,7 @@ class RecordBody(BaseModel):
     model_config = ConfigDict(hide_input_in_errors=True)
 
     status: Status = Field(description="The status of the task.")
-    result_urls: Annotated[list[StrictStr], Field(max_length=MOST_RESULTS)] | None = Field(
+    result_urls: Annotated[list[StrictStr], Field(max_length=MAX_RESULTS)] | None = Field(
         None,
         alias="resultUrls",
         description="URLs of the images: absolute, on hosts (of at most 253 characters) that the gateway "
@@ -94,7 +94,7 @@ def put_record(task_id: str) -> Response:
         InvalidBody: 422, naming the field and the remedy.
         BodyTooLarge, UploadBroken: 413, 400.
     """
-    store = _own_store(task_id)
+    store = _store_services(task_id)
     body = parse_json_body(RecordBody)
     result_urls = None if body.result_urls is None else [store.published.original(task_id, u) for u in body.result_urls]
     for index, url in enumerate(result_urls or ()):
@@ -120,7 +120,7 @@ def get_record(task_id: str) -> Response:
     Raises:
         NotFound: the task has no record.
     """
-    record = _own_store(task_id).records.find(task_id)
+    record = _store_services(task_id).records.find(task_id)
     if record is None:
         raise NotFound("no record")
     return envelope(record.to_wire())
@@ -133,9 +133,9 @@ def delete_record(task_id: str) -> Response:
     Raises:
         NotFound: the task has no record.
     """
-    store = _own_store(task_id)
+    store = _store_services(task_id)
     deleted = store.records.find(task_id)
-    if not store.record_files.forget(task_id):
+    if not store.record_files.delete(task_id):
         raise NotFound("no record")
     _invalidate_sources(deleted)
     return envelope(None)
@@ -150,27 +150,27 @@ def put_file(task_id: str, name: str) -> Response:
         RateLimited: 429.
         InvalidBody, UploadTooLarge, UploadBroken: the image was not stored.
     """
-    store = _own_store(task_id)
+    store = _store_services(task_id)
     try:
         url = upload_url(name)
     except ValueError as error:
         raise InvalidBody(f"name: {error}") from None
     request.max_content_length = sys.maxsize  # the store enforces GATEWAY_MAX_BYTES
     record = store.record_files.put_file(task_id, name, read_chunk, request.content_length)
-    services().resolver.forget(task_id, url)
+    services().resolver.invalidate(task_id, url)
     return envelope({"url": url, **record.to_wire()})
 
 
 def _invalidate_sources(*records: Record | None) -> None:
     """Drop the cached sources of records; other workers' expire within ten seconds."""
     for record in filter(None, records):
-        services().resolver.forget(record.task_id, *(record.result_urls or ()))
+        services().resolver.invalidate(record.task_id, *(record.result_urls or ()))
 
 
-def _own_store(task_id: str) -> "OwnStore":
+def _store_services(task_id: str) -> "StoreServices":
     """The store, after the caller is authorized and the task ID is validated."""
     authorize("records")
-    store = services().own
+    store = services().store
     if store is None:
         raise NotFound("no store", enabled_by="GATEWAY_RESOLVER=store")
     if not TASK_ID.fullmatch(task_id):

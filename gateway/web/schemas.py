@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.links.link import LONGEST_FILENAME, LONGEST_URL, TASK_ID
-from gateway.records.record import MOST_RESULTS, Status
+from gateway.records.record import MAX_RESULTS, Status
 
 PLACE = "#/components/schemas/{model}"
 TASK_EXAMPLE = "task12345"
@@ -234,7 +234,7 @@ class Readiness(_Answer):
 class CallbackInfo(BaseModel):
     """The result of a task, in a callback."""
 
-    result_urls: Annotated[list[str], Field(max_length=MOST_RESULTS)] | None = Field(
+    result_urls: Annotated[list[str], Field(max_length=MAX_RESULTS)] | None = Field(
         None,
         description="The URLs of its images, on hosts that the gateway serves from.",
         examples=[[URL_EXAMPLE]],

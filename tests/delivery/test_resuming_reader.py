@@ -25,13 +25,13 @@ from gateway.errors import (
 )
 from gateway.limits.stream_slots import SlotLimiter
 from gateway.links.signer import KeyRing
-from gateway.resolving.resolver import MOST_RENEWALS
+from gateway.resolving.caching_resolver import MOST_RENEWALS
 from gateway.settings import Bucket
 from gateway.sources.public_urls import SignedFileUrl
 from gateway.sources.stored import StoredSource
-from gateway.storage.folder import FileSpan, FolderObjects
-from gateway.storage.objects import Objects, Stored
-from gateway.storage.s3 import S3Objects
+from gateway.storage.folder import FileRangeReader, FolderObjectStore
+from gateway.storage.object_store import ObjectStore, StoredObject
+from gateway.storage.s3 import S3ObjectStore
 from tests.support.buckets import CREDENTIALS
 from tests.support.factories import API_KEY, PNG, SECRET, Gateway, store_gateway
 from tests.support.flaky import (
@@ -441,13 +441,13 @@ def test_direct_urls_that_all_die_at_once_do_not_hammer_the_provider(
 # --- what we keep ourselves
 
 
-class Shaky(FolderObjects):
+class Shaky(FolderObjectStore):
     """A folder on a disk that fails now and then."""
 
     failures = 0
     readings = most_readings = 0
 
-    def open(self, stored: Stored, first: int, last: int) -> "ShakySpan":
+    def open(self, stored: StoredObject, first: int, last: int) -> "ShakySpan":
         self.failures -= 1
         self.readings += 1
         self.most_readings = max(self.most_readings, self.readings)
@@ -456,7 +456,7 @@ class Shaky(FolderObjects):
         return byte_range
 
 
-class ShakySpan(FileSpan):
+class ShakySpan(FileRangeReader):
     store: Shaky
     breaks = False
     begun = False
@@ -472,11 +472,11 @@ class ShakySpan(FileSpan):
         super().close()
 
 
-def kept(objects: Objects, body: bytes = PNG) -> StoredSource:
+def kept(objects: ObjectStore, body: bytes = PNG) -> StoredSource:
     """An object as it is served at its own URL."""
-    with objects.receiving() as incoming:
+    with objects.new_upload() as incoming:
         incoming.write(body)
-        return StoredSource(objects, objects.keep(incoming), SignedFileUrl(named), math.inf)
+        return StoredSource(objects, objects.put(incoming), SignedFileUrl(named), math.inf)
 
 
 @pytest.mark.parametrize(("asked", "part"), [("", PNG), ("bytes=4000-", PNG[4000:]), ("bytes=10-5000", PNG[10:5001])])
@@ -504,7 +504,7 @@ def test_a_disk_that_goes_on_failing_is_the_end(gateway: Gateway, tmp_path: Path
 
 
 def test_an_object_that_was_shortened_on_the_disk_never_looks_whole(gateway: Gateway, tmp_path: Path) -> None:
-    source = kept(FolderObjects(tmp_path))
+    source = kept(FolderObjectStore(tmp_path))
     path = next(path for path in tmp_path.glob("??/*"))
     path.write_bytes(PNG[:5000])
 
@@ -537,7 +537,7 @@ def test_a_bucket_that_breaks_off_is_asked_again(
     stored = stored_of(PNG)
     file = Flaky(PNG, closed(3000), reset(2000))
     origin.route(f"/bucket/{stored.digest}", file)
-    objects = S3Objects(Bucket("bucket", ""), origin.url(""))
+    objects = S3ObjectStore(Bucket("bucket", ""), origin.url(""))
 
     delivered = deliver(
         gateway, "file:cat", DownloadRequest(range=asked), StoredSource(objects, stored, SignedFileUrl(named), math.inf)
@@ -551,8 +551,8 @@ def named(digest: str, name: str) -> str:
     return f"/files/{digest}/{name}"
 
 
-def stored_of(body: bytes) -> Stored:
-    return Stored(hashlib.sha256(body).hexdigest(), len(body), body[:64])
+def stored_of(body: bytes) -> StoredObject:
+    return StoredObject(hashlib.sha256(body).hexdigest(), len(body), body[:64])
 
 
 def put_record(gateway: Gateway, url: str) -> None:
@@ -566,7 +566,7 @@ def put_record(gateway: Gateway, url: str) -> None:
 
 def test_an_object_that_was_dropped_is_not_looked_for_as_if_it_were_a_task(tmp_path: Path) -> None:
     gateway = store_gateway(tmp_path)
-    objects = FolderObjects(tmp_path / "objects")
+    objects = FolderObjectStore(tmp_path / "objects")
     source = kept(objects)
     objects.delete(source.stored.digest)
 

@@ -6,37 +6,37 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import DatabaseDown, KeyInvalid, KeyMissing
-from gateway.keys.authentication import KNOWN_FOR_S, Keys
+from gateway.keys.authentication import KNOWN_FOR_S, KeyAuthenticator
 from gateway.keys.configured import ConfiguredKeys
 from gateway.keys.key import SCOPES, Key, new_token
-from gateway.keys.key_store import SqlKeys
+from gateway.keys.key_store import KeyStore
 from gateway.storage.database import Database
 from tests.support.databases import statements
 from tests.support.factories import API_KEY, Clock
 
 
 @pytest.fixture
-def stored(database: Database, clock: Clock) -> SqlKeys:
-    return SqlKeys(database, clock)
+def stored(database: Database, clock: Clock) -> KeyStore:
+    return KeyStore(database, clock)
 
 
 @pytest.fixture
-def keys(stored: SqlKeys, clock: Clock) -> Keys:
-    return Keys(ConfiguredKeys({"tests": API_KEY}), stored, clock)
+def keys(stored: KeyStore, clock: Clock) -> KeyAuthenticator:
+    return KeyAuthenticator(ConfiguredKeys({"tests": API_KEY}), stored, clock)
 
 
-def made(stored: SqlKeys, key: Key | None = None, days: int | None = None) -> str:
+def made(stored: KeyStore, key: Key | None = None, days: int | None = None) -> str:
     token = stored.create(key or Key("shop"), days)
     assert token is not None
     return f"Bearer {token}"
 
 
-def last_used(stored: SqlKeys) -> int | None:
+def last_used(stored: KeyStore) -> int | None:
     (key,) = stored.all()
     return key.last_used_at
 
 
-def test_a_configured_key_has_every_scope_and_no_limit_and_asks_no_database(keys: Keys, database: Database) -> None:
+def test_a_configured_key_has_every_scope_and_no_limit(keys: KeyAuthenticator, database: Database) -> None:
     with statements(database) as sent:
         key = keys.authenticate(f"Bearer {API_KEY}")
 
@@ -44,14 +44,14 @@ def test_a_configured_key_has_every_scope_and_no_limit_and_asks_no_database(keys
     assert sent == []
 
 
-def test_a_stored_key_is_what_was_kept(keys: Keys, stored: SqlKeys) -> None:
+def test_a_stored_key_is_what_was_kept(keys: KeyAuthenticator, stored: KeyStore) -> None:
     shop = Key("shop", frozenset({"links"}), 60, 1000)
 
     assert keys.authenticate(made(stored, shop)) == shop
 
 
 @pytest.mark.parametrize("header", ["", "Bearer", "Bearer  ", "Basic abc", "gw_" + "a" * 43])
-def test_without_a_token_a_key_is_missing(keys: Keys, header: str) -> None:
+def test_without_a_token_a_key_is_missing(keys: KeyAuthenticator, header: str) -> None:
     with pytest.raises(KeyMissing):
         keys.authenticate(header)
 
@@ -68,21 +68,21 @@ def test_without_a_token_a_key_is_missing(keys: Keys, header: str) -> None:
         lambda _: "\udcff",
     ],
 )
-def test_an_altered_token_is_unknown(keys: Keys, stored: SqlKeys, altered: Callable[[str], str]) -> None:
+def test_an_altered_token_is_unknown(keys: KeyAuthenticator, stored: KeyStore, altered: Callable[[str], str]) -> None:
     token = made(stored).removeprefix("Bearer ")
 
     with pytest.raises(KeyInvalid, match="unknown key"):
         keys.authenticate(f"Bearer {altered(token)}")
 
 
-def test_what_cannot_be_a_key_of_ours_does_not_trouble_the_database(keys: Keys, database: Database) -> None:
+def test_what_cannot_be_a_key_of_ours_does_not_trouble_the_database(keys: KeyAuthenticator, database: Database) -> None:
     with statements(database) as sent, pytest.raises(KeyInvalid):
         keys.authenticate("Bearer an-api-key-of-somebody-else")
 
     assert sent == []
 
 
-def test_a_key_expires_to_the_second_however_well_it_is_known(keys: Keys, stored: SqlKeys, clock: Clock) -> None:
+def test_a_cached_key_expires_to_the_second(keys: KeyAuthenticator, stored: KeyStore, clock: Clock) -> None:
     clock.now = int(clock.now)
     header = made(stored, days=1)
     clock.now += 86_399
@@ -95,7 +95,7 @@ def test_a_key_expires_to_the_second_however_well_it_is_known(keys: Keys, stored
 
 
 def test_a_known_key_is_not_looked_up_again_for_ten_seconds(
-    keys: Keys, stored: SqlKeys, database: Database, clock: Clock
+    keys: KeyAuthenticator, stored: KeyStore, database: Database, clock: Clock
 ) -> None:
     header = made(stored)
     keys.authenticate(header)
@@ -111,7 +111,7 @@ def test_a_known_key_is_not_looked_up_again_for_ten_seconds(
     assert [statement for statement in sent if "api_keys" in statement] != []
 
 
-def test_an_unknown_token_is_not_looked_up_again_for_ten_seconds(keys: Keys, database: Database) -> None:
+def test_an_unknown_token_is_not_looked_up_again_for_ten_seconds(keys: KeyAuthenticator, database: Database) -> None:
     token = new_token()
 
     with statements(database) as sent:
@@ -123,20 +123,20 @@ def test_an_unknown_token_is_not_looked_up_again_for_ten_seconds(keys: Keys, dat
 
 
 @pytest.mark.parametrize(
-    ("end", "said"), [(SqlKeys.revoke, "the key shop is revoked"), (SqlKeys.rotate, "unknown key")]
+    ("end", "said"), [(KeyStore.revoke, "the key shop is revoked"), (KeyStore.rotate, "unknown key")]
 )
 def test_what_another_process_ends_is_over_within_ten_seconds(
-    keys: Keys,
-    stored: SqlKeys,
+    keys: KeyAuthenticator,
+    stored: KeyStore,
     open_again: Callable[[], Database],
     clock: Clock,
-    end: Callable[[SqlKeys, str], object],
+    end: Callable[[KeyStore, str], object],
     said: str,
 ) -> None:
     header = made(stored)
     keys.authenticate(header)
 
-    end(SqlKeys(open_again(), clock), "shop")
+    end(KeyStore(open_again(), clock), "shop")
 
     keys.authenticate(header)
     clock.now += KNOWN_FOR_S
@@ -144,7 +144,7 @@ def test_what_another_process_ends_is_over_within_ten_seconds(
         keys.authenticate(header)
 
 
-def test_the_last_use_is_written_when_it_is_flushed_and_not_before(keys: Keys, stored: SqlKeys, clock: Clock) -> None:
+def test_the_last_use_is_written_at_the_flush(keys: KeyAuthenticator, stored: KeyStore, clock: Clock) -> None:
     header = made(stored)
     keys.authenticate(header)
     clock.now += 5
@@ -155,7 +155,7 @@ def test_the_last_use_is_written_when_it_is_flushed_and_not_before(keys: Keys, s
     assert last_used(stored) == stored.now_ms()
 
 
-def test_a_refused_call_is_no_use(keys: Keys, stored: SqlKeys) -> None:
+def test_a_refused_call_is_no_use(keys: KeyAuthenticator, stored: KeyStore) -> None:
     header = made(stored)
     stored.revoke("shop")
 
@@ -166,7 +166,7 @@ def test_a_refused_call_is_no_use(keys: Keys, stored: SqlKeys) -> None:
     assert last_used(stored) is None
 
 
-def test_where_nothing_was_used_nothing_is_written(keys: Keys, stored: SqlKeys, database: Database) -> None:
+def test_unused_keys_cause_no_write(keys: KeyAuthenticator, stored: KeyStore, database: Database) -> None:
     keys.authenticate(made(stored))
     keys.authenticate(f"Bearer {API_KEY}")
     keys.flush()
@@ -183,8 +183,8 @@ def test_without_the_database_only_configured_and_known_keys_are_good_and_no_use
     file = tmp_path / "gateway.db"
     database = Database(f"sqlite:///{file}")
     database.migrate()
-    stored = SqlKeys(database, clock)
-    keys = Keys(ConfiguredKeys({"tests": API_KEY}), stored, clock)
+    stored = KeyStore(database, clock)
+    keys = KeyAuthenticator(ConfiguredKeys({"tests": API_KEY}), stored, clock)
     header = made(stored)
     keys.authenticate(header)
     used_at = stored.now_ms()

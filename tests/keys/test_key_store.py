@@ -5,56 +5,56 @@ from collections.abc import Callable
 import pytest
 
 from gateway.keys.key import TOKEN, Key, digest_of
-from gateway.keys.key_store import DAY_MS, SqlKeys, StoredKey
+from gateway.keys.key_store import DAY_MS, KeyStore, StoredKey
 from gateway.storage.database import Database
-from gateway.storage.models import api_keys
+from gateway.storage.tables import api_keys
 from tests.support.factories import Clock
 
 SHOP = Key("shop", frozenset({"links"}), per_minute=60, per_day=1000)
 
 
 @pytest.fixture
-def keys(database: Database, clock: Clock) -> SqlKeys:
-    return SqlKeys(database, clock)
+def keys(database: Database, clock: Clock) -> KeyStore:
+    return KeyStore(database, clock)
 
 
-def made(keys: SqlKeys, key: Key = SHOP, days: int | None = None) -> str:
+def made(keys: KeyStore, key: Key = SHOP, days: int | None = None) -> str:
     token = keys.create(key, days)
     assert token is not None
     return token
 
 
-def found(keys: SqlKeys, token: str) -> StoredKey | None:
+def found(keys: KeyStore, token: str) -> StoredKey | None:
     return keys.find(digest_of(token))
 
 
-def test_a_key_is_found_by_its_token_with_all_that_was_said_of_it(keys: SqlKeys) -> None:
+def test_a_key_is_found_by_its_token_with_all_that_was_said_of_it(keys: KeyStore) -> None:
     token = made(keys, days=30)
 
     stored = found(keys, token)
 
     assert stored == StoredKey(SHOP, keys.now_ms(), keys.now_ms() + 30 * DAY_MS, None, None)
-    assert stored == keys.named("shop")
+    assert stored == keys.find_by_name("shop")
 
 
-def test_a_token_has_a_prefix_and_256_random_bits(keys: SqlKeys) -> None:
+def test_a_token_has_a_prefix_and_256_random_bits(keys: KeyStore) -> None:
     tokens = {made(keys, Key(f"k{number}")) for number in range(20)}
 
     assert len(tokens) == 20
     assert [token for token in tokens if not TOKEN.fullmatch(token)] == []
 
 
-def test_of_a_token_only_its_hash_is_kept(keys: SqlKeys, database: Database) -> None:
+def test_of_a_token_only_its_hash_is_kept(keys: KeyStore, database: Database) -> None:
     token = made(keys)
 
-    with database.reading() as connection:
+    with database.read_transaction() as connection:
         row = connection.execute(api_keys.select()).one()
 
     assert row.digest == digest_of(token)
     assert token not in repr(row)
 
 
-def test_a_name_is_used_once_even_when_its_key_was_revoked(keys: SqlKeys) -> None:
+def test_a_name_is_used_once_even_when_its_key_was_revoked(keys: KeyStore) -> None:
     token = made(keys)
 
     assert keys.create(SHOP) is None
@@ -63,9 +63,9 @@ def test_a_name_is_used_once_even_when_its_key_was_revoked(keys: SqlKeys) -> Non
     assert found(keys, token) is not None
 
 
-def test_a_new_token_ends_the_old_one_and_changes_nothing_else(keys: SqlKeys) -> None:
+def test_a_new_token_ends_the_old_one_and_changes_nothing_else(keys: KeyStore) -> None:
     old = made(keys, days=30)
-    before = keys.named("shop")
+    before = keys.find_by_name("shop")
 
     new = keys.rotate("shop")
 
@@ -74,7 +74,7 @@ def test_a_new_token_ends_the_old_one_and_changes_nothing_else(keys: SqlKeys) ->
     assert found(keys, new) == before
 
 
-def test_a_key_that_is_not_active_cannot_be_rotated(keys: SqlKeys, clock: Clock) -> None:
+def test_a_key_that_is_not_active_cannot_be_rotated(keys: KeyStore, clock: Clock) -> None:
     expiring, revoked = made(keys, Key("expiring"), days=1), made(keys, Key("revoked"))
     keys.revoke("revoked")
     clock.now += 86_400
@@ -84,7 +84,7 @@ def test_a_key_that_is_not_active_cannot_be_rotated(keys: SqlKeys, clock: Clock)
     assert found(keys, revoked) is not None
 
 
-def test_a_key_is_revoked_once_and_says_so_from_then_on(keys: SqlKeys) -> None:
+def test_a_key_is_revoked_once_and_says_so_from_then_on(keys: KeyStore) -> None:
     token = made(keys)
 
     assert [keys.revoke("shop"), keys.revoke("shop"), keys.revoke("nobody")] == [True, False, False]
@@ -95,7 +95,7 @@ def test_a_key_is_revoked_once_and_says_so_from_then_on(keys: SqlKeys) -> None:
 
 
 @pytest.mark.parametrize(("after_s", "state"), [(0, "active"), (86_399, "active"), (86_400, "expired")])
-def test_a_key_expires_to_the_second(keys: SqlKeys, clock: Clock, after_s: int, state: str) -> None:
+def test_a_key_expires_to_the_second(keys: KeyStore, clock: Clock, after_s: int, state: str) -> None:
     clock.now = int(clock.now)
     token = made(keys, days=1)
 
@@ -106,7 +106,7 @@ def test_a_key_expires_to_the_second(keys: SqlKeys, clock: Clock, after_s: int, 
     assert stored.state(keys.now_ms()) == state
 
 
-def test_every_key_is_listed_by_name(keys: SqlKeys) -> None:
+def test_every_key_is_listed_by_name(keys: KeyStore) -> None:
     for name in ("b", "c", "a"):
         made(keys, Key(name))
     keys.revoke("c")
@@ -115,12 +115,12 @@ def test_every_key_is_listed_by_name(keys: SqlKeys) -> None:
 
 
 def test_the_last_use_is_the_latest_that_any_worker_told(
-    keys: SqlKeys, open_again: Callable[[], Database], clock: Clock
+    keys: KeyStore, open_again: Callable[[], Database], clock: Clock
 ) -> None:
     made(keys, Key("a"))
     made(keys, Key("b"))
 
-    keys.note_used({"b": 2000, "a": 1000, "nobody": 1})
-    SqlKeys(open_again(), clock).note_used({"a": 3000, "b": 1000})
+    keys.update_last_used({"b": 2000, "a": 1000, "nobody": 1})
+    KeyStore(open_again(), clock).update_last_used({"a": 3000, "b": 1000})
 
     assert {stored.key.name: stored.last_used_at for stored in keys.all()} == {"a": 3000, "b": 2000}

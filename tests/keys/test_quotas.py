@@ -9,7 +9,7 @@ import pytest
 from gateway.errors import DatabaseDown
 from gateway.keys.quotas import DAY_S, LARGEST_BLOCK, Quotas
 from gateway.storage.database import Database
-from gateway.storage.models import quotas as table
+from gateway.storage.tables import quotas as table
 from tests.support.databases import statements
 from tests.support.factories import Clock
 from tests.support.live_gateway import happens
@@ -103,7 +103,7 @@ def test_of_many_at_once_one_asks_for_a_block_and_the_others_wait_for_it(
     row = {"name": "shop", "day": int(clock.now // DAY_S), "leased": 0}
 
     with ThreadPoolExecutor(8) as crowd, statements(database) as sent:
-        with open_again().writing() as connection:  # nobody gets a block before this ends
+        with open_again().write_transaction() as connection:  # nobody gets a block before this ends
             connection.execute(table.insert().values(row))
             spending = [crowd.submit(quotas.spend, "shop", 1000) for _ in range(8)]
             assert not happens(lambda: len(asks(sent)) > 1, within_s=0.3)
@@ -120,7 +120,7 @@ def test_nobody_waits_in_turn_for_a_database_that_hangs(
     row = {"name": "shop", "day": int(clock.now // DAY_S), "leased": 0}
 
     with ThreadPoolExecutor(4) as crowd:
-        with open_again().writing() as connection:
+        with open_again().write_transaction() as connection:
             connection.execute(table.insert().values(row))
             spending = [crowd.submit(quotas.spend, "shop", 1000) for _ in range(4)]
             assert happens(lambda: [each.done() for each in spending].count(True) == 3, within_s=1)
@@ -159,9 +159,9 @@ def test_past_days_are_forgotten_and_today_is_not(quotas: Quotas, database: Data
         spent(quotas, 2)
         clock.now += DAY_S
 
-    assert quotas.forget_before(20_002) == 2
+    assert quotas.delete_before(20_002) == 2
 
-    with database.reading() as connection:
+    with database.read_transaction() as connection:
         assert connection.scalars(table.select().with_only_columns(table.c.day)).all() == [20_002]
     clock.now = 20_002 * DAY_S
     assert spent(Quotas(database, clock), 2) == 0

@@ -128,7 +128,7 @@ def test_the_page_on_a_damaged_link_says_how_to_copy_it_whole(gateway: Gateway, 
 
 def test_direct_urls_of_our_own_bear_the_same(tmp_path: Path, origin: ScriptedServer) -> None:
     gateway = store_gateway(tmp_path, origin.address)
-    own = gateway.services.own
+    own = gateway.services.store
     assert own is not None
     path, _, query = own.files.mint("0" * 64, "cat.png").partition("?")
 

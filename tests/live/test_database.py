@@ -59,7 +59,7 @@ def set_revision(url: str, revision: str) -> None:
     """Migrate a database, and leave it at another revision."""
     database = Database(url)
     database.migrate()
-    with database.writing() as connection:
+    with database.write_transaction() as connection:
         if revision == "0002":
             connection.exec_driver_sql("DROP TABLE deletions")
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = %s", (revision,))

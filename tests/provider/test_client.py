@@ -4,10 +4,10 @@ import pytest
 
 from gateway import errors
 from gateway.provider.circuit_breaker import FAILURES_IN_A_ROW, CircuitBreaker
-from gateway.provider.client import DEADLINE_S, DOWNLOAD_URL, RECORD_INFO, Provider
-from gateway.provider.record_info import RecordInfos
+from gateway.provider.client import DEADLINE_S, DOWNLOAD_URL, RECORD_INFO, ProviderClient
+from gateway.provider.record_info import RecordInfoClient
 from gateway.provider.transport import Call, ProviderSession, Reply
-from gateway.resolving.upstream import UpstreamResolver
+from gateway.resolving.upstream_resolver import UpstreamResolver
 from tests.support.factories import PROVIDER_KEY, Clock, Gateway
 from tests.support.provider_harness import TASK, URL, NoNames, ProviderHarness, reply
 from tests.support.servers import ScriptedServer, answer, envelope
@@ -225,7 +225,7 @@ def test_all_attempts_and_pauses_stay_inside_one_deadline(harness: ProviderHarne
     clock = harness.clock
     for takes_s in (0, 0.1, 1, 3, 4.9, 6, 7, 7.9, 8, 14, 60):
         begun, session = clock.now, SlowSession(clock, takes_s)
-        provider = Provider(session, CircuitBreaker(clock), clock, harness.pause)
+        provider = ProviderClient(session, CircuitBreaker(clock), clock, harness.pause)
         with pytest.raises((errors.ProviderFailed, errors.ProviderTimeout)):
             UpstreamResolver(provider, harness.client, harness.guard, clock).resolve(TASK, URL)
 
@@ -305,7 +305,7 @@ def test_no_file_is_converted_before_the_time_that_a_busy_provider_names(harness
 
 def test_the_rate_limit_of_a_tasks_record_holds_for_that_record_only(harness: ProviderHarness) -> None:
     harness.server.route(RECORD_INFO, busy("20"))
-    infos = RecordInfos(harness.provider, harness.clock)
+    infos = RecordInfoClient(harness.provider, harness.clock)
 
     for _ in range(3):
         with pytest.raises(errors.ProviderBusy):

@@ -11,11 +11,11 @@ from sqlalchemy import event
 
 from gateway.errors import DatabaseDown
 from gateway.storage.database import Database
-from gateway.storage.models import metadata, records
+from gateway.storage.tables import metadata, records
 
 
 def test_the_migrations_make_exactly_the_tables_of_the_models(database: Database) -> None:
-    with database.reading() as connection:
+    with database.read_transaction() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
 
@@ -23,7 +23,7 @@ def test_a_migrated_database_is_current_and_may_be_migrated_again(database: Data
     database.migrate()
 
     assert database.is_current()
-    assert database.answers()
+    assert database.is_available()
 
 
 def test_a_new_database_is_behind(tmp_path: Path) -> None:
@@ -73,7 +73,7 @@ def test_the_folder_of_a_new_database_is_made(tmp_path: Path) -> None:
 
 def test_what_was_written_is_kept_and_what_failed_is_not(database: Database) -> None:
     def write(*task_ids: str) -> None:
-        with database.writing() as connection:
+        with database.write_transaction() as connection:
             for task_id in task_ids:
                 connection.execute(records.insert().values(task_id=task_id, status="SUCCESS", created_at=1))
 
@@ -81,19 +81,19 @@ def test_what_was_written_is_kept_and_what_failed_is_not(database: Database) -> 
     with pytest.raises(DatabaseDown):
         write("b", "a")
 
-    with database.reading() as connection:
+    with database.read_transaction() as connection:
         assert connection.scalars(records.select().with_only_columns(records.c.task_id)).all() == ["a"]
 
 
 def test_many_writers_at_once_all_get_their_turn(database: Database) -> None:
     def write(number: int) -> None:
-        with database.writing() as connection:
+        with database.write_transaction() as connection:
             connection.execute(records.insert().values(task_id=f"t{number}", status="SUCCESS", created_at=number))
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(write, range(80)))
 
-    with database.reading() as connection:
+    with database.read_transaction() as connection:
         assert len(connection.execute(records.select()).all()) == 80
 
 
@@ -104,11 +104,11 @@ NOWHERE = ["postgres://nobody:secret@127.0.0.1:1/none", "sqlite:////proc/none/ga
 def test_a_database_that_is_not_there_is_down_and_its_url_is_not_told(url: str) -> None:
     database = Database(url)
 
-    for use in (database.is_current, database.migrate, database.prepare):
+    for use in (database.is_current, database.migrate, database.migrate_by_policy):
         with pytest.raises(DatabaseDown) as down:
             use()
         assert "secret" not in str(down.value)
-    assert not database.answers()
+    assert not database.is_available()
 
 
 def test_nothing_is_opened_before_it_is_asked_for(tmp_path: Path) -> None:
@@ -120,5 +120,5 @@ def test_nothing_is_opened_before_it_is_asked_for(tmp_path: Path) -> None:
 def test_sqlite_is_prepared_by_being_migrated(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path}/sub/new.db")
 
-    assert database.prepare()
+    assert database.migrate_by_policy()
     assert database.is_current()

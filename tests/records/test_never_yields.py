@@ -17,7 +17,7 @@ from gateway.records.sql_records import SqlRecords
 from gateway.storage.job_lease import JobLease
 from gateway.storage.database import Database
 from gateway.storage.object_index import ObjectIndex
-from gateway.storage.objects import Stored
+from gateway.storage.object_store import StoredObject
 
 database = Database(f"sqlite:///{sys.argv[1]}/gateway.db")
 database.migrate()
@@ -41,7 +41,7 @@ records, index, lease = SqlRecords(database), ObjectIndex(database), JobLease(da
 record = Record("task1", "GENERATING", None, 1)
 records.put(record)
 records.put_unless_succeeded(record)
-stored = Stored("a" * 64, 1, b"x")
+stored = StoredObject("a" * 64, 1, b"x")
 upsert = index.upsert_statement("task1", "gateway:a.png", stored)
 records.add_result("task1", "gateway:a.png", upsert, now_ms=1, oldest_ms=0)
 index.put("task1", "gateway:a.png", stored)

@@ -10,9 +10,9 @@ from sqlalchemy import delete, event
 from gateway.records.record import Record
 from gateway.records.sql_records import SqlRecords
 from gateway.storage.database import Database
-from gateway.storage.models import objects
 from gateway.storage.object_index import ObjectIndex
-from gateway.storage.objects import Stored
+from gateway.storage.object_store import StoredObject
+from gateway.storage.tables import objects
 
 URL = "https://origin.example/v/cat.png"
 NOW = 20_000
@@ -49,10 +49,10 @@ ASKED: dict[Callable[..., object], tuple[object, ...]] = {
     SqlRecords.tombstone: (["task4", "task5"], NOW, NOW),
     SqlRecords.purge: (NOW, 10),
     ObjectIndex.find: ("task2", URL),
-    ObjectIndex.by_digest: ("digest2",),
-    ObjectIndex.put: ("task2", URL, Stored("digest2", 1, b"x")),
-    ObjectIndex.upsert_statement: ("task2", URL, Stored("digest2", 1, b"x")),
-    ObjectIndex.forget: ("task2",),
+    ObjectIndex.find_by_digest: ("digest2",),
+    ObjectIndex.put: ("task2", URL, StoredObject("digest2", 1, b"x")),
+    ObjectIndex.upsert_statement: ("task2", URL, StoredObject("digest2", 1, b"x")),
+    ObjectIndex.delete: ("task2",),
     ObjectIndex.unreferenced: (("digest2", "digest3"),),
 }
 
@@ -60,7 +60,7 @@ ASKED: dict[Callable[..., object], tuple[object, ...]] = {
 @pytest.fixture
 def filled(database: Database) -> Database:
     """A database with many records and objects."""
-    with database.writing() as connection:
+    with database.write_transaction() as connection:
         for statement in FILL.split(";"):
             connection.exec_driver_sql(statement)
         if not database.is_sqlite:
@@ -70,7 +70,7 @@ def filled(database: Database) -> Database:
 
 def slow_steps(database: Database, statement: str, parameters: Any = ()) -> list[str]:
     """The steps of a statement's plan that take longer, the more rows there are."""
-    with database.reading() as connection:
+    with database.read_transaction() as connection:
         if database.is_sqlite:
             plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
             return [row.detail for row in plan if row.detail.startswith(("SCAN", "USE TEMP B-TREE"))]

@@ -21,10 +21,10 @@ from gateway.errors import (
 )
 from gateway.records.record import DAY_MS, Record, Status, check_result
 from gateway.records.sql_records import SqlRecords
-from gateway.storage import models
+from gateway.storage import tables
 from gateway.storage.database import Database
 from gateway.storage.object_index import ObjectIndex
-from gateway.storage.objects import Stored
+from gateway.storage.object_store import StoredObject
 
 URL = "https://origin.example/v/cat.png"
 NOW = 1_795_000_000_000
@@ -65,7 +65,7 @@ def test_each_record_that_permits_nothing_says_so_in_its_own_way(
 
 
 def upsert_statement(database: Database) -> Callable[[Connection], str | None]:
-    return ObjectIndex(database).upsert_statement("task1", URL, Stored("a" * 64, 1, b"x"))
+    return ObjectIndex(database).upsert_statement("task1", URL, StoredObject("a" * 64, 1, b"x"))
 
 
 @pytest.mark.parametrize("age_ms", [0, 14 * DAY_MS])
@@ -116,7 +116,7 @@ class TestSqlRecords:
     ) -> None:
         index = ObjectIndex(database)
         records.put(record())
-        index.put("task1", URL, Stored("d" * 64, 3, b"abc"))
+        index.put("task1", URL, StoredObject("d" * 64, 3, b"abc"))
 
         assert records.delete("task1")
         assert not records.delete("task1")
@@ -130,7 +130,7 @@ class TestSqlRecords:
         index = ObjectIndex(database)
         for number in range(5):
             records.put(record(f"task{number}", created_at=number))
-            index.put(f"task{number}", URL, Stored(str(number) * 64, 1, b"x"))
+            index.put(f"task{number}", URL, StoredObject(str(number) * 64, 1, b"x"))
 
         first = records.old(created_before=4, most=3)
         records.tombstone(first, created_before=4, now_ms=NOW)
@@ -147,7 +147,7 @@ class TestSqlRecords:
         records.put(record(created_at=1))
         old = records.old(created_before=4, most=3)
         records.put(record(created_at=5))
-        index.put("task1", URL, Stored("a" * 64, 1, b"x"))
+        index.put("task1", URL, StoredObject("a" * 64, 1, b"x"))
 
         records.tombstone(old, created_before=4, now_ms=NOW)
 
@@ -194,7 +194,7 @@ class TestSqlRecords:
 
         records.add_result("task1", URL, upsert_statement(database), now_ms=NOW, oldest_ms=0)
 
-        assert ObjectIndex(database).find("task1", URL) == Stored("a" * 64, 1, b"x")
+        assert ObjectIndex(database).find("task1", URL) == StoredObject("a" * 64, 1, b"x")
 
     def test_a_failure_that_a_result_makes_good_is_told_no_more(self, records: SqlRecords, database: Database) -> None:
         records.put(replace(record(status="GENERATE_FAILED", urls=None), error_code=400, error_message="flagged"))
@@ -242,8 +242,8 @@ def test_what_somebody_is_just_renewing_is_neither_swept_nor_buried(database: Da
     records.tombstone(["tombstone"], created_before=2, now_ms=2)
     records.put(record("old", created_at=1))
 
-    with database.writing() as renewing:
-        renewing.execute(models.records.update().values(created_at=NOW, swept_at=None))
+    with database.write_transaction() as renewing:
+        renewing.execute(tables.records.update().values(created_at=NOW, swept_at=None))
         old, buried = records.old(created_before=2, most=10), records.purge(swept_before=3, most=10)
         records.tombstone(["old"], created_before=2, now_ms=NOW)
 
@@ -255,7 +255,7 @@ class TestObjectIndex:
     """The same on SQLite and PostgreSQL."""
 
     def test_the_object_of_an_image_is_found_by_task_and_url(self, database: Database) -> None:
-        index, stored = ObjectIndex(database), Stored("a" * 64, 5_000_000_000, bytes(range(64)))
+        index, stored = ObjectIndex(database), StoredObject("a" * 64, 5_000_000_000, bytes(range(64)))
 
         index.put("task1", URL, stored)
         index.put("task1", URL, stored)
@@ -266,9 +266,9 @@ class TestObjectIndex:
 
     def test_an_object_that_another_image_has_is_still_held(self, database: Database) -> None:
         index = ObjectIndex(database)
-        index.put("task1", URL, Stored("a" * 64, 1, b""))
-        index.put("task2", URL, Stored("a" * 64, 1, b""))
+        index.put("task1", URL, StoredObject("a" * 64, 1, b""))
+        index.put("task2", URL, StoredObject("a" * 64, 1, b""))
 
-        index.put("task3", URL, Stored("b" * 64, 1, b""))
+        index.put("task3", URL, StoredObject("b" * 64, 1, b""))
 
         assert index.unreferenced(["a" * 64, "c" * 64]) == {"c" * 64}

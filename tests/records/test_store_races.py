@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from gateway.errors import InvalidBody, StorageDown
-from gateway.records.record import MOST_RESULTS, Record
-from gateway.services.store import OwnStore
+from gateway.records.record import MAX_RESULTS, Record
+from gateway.services.store_services import StoreServices
 from gateway.storage.database import Database
-from gateway.storage.deletions import EXPIRES_AFTER_S, ObjectDeletions
+from gateway.storage.object_deleter import EXPIRES_AFTER_S, ObjectDeleter
 from gateway.storage.object_index import ObjectIndex
-from gateway.storage.objects import Stored
+from gateway.storage.object_store import StoredObject
 from tests.support.factories import PNG, Clock, Gateway, store_gateway
 from tests.support.live_gateway import happens
 
@@ -33,30 +33,30 @@ def gateway(request: pytest.FixtureRequest, tmp_path: Any) -> Gateway:
 
 
 @pytest.fixture
-def own(gateway: Gateway) -> OwnStore:
+def own(gateway: Gateway) -> StoreServices:
     """What it keeps."""
-    assert gateway.services.own is not None
-    return gateway.services.own
+    assert gateway.services.store is not None
+    return gateway.services.store
 
 
-def put(own: OwnStore, task_id: str = "task1", name: str = "cat.png", body: bytes = PNG) -> Record:
+def put(own: StoreServices, task_id: str = "task1", name: str = "cat.png", body: bytes = PNG) -> Record:
     return own.record_files.put_file(task_id, name, io.BytesIO(body).read, len(body))
 
 
-def read(own: OwnStore, task_id: str, name: str = "cat.png") -> bytes:
+def read(own: StoreServices, task_id: str, name: str = "cat.png") -> bytes:
     stored = own.index.find(task_id, f"gateway:{name}")
     assert stored is not None
     with closing(own.objects.open(stored, 0, stored.length - 1)) as reading:
         return b"".join(iter(lambda: reading.read(65536), b""))
 
 
-def everything(own: OwnStore, gateway: Gateway) -> list[str]:
+def everything(own: StoreServices, gateway: Gateway) -> list[str]:
     """The digests of all objects in the store."""
-    return [digest for page in own.objects.stored_before(gateway.clock.now + 1e6) for digest in page]
+    return [digest for page in own.objects.list_unused_since(gateway.clock.now + 1e6) for digest in page]
 
 
 @contextmanager
-def halted(own: OwnStore, method: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+def halted(own: StoreServices, method: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Halt whoever calls a method of the store before it does anything; the event tells that somebody does."""
     begun, go_on = threading.Event(), threading.Event()
     real: Callable[..., object] = getattr(own.objects, method)
@@ -74,7 +74,7 @@ def halted(own: OwnStore, method: str, monkeypatch: pytest.MonkeyPatch) -> Itera
         go_on.set()
 
 
-def test_of_many_images_that_are_put_under_one_name_at_once_one_object_is_left(own: OwnStore, gateway: Gateway) -> None:
+def test_concurrent_uploads_of_one_name_leave_one_object(own: StoreServices, gateway: Gateway) -> None:
     with ThreadPoolExecutor(8) as crowd:
         list(crowd.map(lambda number: put(own, body=PNG + bytes([number])), range(40)))
 
@@ -83,9 +83,9 @@ def test_of_many_images_that_are_put_under_one_name_at_once_one_object_is_left(o
 
 
 def test_of_many_results_that_are_added_at_once_no_more_are_kept_than_a_task_may_have(
-    own: OwnStore, gateway: Gateway
+    own: StoreServices, gateway: Gateway
 ) -> None:
-    full = tuple(f"https://origin.example/{number}.png" for number in range(MOST_RESULTS - 3))
+    full = tuple(f"https://origin.example/{number}.png" for number in range(MAX_RESULTS - 3))
     own.records.put(Record("task1", "SUCCESS", full, int(gateway.clock.now * 1000)))
 
     def outcome(number: int) -> bool:
@@ -100,13 +100,13 @@ def test_of_many_results_that_are_added_at_once_no_more_are_kept_than_a_task_may
 
     record = own.records.find("task1")
     assert record is not None
-    assert len(record.result_urls or ()) == MOST_RESULTS
+    assert len(record.result_urls or ()) == MAX_RESULTS
     assert kept.count(True) == len(everything(own, gateway)) == 3
 
 
 @pytest.mark.parametrize("deletes", ["record", "eviction"])
 def test_an_image_that_is_put_in_while_the_same_bytes_are_being_deleted_is_not_lost(
-    own: OwnStore, monkeypatch: pytest.MonkeyPatch, deletes: str
+    own: StoreServices, monkeypatch: pytest.MonkeyPatch, deletes: str
 ) -> None:
     put(own, "task1")
     stored = own.index.find("task1", "gateway:cat.png")
@@ -118,12 +118,12 @@ def test_an_image_that_is_put_in_while_the_same_bytes_are_being_deleted_is_not_l
     def own_delete(digest: str) -> None:
         own.objects.delete(digest)  # looked up when it is called, as it is replaced below
 
-    evicting = ObjectDeletions(own.records._database, own_delete)  # noqa: SLF001
+    evicting = ObjectDeleter(own.records._database, own_delete)  # noqa: SLF001
 
     with ThreadPoolExecutor(2) as workers:
         with halted(own, "delete", monkeypatch) as is_deleting:
             deleting: Future[object] = (
-                workers.submit(own.record_files.forget, "task1")
+                workers.submit(own.record_files.delete, "task1")
                 if deletes == "record"
                 else workers.submit(evicting.delete, [stored.digest], evict=True)
             )
@@ -137,14 +137,14 @@ def test_an_image_that_is_put_in_while_the_same_bytes_are_being_deleted_is_not_l
 
 
 def test_an_image_whose_bytes_were_deleted_before_it_was_noted_is_stored_again(
-    own: OwnStore, monkeypatch: pytest.MonkeyPatch
+    own: StoreServices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The deletion ends between the writer's upload and its note."""
     put(own, "task1")
     real = own.index.upsert_statement
 
-    def delete_then_note(task_id: str, url: str, stored: Stored) -> object:
-        own.record_files.forget("task1")
+    def delete_then_note(task_id: str, url: str, stored: StoredObject) -> object:
+        own.record_files.delete("task1")
         return real(task_id, url, stored)
 
     monkeypatch.setattr(ObjectIndex, "upsert_statement", staticmethod(delete_then_note))
@@ -153,27 +153,27 @@ def test_an_image_whose_bytes_were_deleted_before_it_was_noted_is_stored_again(
     assert read(own, "task2") == PNG
 
 
-def test_the_reconciliation_deletes_what_no_image_holds_and_nothing_else(own: OwnStore, gateway: Gateway) -> None:
+def test_the_reconciliation_deletes_what_no_image_holds_and_nothing_else(own: StoreServices, gateway: Gateway) -> None:
     put(own, "task1")
-    with own.objects.receiving() as incoming:
+    with own.objects.new_upload() as incoming:
         incoming.write(PNG + b"orphan")
-        orphan = own.objects.keep(incoming)
+        orphan = own.objects.put(incoming)
 
     young = own.sweep.reconcile()
     gateway.clock.now += 7200
     old = own.sweep.reconcile()
 
     assert (young, old) == (0, 1)
-    assert not own.objects.has(orphan)
+    assert not own.objects.exists(orphan)
     assert read(own, "task1") == PNG
 
 
 def test_the_reconciliation_loses_no_image_that_is_put_in_meanwhile(
-    own: OwnStore, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+    own: StoreServices, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with own.objects.receiving() as incoming:
+    with own.objects.new_upload() as incoming:
         incoming.write(PNG)
-        own.objects.keep(incoming)
+        own.objects.put(incoming)
     gateway.clock.now += 7200
 
     with ThreadPoolExecutor(2) as workers:
@@ -190,11 +190,11 @@ def test_the_reconciliation_loses_no_image_that_is_put_in_meanwhile(
 
 def test_a_deletion_waits_for_a_note_that_is_being_written_and_then_deletes_nothing(database: Database) -> None:
     index, dropped = ObjectIndex(database), list[str]()
-    deletions = ObjectDeletions(database, dropped.append)
+    deletions = ObjectDeleter(database, dropped.append)
 
     with ThreadPoolExecutor(1) as worker:
-        with database.writing() as connection:
-            index.upsert_statement("task1", "gateway:cat.png", Stored(DIGEST, 1, b"x"))(connection)
+        with database.write_transaction() as connection:
+            index.upsert_statement("task1", "gateway:cat.png", StoredObject(DIGEST, 1, b"x"))(connection)
             deleting = worker.submit(deletions.delete, [DIGEST])
             assert not happens(deleting.done, within_s=0.3)
         assert deleting.result(30) == set()
@@ -204,24 +204,24 @@ def test_a_deletion_waits_for_a_note_that_is_being_written_and_then_deletes_noth
 
 def test_the_announcement_of_a_worker_that_was_killed_expires(database: Database, clock: Clock) -> None:
     index = ObjectIndex(database, clock)
-    killed = ObjectDeletions(database, lambda _digest: None, clock)
+    killed = ObjectDeleter(database, lambda _digest: None, clock)
     killed._announce([DIGEST], evict=False)  # noqa: SLF001 (and no more)
 
     with pytest.raises(Exception, match=DIGEST):
-        index.put("task1", URL, Stored(DIGEST, 1, b"x"))
+        index.put("task1", URL, StoredObject(DIGEST, 1, b"x"))
     clock.now += EXPIRES_AFTER_S + 1
-    index.put("task1", URL, Stored(DIGEST, 1, b"x"))
+    index.put("task1", URL, StoredObject(DIGEST, 1, b"x"))
 
     assert index.find("task1", URL) is not None
 
 
-def test_who_waits_for_a_deletion_in_vain_is_told_to_try_again(own: OwnStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_upload_times_out_waiting_for_a_deletion(own: StoreServices, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.storage.ingest.DELETION_TIMEOUT_S", 0.2)
     put(own, "task1")
     stored = own.index.find("task1", "gateway:cat.png")
     assert stored is not None
     own.records.delete("task1")
-    ObjectDeletions(own.records._database, own.objects.delete)._announce([stored.digest], evict=False)  # noqa: SLF001
+    ObjectDeleter(own.records._database, own.objects.delete)._announce([stored.digest], evict=False)  # noqa: SLF001
 
     with pytest.raises(StorageDown, match="try again"):
         put(own, "task2")

@@ -52,9 +52,9 @@ def test_it_goes_on_and_on() -> None:
 
 def test_a_worker_sweeps_when_it_is_its_turn_and_writes_down_when_keys_were_used(tmp_path: Path) -> None:
     gateway = store_gateway(tmp_path)
-    own = gateway.services.own
+    own = gateway.services.store
     assert own is not None
-    token = gateway.services.stored_keys.create(Key("shop"))
+    token = gateway.services.key_store.create(Key("shop"))
     gateway.client.get("/api/v1/records/old", headers={"Authorization": f"Bearer {token}"})
 
     for task_id in ("old", "older"):  # the second comes after this hour's sweep
@@ -67,14 +67,14 @@ def test_a_worker_sweeps_when_it_is_its_turn_and_writes_down_when_keys_were_used
     gateway.services.background.tick()
     assert (record := own.records.find("older")) is not None
     assert record.swept
-    used = gateway.services.stored_keys.named("shop")
+    used = gateway.services.key_store.find_by_name("shop")
     assert used is not None
     assert used.last_used_at is not None
 
 
 def test_a_sweep_that_failed_is_tried_again_at_the_next_tick(tmp_path: Path) -> None:
     gateway = store_gateway(tmp_path)
-    own = gateway.services.own
+    own = gateway.services.store
     assert own is not None
     own.record_files.put_file("old", "cat.png", io.BytesIO(PNG).read, None)
     gateway.clock.now += 15 * 86_400

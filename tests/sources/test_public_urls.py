@@ -11,11 +11,11 @@ from gateway.egress.guard import Guard
 from gateway.errors import StorageDown
 from gateway.origins.allowlist import HostPattern
 from gateway.sources.public_urls import PresignedUrl, SignedFileUrl
-from gateway.storage.objects import Stored
+from gateway.storage.object_store import StoredObject
 from tests.support.factories import Clock
 from tests.support.servers import Request, ScriptedServer, answer
 
-OBJECT = Stored("5" * 64, 10, b"")
+OBJECT = StoredObject("5" * 64, 10, b"")
 NAMED = "attachment; filename=\"cat.png\"; filename*=UTF-8''cat.png"
 OURS = f"{OBJECT.digest}/cat.png"
 PATH = "/bucket/key"
@@ -38,7 +38,7 @@ class Bucket:
         self.has_key = True
         server.route(PATH, honest)
 
-    def presign(self, stored: Stored, disposition: str, content_type: str) -> str:
+    def presign(self, stored: StoredObject, disposition: str, content_type: str) -> str:
         if not self.has_key:
             raise StorageDown("NoCredentialsError")
         query = urlencode({"say": disposition, "type": content_type, "key": stored.digest})

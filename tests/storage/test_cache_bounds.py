@@ -6,8 +6,8 @@ import weakref
 from typing import Any, cast
 
 from gateway.cache import EXPIRE_EVERY_S, MemoryCache, drop_expired
-from gateway.provider.record_info import RecordInfos
-from gateway.resolving.resolver import Resolver
+from gateway.provider.record_info import RecordInfoClient
+from gateway.resolving.caching_resolver import CachingResolver
 from gateway.services import build_services
 from gateway.sources.remote import RemoteSource
 from tests.support.factories import Clock, make_settings
@@ -93,7 +93,7 @@ class LargeRecords:
 
 
 def test_records_of_many_tasks_that_are_asked_for_leave_little_behind(clock: Clock) -> None:
-    infos = RecordInfos(cast("Any", LargeRecords()), clock)
+    infos = RecordInfoClient(cast("Any", LargeRecords()), clock)
     tracemalloc.start()
     try:
         for number in range(500):  # 30 MB
@@ -119,7 +119,7 @@ class LongUrls:
 
 def test_sources_with_long_urls_are_bounded_in_bytes(clock: Clock) -> None:
     clock.now = 1e9
-    resolver = Resolver(LongUrls(), 0, clock)
+    resolver = CachingResolver(LongUrls(), 0, clock)
     tracemalloc.start()
     try:
         for number in range(8000):  # 56 MB

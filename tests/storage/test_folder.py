@@ -7,23 +7,23 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import StorageDown, StorageFull
-from gateway.storage.folder import FolderObjects
-from gateway.storage.objects import Stored
+from gateway.storage.folder import FolderObjectStore
+from gateway.storage.object_store import StoredObject
 from tests.support.factories import Clock
 
 BYTES = bytes(range(256)) * 100
 
 
 @pytest.fixture
-def objects(tmp_path: Path) -> FolderObjects:
-    return FolderObjects(tmp_path / "store")
+def objects(tmp_path: Path) -> FolderObjectStore:
+    return FolderObjectStore(tmp_path / "store")
 
 
-def kept(objects: FolderObjects, content: bytes = BYTES) -> Stored:
-    with objects.receiving() as upload:
+def kept(objects: FolderObjectStore, content: bytes = BYTES) -> StoredObject:
+    with objects.new_upload() as upload:
         for begin in range(0, len(content), 1000):
             upload.write(content[begin : begin + 1000])
-        return objects.keep(upload)
+        return objects.put(upload)
 
 
 def files(tmp_path: Path) -> list[Path]:
@@ -31,17 +31,17 @@ def files(tmp_path: Path) -> list[Path]:
 
 
 def test_a_leftover_of_a_crash_is_cleared_at_the_next_start(tmp_path: Path) -> None:
-    FolderObjects(tmp_path / "store")
+    FolderObjectStore(tmp_path / "store")
     leftover = tmp_path / "store" / "incoming" / "half"
     leftover.write_bytes(BYTES)
     os.utime(leftover, (1, 1))
 
-    FolderObjects(tmp_path / "store")
+    FolderObjectStore(tmp_path / "store")
 
     assert files(tmp_path) == []
 
 
-def test_who_reads_a_deleted_object_reads_it_to_its_end(objects: FolderObjects) -> None:
+def test_who_reads_a_deleted_object_reads_it_to_its_end(objects: FolderObjectStore) -> None:
     stored = kept(objects)
     reading = objects.open(stored, 0, len(BYTES) - 1)
 
@@ -51,48 +51,48 @@ def test_who_reads_a_deleted_object_reads_it_to_its_end(objects: FolderObjects) 
     reading.close()
 
 
-def test_a_folder_that_is_gone_does_not_answer(objects: FolderObjects, tmp_path: Path) -> None:
+def test_a_folder_that_is_gone_does_not_answer(objects: FolderObjectStore, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "store")
 
-    assert not objects.answers()
-    with pytest.raises(StorageDown), objects.receiving():
+    assert not objects.is_available()
+    with pytest.raises(StorageDown), objects.new_upload():
         pass
 
 
 def test_a_folder_that_cannot_be_made_is_told_by_whoever_uses_it(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    objects = FolderObjects(tmp_path / "file" / "store")
+    objects = FolderObjectStore(tmp_path / "file" / "store")
 
-    assert not objects.answers()
-    with pytest.raises(StorageDown), objects.receiving():
+    assert not objects.is_available()
+    with pytest.raises(StorageDown), objects.new_upload():
         pass
 
 
 def test_a_file_of_somebody_elses_in_the_folder_is_no_hindrance(tmp_path: Path) -> None:
-    objects = FolderObjects(tmp_path / "store", most_bytes=2500)
+    objects = FolderObjectStore(tmp_path / "store", most_bytes=2500)
     (tmp_path / "store" / "me").touch()
 
-    assert objects.has(kept(objects))
+    assert objects.exists(kept(objects))
 
 
 def test_beyond_its_size_the_store_drops_what_was_used_longest_ago(tmp_path: Path) -> None:
     clock = Clock()
-    objects = FolderObjects(tmp_path / "store", most_bytes=2500, clock=clock)
+    objects = FolderObjectStore(tmp_path / "store", most_bytes=2500, clock=clock)
     first, second = kept(objects, b"1" * 1000), kept(objects, b"2" * 1000)
     for stored, used_at in ((first, 100), (second, 200)):
         os.utime(tmp_path / "store" / stored.digest[:2] / stored.digest[2:], (used_at, used_at))
-    assert objects.has(first)  # which is a use
+    assert objects.exists(first)  # which is a use
 
     third = kept(objects, b"3" * 1000)
 
-    assert [objects.has(stored) for stored in (first, second, third)] == [True, False, True]
+    assert [objects.exists(stored) for stored in (first, second, third)] == [True, False, True]
 
 
-def test_a_full_disk_is_called_by_its_name(objects: FolderObjects) -> None:
+def test_a_full_disk_is_called_by_its_name(objects: FolderObjectStore) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("this system has no /dev/full")
 
-    with objects.receiving() as upload, Path("/dev/full").open("wb", buffering=0) as full:
+    with objects.new_upload() as upload, Path("/dev/full").open("wb", buffering=0) as full:
         upload.file = full
         with pytest.raises(StorageFull):
             upload.write(BYTES)

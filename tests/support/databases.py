@@ -61,10 +61,10 @@ def _started(pgserver: Any, folder: Path) -> Any:
 
 def emptied(database: Database) -> Database:
     """Migrate a database and delete all its rows."""
-    from gateway.storage.models import metadata
+    from gateway.storage.tables import metadata
 
     database.migrate()
-    with database.writing() as connection:
+    with database.write_transaction() as connection:
         for table in metadata.sorted_tables:
             connection.execute(table.delete())
     return database

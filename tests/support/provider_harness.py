@@ -12,9 +12,9 @@ from gateway.egress.dns_lookup import Lookup
 from gateway.egress.guard import Guard
 from gateway.origins.allowlist import HostPattern
 from gateway.provider.circuit_breaker import CircuitBreaker
-from gateway.provider.client import DOWNLOAD_URL, Provider
+from gateway.provider.client import DOWNLOAD_URL, ProviderClient
 from gateway.provider.transport import ProviderSession
-from gateway.resolving.upstream import UpstreamResolver
+from gateway.resolving.upstream_resolver import UpstreamResolver
 from tests.support.factories import PROVIDER_KEY, Clock
 from tests.support.servers import ScriptedServer, answer
 
@@ -44,7 +44,7 @@ class ProviderHarness:
         """Begin anew: a closed circuit breaker, no pauses, no calls."""
         self.pauses: list[float] = []
         self.breaker = CircuitBreaker(self.clock)
-        self.provider = Provider(self.session, self.breaker, self.clock, self.pause)
+        self.provider = ProviderClient(self.session, self.breaker, self.clock, self.pause)
         self.resolver = UpstreamResolver(self.provider, self.client, self.guard, self.clock)
         self.server.seen.clear()
 

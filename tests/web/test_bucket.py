@@ -34,7 +34,7 @@ def make_gateway(origin: ScriptedServer, s3: S3Server, bucket: Bucket, tmp_path:
         }
         settings = make_settings(origin.address, *listed, **values | changes)
         gateway = Gateway(settings, clock=Clock())
-        assert gateway.services.own is not None
+        assert gateway.services.store is not None
         gateway.services.database.migrate()
         return gateway
 
@@ -61,8 +61,8 @@ def url(origin: ScriptedServer) -> str:
 
 def click(gateway: Gateway, url: str, headers: dict[str, str] | None = None, **fields: Any) -> Any:
     """Follow a link to an image of a task that is known."""
-    assert gateway.services.own is not None
-    gateway.services.own.records.put(Record("task12345", "SUCCESS", (url,), int(gateway.clock.now * 1000)))
+    assert gateway.services.store is not None
+    gateway.services.store.records.put(Record("task12345", "SUCCESS", (url,), int(gateway.clock.now * 1000)))
     return gateway.client.get(gateway.link(url, **fields), headers=headers, buffered=True)
 
 

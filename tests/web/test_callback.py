@@ -38,8 +38,8 @@ def failure(code: float = 400) -> dict[str, Any]:
 
 
 def tell(gateway: Gateway, body: object, query: str | None = None, headers: dict[str, str] | None = None) -> Any:
-    assert gateway.services.own is not None
-    url = gateway.services.own.callbacks.url if query is None else PATH + query
+    assert gateway.services.store is not None
+    url = gateway.services.store.callbacks.url if query is None else PATH + query
     data = body if isinstance(body, bytes) else json.dumps(body)
     return gateway.client.post(url, data=data, headers=headers)
 
@@ -53,8 +53,8 @@ def signature(
 
 
 def kept(gateway: Gateway, task_id: str = "task12345") -> Record | None:
-    assert gateway.services.own is not None
-    return gateway.services.own.records.find(task_id)
+    assert gateway.services.store is not None
+    return gateway.services.store.records.find(task_id)
 
 
 def test_what_the_provider_tells_can_be_downloaded(tmp_path: Path, origin: ScriptedServer) -> None:
@@ -190,8 +190,8 @@ def test_a_bad_or_stale_signature_is_refused(signed: Gateway, proof: Callable[[G
 
 def test_with_the_providers_key_a_token_proves_nothing(signed: Gateway, tmp_path: Path) -> None:
     other = store_gateway(tmp_path)
-    assert other.services.own is not None
-    token = other.services.own.callbacks.url.partition("?")[2]
+    assert other.services.store is not None
+    token = other.services.store.callbacks.url.partition("?")[2]
 
     assert tell(signed, success(URL), f"?{token}").status_code == 401
 

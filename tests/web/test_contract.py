@@ -32,9 +32,9 @@ def ask(gateway: Gateway, body: object, key: str | None = API_KEY) -> Any:
 
 
 def keep(gateway: Gateway, urls: tuple[str, ...] | None, status: Any = "SUCCESS", age_days: float = 0) -> None:
-    assert gateway.services.own is not None
+    assert gateway.services.store is not None
     created_at = int(gateway.clock.now * 1000 - age_days * DAY_MS)
-    gateway.services.own.records.put(Record("task12345", status, urls, created_at))
+    gateway.services.store.records.put(Record("task12345", status, urls, created_at))
 
 
 def follow(gateway: Gateway, direct_url: str, headers: dict[str, str] | None = None) -> Any:
@@ -280,7 +280,7 @@ def test_what_the_provider_refuses_is_told_in_the_contracts_words(
 def test_a_conversion_that_takes_long_is_answered_in_time_and_goes_on(
     store: Gateway, origin: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.resolving.resolver.LONGEST_WAIT_S", 0.2)
+    monkeypatch.setattr("gateway.resolving.caching_resolver.LONGEST_WAIT_S", 0.2)
     go = threading.Event()
 
     def slowly(_request: Request) -> bytes:

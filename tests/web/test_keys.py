@@ -55,7 +55,7 @@ def gateway(origin: ScriptedServer, tmp_path: Path) -> Gateway:
 
 def made(gateway: Gateway, *scopes: Scope, name: str = "shop", days: int | None = None, **limits: int) -> str:
     """The token of a new key; with every scope, when none is named."""
-    token = gateway.services.stored_keys.create(Key(name, frozenset(scopes or SCOPES), **limits), days)
+    token = gateway.services.key_store.create(Key(name, frozenset(scopes or SCOPES), **limits), days)
     assert token is not None
     return token
 
@@ -152,7 +152,7 @@ def test_outsiders_are_told_the_same_whatever_was_wrong_and_the_log_knows(gatewa
     elif reason == "expired":
         gateway.clock.now += DAY_S
     else:
-        gateway.services.stored_keys.revoke("shop")
+        gateway.services.key_store.revoke("shop")
 
     with real_logs() as written:
         server_fault, contracts = order(gateway, token), convert(gateway, token)
@@ -170,7 +170,7 @@ def test_a_rotated_key_goes_on_under_its_new_token(gateway: Gateway) -> None:
     old = made(gateway)
     assert order(gateway, old).status_code == 422
 
-    new = gateway.services.stored_keys.rotate("shop")
+    new = gateway.services.key_store.rotate("shop")
     gateway.clock.now += KNOWN_FOR_S
 
     assert (order(gateway, old).status_code, order(gateway, new).status_code) == (401, 422)
@@ -269,7 +269,7 @@ def test_rotation_gives_no_second_day(gateway: Gateway) -> None:
     old = made(gateway, per_day=1)
     order(gateway, old)
 
-    new = gateway.services.stored_keys.rotate("shop")
+    new = gateway.services.key_store.rotate("shop")
 
     assert order(gateway, new).status_code == 429
 

@@ -276,8 +276,8 @@ def announced(gateway: Gateway, length: int) -> Any:
 
 
 def tell(gateway: Gateway, body: object, token: str | None = None) -> Any:
-    assert gateway.services.own is not None
-    path = gateway.services.own.callbacks.url if token is None else f"{CALLBACK}?token={token}"
+    assert gateway.services.store is not None
+    path = gateway.services.store.callbacks.url if token is None else f"{CALLBACK}?token={token}"
     return gateway.client.post(path, data=json.dumps(body))
 
 
@@ -298,7 +298,7 @@ def without_store(gateway: Gateway) -> Gateway:
 
 def limited(gateway: Gateway, *scopes: Scope, **limits: int) -> dict[str, str]:
     """The headers of a caller with a new key."""
-    token = gateway.services.stored_keys.create(Key("shop", frozenset(scopes or SCOPES), **limits))
+    token = gateway.services.key_store.create(Key("shop", frozenset(scopes or SCOPES), **limits))
     return {"Authorization": f"Bearer {token}"}
 
 
@@ -318,7 +318,7 @@ def redirected(origin: ScriptedServer) -> Any:
 
 def without_database(gateway: Gateway) -> Gateway:
     """The same gateway, its database gone."""
-    assert gateway.services.own is not None
+    assert gateway.services.store is not None
     engine = gateway.services.database.engine
     engine.dispose()
     Path(str(engine.url.database)).unlink()
@@ -552,7 +552,7 @@ def test_an_image_that_is_still_being_fetched_is_documented(
     documented, go_on = Documented(document_of(store)), threading.Event()
     url = kept(store, origin)
     origin.route("/v/cat.png", lambda _: answer(200, PNG) if go_on.wait(20) else None)
-    monkeypatch.setattr("gateway.resolving.resolver.LONGEST_WAIT_S", 0.1)
+    monkeypatch.setattr("gateway.resolving.caching_resolver.LONGEST_WAIT_S", 0.1)
 
     for_caller = convert(store, {"taskId": "task12345", "url": url})
     for_visitor = follow(store, url, headers={"Accept": "application/json"})

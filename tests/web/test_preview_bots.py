@@ -78,7 +78,7 @@ def test_a_link_that_is_not_good_is_refused_to_previewers_too(gateway: Gateway, 
 
 def test_a_direct_url_of_our_own_is_previewed_too(tmp_path: Path) -> None:
     gateway = store_gateway(tmp_path)
-    own = gateway.services.own
+    own = gateway.services.store
     assert own is not None
 
     response = gateway.client.get(own.files.mint("0" * 64, "cat.png"), headers={"User-Agent": PREVIEWERS["discord"]})

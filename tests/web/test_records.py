@@ -191,16 +191,16 @@ def test_of_a_task_that_is_deleted_while_its_image_is_fetched_nothing_stays(
     gateway: Gateway, origin: ScriptedServer, tmp_path: Path
 ) -> None:
     def deleted_meanwhile(_request: Request) -> bytes:
-        assert gateway.services.own is not None
-        assert gateway.services.own.record_files.forget("task12345")
+        assert gateway.services.store is not None
+        assert gateway.services.store.record_files.delete("task12345")
         return answer(200, PNG)
 
     url = origin.route("/v/cat.png", deleted_meanwhile)
     told_of(gateway, url)
     fetched(gateway, url)
 
-    assert gateway.services.own is not None
-    assert gateway.services.own.index.find("task12345", url) is None
+    assert gateway.services.store is not None
+    assert gateway.services.store.index.find("task12345", url) is None
     assert [path for path in (tmp_path / "store").rglob("*") if path.is_file()] == []
 
 
@@ -304,7 +304,7 @@ def test_a_gateway_with_a_provider_has_no_records(origin: ScriptedServer) -> Non
 def test_a_database_that_is_gone_is_503_and_makes_the_gateway_not_ready(
     gateway: Gateway, origin: ScriptedServer, tmp_path: Path
 ) -> None:
-    assert gateway.services.own is not None
+    assert gateway.services.store is not None
     gateway.services.database.engine.dispose()
     for path in tmp_path.glob("gateway.db*"):
         path.unlink()

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from gateway.storage.models import metadata
+from gateway.storage.tables import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, render_as_batch=True)
 context.run_migrations()

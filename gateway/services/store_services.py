@@ -8,42 +8,42 @@ from gateway.egress.client import Client
 from gateway.egress.guard import Guard
 from gateway.links.file_links import SALT as FILES_SALT, FileLinks
 from gateway.links.signer import KeyRing
-from gateway.records.completion_callback import SALT as CALLBACKS_SALT, Callbacks
+from gateway.records.completion_callback import SALT as CALLBACKS_SALT, CallbackReceiver
 from gateway.records.published_urls import PublishedUrls
 from gateway.records.record_files import RecordFiles
 from gateway.records.record_store import RecordStore
 from gateway.records.sql_records import SqlRecords
 from gateway.records.sweep import Sweep
-from gateway.resolving.store import StoreResolver
+from gateway.resolving.store_resolver import StoreResolver
 from gateway.settings import Bucket, Settings
 from gateway.sources.public_urls import PresignedUrl, PublicUrl, SignedFileUrl
 from gateway.storage.database import Database
-from gateway.storage.deletions import ObjectDeletions
-from gateway.storage.folder import FolderObjects
+from gateway.storage.folder import FolderObjectStore
 from gateway.storage.ingest import Ingest
+from gateway.storage.object_deleter import ObjectDeleter
 from gateway.storage.object_index import ObjectIndex
-from gateway.storage.objects import Objects
+from gateway.storage.object_store import ObjectStore
 
 
 @dataclass(frozen=True, slots=True)
-class OwnStore:
+class StoreServices:
     """The parts that routes and commands use."""
 
     records: SqlRecords
     index: ObjectIndex
-    objects: Objects
+    objects: ObjectStore
     public_url: PublicUrl
     record_files: RecordFiles
-    callbacks: Callbacks
+    callbacks: CallbackReceiver
     files: FileLinks
     published: PublishedUrls
     sweep: Sweep
     resolver: StoreResolver
 
 
-def build_own_store(
+def build_store_services(
     settings: Settings, database: Database, client: Client, guard: Guard, clock: Callable[[], float]
-) -> OwnStore:
+) -> StoreServices:
     """Build the store that the settings ask for."""
     records = SqlRecords(database)
     index = ObjectIndex(database, clock)
@@ -52,12 +52,12 @@ def build_own_store(
     def drop(digest: str) -> None:
         objects.delete(digest)
 
-    deletions = ObjectDeletions(database, drop, clock)
+    deletions = ObjectDeleter(database, drop, clock)
     objects, public_url = _objects(settings, deletions, SignedFileUrl(file_links.mint), client, guard, clock)
     ingest = Ingest(objects, deletions, settings.max_bytes)
     store = RecordStore(records, index, objects, ingest, deletions, settings.record_days, clock)
     record_files = RecordFiles(store)
-    callbacks = Callbacks(
+    callbacks = CallbackReceiver(
         records,
         guard.admit,
         KeyRing.derive(settings.secret_keys, CALLBACKS_SALT),
@@ -65,7 +65,7 @@ def build_own_store(
         base_url=settings.public_url,
         clock=clock,
     )
-    return OwnStore(
+    return StoreServices(
         records=records,
         index=index,
         objects=objects,
@@ -81,18 +81,18 @@ def build_own_store(
 
 def _objects(
     settings: Settings,
-    deletions: ObjectDeletions,
+    deletions: ObjectDeleter,
     own_door: SignedFileUrl,
     client: Client,
     guard: Guard,
     clock: Callable[[], float],
-) -> tuple[Objects, PublicUrl]:
+) -> tuple[ObjectStore, PublicUrl]:
     """Where the objects are, and how others get at them."""
     if not isinstance(settings.store, Bucket):
         evict = partial(deletions.delete, evict=True)
-        folder = FolderObjects(settings.store, settings.store_max_bytes or None, clock, evict)
+        folder = FolderObjectStore(settings.store, settings.store_max_bytes or None, clock, evict)
         return folder, own_door
-    from gateway.storage.s3 import S3Objects  # noqa: PLC0415 (boto3 takes a moment, and few need it)
+    from gateway.storage.s3 import S3ObjectStore  # noqa: PLC0415 (boto3 takes a moment, and few need it)
 
-    bucket = S3Objects(settings.store, settings.s3_endpoint_url)
+    bucket = S3ObjectStore(settings.store, settings.s3_endpoint_url)
     return bucket, PresignedUrl(bucket.presign, own_door, client, guard)

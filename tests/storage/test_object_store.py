@@ -1,4 +1,4 @@
-"""The contract of gateway.storage.objects.Objects, for every adapter there is; then what only a bucket promises."""
+"""The contract of ObjectStore, for every implementation; then the promises of a bucket."""
 
 import hashlib
 import os
@@ -20,9 +20,9 @@ import pytest
 
 from gateway.errors import StorageDown
 from gateway.settings import Bucket
-from gateway.storage.folder import FolderObjects
-from gateway.storage.objects import Objects, Stored
-from gateway.storage.s3 import S3Objects
+from gateway.storage.folder import FolderObjectStore
+from gateway.storage.object_store import ObjectStore, StoredObject
+from gateway.storage.s3 import S3ObjectStore
 from tests.support.buckets import SECRET, Cable, S3Server
 from tests.support.certificates import make_certificate, server_context
 from tests.support.factories import PNG
@@ -37,24 +37,24 @@ NAMED = "attachment; filename=\"a cat.png\"; filename*=UTF-8''%D1%8F.png"
 class Store(Protocol):
     """An empty store, and how a test looks behind it."""
 
-    objects: Objects
+    objects: ObjectStore
 
     def names(self) -> list[str]:
         """Everything that is in it."""
 
-    def break_down(self, stored: Stored) -> None:
+    def break_down(self, stored: StoredObject) -> None:
         """Have it fail for this object from now on."""
 
 
 class FolderStore:
     def __init__(self, root: Path) -> None:
         self._root = root
-        self.objects: Objects = FolderObjects(root)
+        self.objects: ObjectStore = FolderObjectStore(root)
 
     def names(self) -> list[str]:
         return [path.name for path in self._root.rglob("*") if path.is_file()]
 
-    def break_down(self, stored: Stored) -> None:
+    def break_down(self, stored: StoredObject) -> None:
         for path in self._root.glob("??/*"):
             path.unlink()
             path.parent.rmdir()
@@ -64,12 +64,12 @@ class FolderStore:
 class BucketStore:
     def __init__(self, server: S3Server, bucket: Bucket, cable: Cable) -> None:
         self._server, self._bucket, self._cable = server, bucket, cable
-        self.objects: Objects = S3Objects(bucket, f"http://127.0.0.1:{cable.port}")
+        self.objects: ObjectStore = S3ObjectStore(bucket, f"http://127.0.0.1:{cable.port}")
 
     def names(self) -> list[str]:
         return self._server.keys(self._bucket)
 
-    def break_down(self, stored: Stored) -> None:  # noqa: ARG002 (for every object)
+    def break_down(self, stored: StoredObject) -> None:  # noqa: ARG002 (for every object)
         self._cable.cut()
 
 
@@ -84,18 +84,18 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def objects(store: Store) -> Objects:
+def objects(store: Store) -> ObjectStore:
     return store.objects
 
 
-def kept(objects: Objects, content: bytes = BYTES) -> Stored:
-    with objects.receiving() as upload:
+def kept(objects: ObjectStore, content: bytes = BYTES) -> StoredObject:
+    with objects.new_upload() as upload:
         for begin in range(0, len(content), 1000):
             upload.write(content[begin : begin + 1000])
-        return objects.keep(upload)
+        return objects.put(upload)
 
 
-def everything(objects: Objects, stored: Stored, first: int, last: int) -> bytes:
+def everything(objects: ObjectStore, stored: StoredObject, first: int, last: int) -> bytes:
     with closing(objects.open(stored, first, last)) as reading:
         parts = list(iter(lambda: reading.read(777), b""))
     assert max(map(len, parts)) <= 777
@@ -103,20 +103,20 @@ def everything(objects: Objects, stored: Stored, first: int, last: int) -> bytes
 
 
 class TestEveryStore:
-    def test_an_object_comes_back_as_it_was(self, objects: Objects) -> None:
+    def test_an_object_comes_back_as_it_was(self, objects: ObjectStore) -> None:
         stored = kept(objects)
 
-        assert stored == Stored(hashlib.sha256(BYTES).hexdigest(), len(BYTES), BYTES[:64])
-        assert objects.has(stored)
+        assert stored == StoredObject(hashlib.sha256(BYTES).hexdigest(), len(BYTES), BYTES[:64])
+        assert objects.exists(stored)
         assert everything(objects, stored, 0, len(BYTES) - 1) == BYTES
 
     @pytest.mark.parametrize(("first", "last"), [(0, 0), (1000, 1999), (25_599, 25_599), (5, 25_599)])
-    def test_a_span_is_those_bytes_and_no_others(self, objects: Objects, first: int, last: int) -> None:
+    def test_a_span_is_those_bytes_and_no_others(self, objects: ObjectStore, first: int, last: int) -> None:
         stored = kept(objects)
 
         assert everything(objects, stored, first, last) == BYTES[first : last + 1]
 
-    def test_an_object_of_one_byte_is_one(self, objects: Objects) -> None:
+    def test_an_object_of_one_byte_is_one(self, objects: ObjectStore) -> None:
         stored = kept(objects, b"x")
 
         assert everything(objects, stored, 0, 0) == b"x"
@@ -127,16 +127,16 @@ class TestEveryStore:
         assert len(store.names()) == 1
 
     def test_what_was_not_kept_leaves_nothing_behind(self, store: Store) -> None:
-        with store.objects.receiving() as upload:
+        with store.objects.new_upload() as upload:
             upload.write(BYTES)
-            assert not store.objects.has(upload.stored)
+            assert not store.objects.exists(upload.stored)
 
         assert store.names() == []
 
-    def test_what_was_never_kept_is_not_there(self, objects: Objects) -> None:
-        unknown = Stored("0" * 64, 10, b"")
+    def test_what_was_never_kept_is_not_there(self, objects: ObjectStore) -> None:
+        unknown = StoredObject("0" * 64, 10, b"")
 
-        assert not objects.has(unknown)
+        assert not objects.exists(unknown)
         with pytest.raises(FileNotFoundError):
             objects.open(unknown, 0, 9)
 
@@ -146,18 +146,18 @@ class TestEveryStore:
         store.objects.delete(stored.digest)
         store.objects.delete(stored.digest)
 
-        assert not store.objects.has(stored)
+        assert not store.objects.exists(stored)
         with pytest.raises(FileNotFoundError):
             store.objects.open(stored, 0, 1)
         assert len(store.names()) == 1
         assert everything(store.objects, other, 0, 4) == b"other"
 
-    def test_a_deleted_object_can_be_kept_again(self, objects: Objects) -> None:
+    def test_a_deleted_object_can_be_kept_again(self, objects: ObjectStore) -> None:
         objects.delete(kept(objects).digest)
 
         assert everything(objects, kept(objects), 0, 9) == BYTES[:10]
 
-    def test_reading_may_end_before_the_object_does(self, objects: Objects) -> None:
+    def test_reading_may_end_before_the_object_does(self, objects: ObjectStore) -> None:
         stored = kept(objects, LARGE)
 
         with closing(objects.open(stored, 0, len(LARGE) - 1)) as reading:
@@ -165,17 +165,17 @@ class TestEveryStore:
 
         assert everything(objects, stored, 0, 9) == LARGE[:10]
 
-    def test_many_may_use_it_at_once(self, objects: Objects) -> None:
+    def test_many_may_use_it_at_once(self, objects: ObjectStore) -> None:
         def use(number: int) -> bool:
             content = BYTES + bytes([number % 8])
             stored = kept(objects, content)
-            return objects.has(stored) and everything(objects, stored, 5, len(content) - 1) == content[5:]
+            return objects.exists(stored) and everything(objects, stored, 5, len(content) - 1) == content[5:]
 
         with ThreadPoolExecutor(8) as crowd:
             assert all(crowd.map(use, range(32)))
 
-    def test_a_store_that_can_be_used_answers(self, objects: Objects) -> None:
-        assert objects.answers()
+    def test_a_store_that_can_be_used_answers(self, objects: ObjectStore) -> None:
+        assert objects.is_available()
 
     def test_a_store_that_fails_is_called_so_whatever_is_asked(self, store: Store) -> None:
         objects, stored = store.objects, kept(store.objects)
@@ -183,7 +183,7 @@ class TestEveryStore:
 
         for ask in (
             lambda: kept(objects),
-            lambda: objects.has(stored),
+            lambda: objects.exists(stored),
             lambda: objects.open(stored, 0, 1),
             lambda: objects.delete(stored.digest),
         ):
@@ -195,7 +195,7 @@ class TestEveryStore:
 
 
 def test_the_bucket_has_an_object_under_its_digest_and_says_its_type(s3: S3Server, bucket: Bucket) -> None:
-    stored = kept(S3Objects(bucket, s3.url), PNG)
+    stored = kept(S3ObjectStore(bucket, s3.url), PNG)
 
     assert s3.keys(bucket) == [f"images/kept/{stored.digest}"]
     head = s3.client.head_object(Bucket=bucket.name, Key=f"images/kept/{stored.digest}")
@@ -203,13 +203,13 @@ def test_the_bucket_has_an_object_under_its_digest_and_says_its_type(s3: S3Serve
 
 
 def test_without_a_prefix_the_key_is_the_digest(s3: S3Server, bucket: Bucket) -> None:
-    stored = kept(S3Objects(Bucket(bucket.name), s3.url))
+    stored = kept(S3ObjectStore(Bucket(bucket.name), s3.url))
 
     assert s3.keys(bucket) == [stored.digest]
 
 
 def test_a_presigned_url_downloads_under_the_name_and_type_that_it_bears(s3: S3Server, bucket: Bucket) -> None:
-    objects = S3Objects(bucket, s3.url)
+    objects = S3ObjectStore(bucket, s3.url)
     url = objects.presign(kept(objects, PNG), NAMED, "image/webp")
 
     with urlopen(url) as whole, urlopen(Request(url, headers={"Range": "bytes=5-9"})) as part:
@@ -221,7 +221,7 @@ def test_a_presigned_url_downloads_under_the_name_and_type_that_it_bears(s3: S3S
 
 @pytest.mark.parametrize(("there", "altered"), [("a%20cat.png", "a%20cat.exe"), ("Expires=1200", "Expires=9999")])
 def test_a_presigned_url_that_was_altered_is_refused(s3: S3Server, bucket: Bucket, there: str, altered: str) -> None:
-    objects = S3Objects(bucket, s3.url)
+    objects = S3ObjectStore(bucket, s3.url)
     url = objects.presign(kept(objects), NAMED, "image/png")
 
     assert there in url
@@ -229,7 +229,7 @@ def test_a_presigned_url_that_was_altered_is_refused(s3: S3Server, bucket: Bucke
 
 
 def test_a_presigned_url_is_refused_when_its_time_is_over(s3: S3Server, bucket: Bucket) -> None:
-    objects = S3Objects(bucket, s3.url, url_life_s=2)
+    objects = S3ObjectStore(bucket, s3.url, url_life_s=2)
     url = objects.presign(kept(objects), NAMED, "image/png")
 
     assert status_of(url) == 200
@@ -263,55 +263,55 @@ def test_a_key_that_does_not_open_the_bucket_is_told_with_the_remedy(
         monkeypatch.setenv(name, value) if value else monkeypatch.delenv(name)
 
     with pytest.raises(StorageDown, match=told) as down:
-        kept(S3Objects(bucket, s3.url))
+        kept(S3ObjectStore(bucket, s3.url))
 
     assert SECRET not in str(down.value)
-    assert not S3Objects(bucket, s3.url).answers()
+    assert not S3ObjectStore(bucket, s3.url).is_available()
 
 
 def test_a_bucket_that_is_missing_is_told_with_the_remedy(s3: S3Server, bucket: Bucket) -> None:
-    objects = S3Objects(Bucket(bucket.name + "-other"), s3.url)
+    objects = S3ObjectStore(Bucket(bucket.name + "-other"), s3.url)
 
     with pytest.raises(StorageDown, match="make the bucket, or correct GATEWAY_STORE"):
         kept(objects)
     with pytest.raises(StorageDown):
-        objects.open(Stored("0" * 64, 10, b""), 0, 9)
-    assert not objects.answers()
+        objects.open(StoredObject("0" * 64, 10, b""), 0, 9)
+    assert not objects.is_available()
 
 
 def test_a_server_that_is_not_there_is_told_with_the_remedy(s3: S3Server, bucket: Bucket) -> None:
     with Cable(s3.port) as cable:
-        objects = S3Objects(bucket, f"http://127.0.0.1:{cable.port}")
+        objects = S3ObjectStore(bucket, f"http://127.0.0.1:{cable.port}")
     began = time.monotonic()
 
     with pytest.raises(StorageDown, match="nobody answers at GATEWAY_S3_ENDPOINT_URL"):
         kept(objects)
 
-    assert not objects.answers()
+    assert not objects.is_available()
     assert time.monotonic() - began < 4
 
 
 def test_an_answer_is_good_for_some_seconds(s3: S3Server, bucket: Bucket) -> None:
     with Cable(s3.port) as cable:
-        objects = S3Objects(bucket, f"http://127.0.0.1:{cable.port}")
-        assert objects.answers()
+        objects = S3ObjectStore(bucket, f"http://127.0.0.1:{cable.port}")
+        assert objects.is_available()
 
-    assert objects.answers()
-    assert not S3Objects(bucket, f"http://127.0.0.1:{cable.port}").answers()
+    assert objects.is_available()
+    assert not S3ObjectStore(bucket, f"http://127.0.0.1:{cable.port}").is_available()
 
 
 def test_whether_a_silent_server_answers_is_known_soon(s3: S3Server, bucket: Bucket) -> None:
     with Cable(s3.port, most_up=0) as cable:
         began = time.monotonic()
 
-        assert not S3Objects(bucket, f"http://127.0.0.1:{cable.port}").answers()
+        assert not S3ObjectStore(bucket, f"http://127.0.0.1:{cable.port}").is_available()
 
     assert time.monotonic() - began < 4
 
 
 def test_a_server_that_breaks_off_is_told_in_the_middle_of_reading(s3: S3Server, bucket: Bucket) -> None:
     with Cable(s3.port) as cable:
-        objects = S3Objects(bucket, f"http://127.0.0.1:{cable.port}")
+        objects = S3ObjectStore(bucket, f"http://127.0.0.1:{cable.port}")
         stored = kept(objects, LARGE)
         with closing(objects.open(stored, 0, len(LARGE) - 1)) as reading:
             assert reading.read(1000) == LARGE[:1000]
@@ -329,8 +329,8 @@ def test_tls_that_breaks_in_the_middle_of_reading_is_told_like_any_outage(
 
     with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as other:
         other.submit(send_half_and_garbage, listener, server_context(certificate))
-        objects = S3Objects(bucket, f"https://127.0.0.1:{listener.getsockname()[1]}")
-        with closing(objects.open(Stored("0" * 64, 10, b""), 0, 9)) as reading, pytest.raises(StorageDown):
+        objects = S3ObjectStore(bucket, f"https://127.0.0.1:{listener.getsockname()[1]}")
+        with closing(objects.open(StoredObject("0" * 64, 10, b""), 0, 9)) as reading, pytest.raises(StorageDown):
             reading.read(10)
 
 
@@ -346,7 +346,7 @@ def send_half_and_garbage(listener: socket.socket, tls: ssl.SSLContext) -> None:
 def test_a_certificate_that_is_not_trusted_is_told_with_the_remedy(bucket: Bucket, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as other:
         other.submit(shake_hands_twice, listener, server_context(make_certificate(tmp_path)))
-        objects = S3Objects(bucket, f"https://127.0.0.1:{listener.getsockname()[1]}")
+        objects = S3ObjectStore(bucket, f"https://127.0.0.1:{listener.getsockname()[1]}")
 
         with pytest.raises(StorageDown, match="AWS_CA_BUNDLE names a certificate authority of your own"):
             objects.delete("0" * 64)
@@ -362,7 +362,7 @@ def shake_hands_twice(listener: socket.socket, tls: ssl.SSLContext) -> None:
 
 def test_an_upload_that_breaks_off_leaves_nothing(s3: S3Server, bucket: Bucket) -> None:
     with Cable(s3.port, most_up=2**20) as cable, ThreadPoolExecutor(1) as other:
-        objects = S3Objects(bucket, f"http://127.0.0.1:{cable.port}")
+        objects = S3ObjectStore(bucket, f"http://127.0.0.1:{cable.port}")
         upload = other.submit(kept, objects, LARGE)
         assert cable.stopped_up.wait(10)
         cable.cut()
@@ -386,11 +386,11 @@ def test_an_upload_that_breaks_off_leaves_nothing(s3: S3Server, bucket: Bucket) 
 def test_another_part_than_the_one_asked_for_is_not_passed_on(
     origin: ScriptedServer, bucket: Bucket, said: bytes
 ) -> None:
-    stored = Stored("0" * 64, 10, b"")
+    stored = StoredObject("0" * 64, 10, b"")
     origin.route(f"/{bucket.name}/images/kept/{stored.digest}", said)
 
     with pytest.raises(StorageDown):
-        S3Objects(bucket, origin.url("")).open(stored, 2, 5)
+        S3ObjectStore(bucket, origin.url("")).open(stored, 2, 5)
 
 
 def test_no_proxy_and_no_endpoint_of_the_environment_is_used(
@@ -399,11 +399,11 @@ def test_no_proxy_and_no_endpoint_of_the_environment_is_used(
     for name in ("http_proxy", "HTTP_PROXY", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
         monkeypatch.setenv(name, origin.url(""))
 
-    assert S3Objects(bucket, s3.url).has(kept(S3Objects(bucket, s3.url)))
+    assert S3ObjectStore(bucket, s3.url).exists(kept(S3ObjectStore(bucket, s3.url)))
     assert origin.seen == []
     assert (
-        S3Objects(bucket)
-        .presign(Stored("0" * 64, 1, b""), NAMED, "image/png")
+        S3ObjectStore(bucket)
+        .presign(StoredObject("0" * 64, 1, b""), NAMED, "image/png")
         .startswith(f"https://{bucket.name}.s3.amazonaws.com/images/kept/000")
     )
 
@@ -419,12 +419,12 @@ def peak_mib(s3: S3Server, bucket: Bucket, mib: int) -> int:
     program = f"""
 from pathlib import Path
 from gateway.settings import Bucket
-from gateway.storage.s3 import S3Objects
-objects = S3Objects(Bucket({bucket.name!r}), {s3.url!r})
-with objects.receiving() as incoming:
+from gateway.storage.s3 import S3ObjectStore
+objects = S3ObjectStore(Bucket({bucket.name!r}), {s3.url!r})
+with objects.new_upload() as incoming:
     for number in range({mib}):
         incoming.write(bytes([number % 256]) * 2**20)
-    stored = objects.keep(incoming)
+    stored = objects.put(incoming)
 reading = objects.open(stored, 0, stored.length - 1)
 assert sum(len(part) for part in iter(lambda: reading.read(256 * 1024), b"")) == stored.length
 print(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])

@@ -1,6 +1,6 @@
 """Delete objects' bytes, while other workers and machines may be storing the same bytes.
 
-Objects are named by their bytes, so a new image may turn out to be an object that is being deleted. A deletion is
+ObjectStore are named by their bytes, so a new image may turn out to be an object that is being deleted. A deletion is
 therefore announced in the table ``deletions`` before the bytes go, and only for objects that no image holds. Whoever
 notes an object (:meth:`ObjectIndex.noting`) looks for an announcement in the same transaction, and waits for its end.
 So either the note comes first and the deletion does not happen, or the deletion ends first and the bytes are stored
@@ -16,18 +16,18 @@ from sqlalchemy import Connection, Select, delete, func, select
 
 from gateway.errors import DatabaseDown
 from gateway.storage.database import Database
-from gateway.storage.models import deletions, objects
+from gateway.storage.tables import deletions, objects
 
 BATCH = 20  # deletions that are announced together: whoever stores one of these objects waits for all of them
 EXPIRES_AFTER_S = 120  # an announcement of a worker that was killed
 _GIVE_UP_AFTER_S = 60  # long before it expires for the others
 
 
-class BeingDeletedError(Exception):
+class DeletionInProgressError(Exception):
     """The object is being deleted at this moment: note it again when that is over."""
 
 
-class ObjectDeletions:
+class ObjectDeleter:
     """Deletes objects that no image holds.
 
     Args:
@@ -66,7 +66,7 @@ class ObjectDeletions:
 
     def forget_expired(self) -> None:
         """Withdraw the announcements of workers that were killed."""
-        with self._database.writing() as connection:
+        with self._database.write_transaction() as connection:
             connection.execute(delete(deletions).where(deletions.c.began_at < oldest_ms(self._clock())))
 
     @contextmanager
@@ -80,7 +80,7 @@ class ObjectDeletions:
 
     def _announce(self, digests: Collection[str], *, evict: bool) -> list[str]:
         now = self._clock()
-        with self._database.writing() as connection:
+        with self._database.write_transaction() as connection:
             lock_digests(connection, digests)
             held = set(connection.scalars(_held(digests, own_only=evict)))
             rows = [{"digest": digest, "began_at": int(now * 1000)} for digest in digests if digest not in held]
@@ -97,7 +97,7 @@ class ObjectDeletions:
     def _withdraw(self, digests: Collection[str]) -> None:
         if not digests:
             return
-        with self._database.writing() as connection:
+        with self._database.write_transaction() as connection:
             connection.execute(delete(deletions).where(deletions.c.digest.in_(digests)))
 
 
@@ -110,12 +110,12 @@ def check_not_being_deleted(connection: Connection, digest: str, now: float) -> 
     """See to it that an object that is about to be noted in this transaction is not being deleted.
 
     Raises:
-        BeingDeletedError: it is.
+        DeletionInProgressError: it is.
     """
     lock_digests(connection, [digest])
     running = select(deletions.c.digest).where(deletions.c.digest == digest, deletions.c.began_at >= oldest_ms(now))
     if connection.scalar(running) is not None:
-        raise BeingDeletedError(digest)
+        raise DeletionInProgressError(digest)
 
 
 def lock_digests(connection: Connection, digests: Collection[str]) -> None:

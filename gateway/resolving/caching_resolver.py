@@ -28,7 +28,7 @@ LONGEST_WAIT_S = 20.0  # routers of platforms give up after 30, and delivery nee
 _log = structlog.get_logger("gateway.resolving")
 
 
-class Converter(Protocol):
+class Resolver(Protocol):
     """Makes a source, at the price of a call: ``upstream``, ``origin``."""
 
     def resolve(self, task_id: str, url: str) -> Source:
@@ -43,7 +43,7 @@ class _Known:
     look_anew_at: float
 
 
-class Resolver:
+class CachingResolver:
     """Caches sources until they expire, and failures for a few seconds.
 
     A source that soon expires is replaced in time; where that fails for a while, it goes on being used.
@@ -52,22 +52,22 @@ class Resolver:
         converter: makes a source that is not known yet.
         min_life_s: a known source with less life left, in seconds, is replaced when it can be.
         clock: Unix seconds.
-        known_for_s: after so long it is replaced when it can be, too: somebody else may have changed or deleted it.
+        max_age_s: after so long it is replaced when it can be, too: somebody else may have changed or deleted it.
         metrics: is told how sources were had.
     """
 
     def __init__(
         self,
-        converter: Converter,
+        converter: Resolver,
         min_life_s: float,
         clock: Callable[[], float] = time.time,
         *,
-        known_for_s: float = math.inf,
+        max_age_s: float = math.inf,
         metrics: Metrics | None = None,
     ) -> None:
         self._converter = converter
         self._min_life_s = min_life_s
-        self._known_for_s = known_for_s
+        self._known_for_s = max_age_s
         self._clock = clock
         self._metrics = metrics or Metrics()
         self._sources: MemoryCache[_Known] = MemoryCache(MOST_SOURCES, clock, max_bytes=MOST_SOURCES_BYTES)
@@ -75,7 +75,7 @@ class Resolver:
         self._renewals: MemoryCache[tuple[int, float]] = MemoryCache(MOST_SOURCES, clock)
         self._single_flight: SingleFlight[Source] = SingleFlight()
 
-    def resolve(self, task_id: str, url: str, *, least_life_s: float = 0) -> Source:
+    def resolve(self, task_id: str, url: str, *, min_life_s: float = 0) -> Source:
         """Give the source of one image of one task; a known one only with so much life left, where more is asked for.
 
         Raises:
@@ -84,13 +84,13 @@ class Resolver:
         """
         key = (task_id, url)
         known = self._sources.get(key)
-        if known is not None and self._lasts(known, least_life_s):
+        if known is not None and self._lasts(known, min_life_s):
             self._metrics.resolved("hit")
             return known.source
         try:
-            return self._obtain(key, least_life_s)
+            return self._obtain(key, min_life_s)
         except GatewayError as failure:
-            if known is None or least_life_s or self._life_s(known) < SHORTEST_LIFE_S:
+            if known is None or min_life_s or self._life_s(known) < SHORTEST_LIFE_S:
                 raise
             if not (failure.retry or failure.server_fault):
                 raise
@@ -112,7 +112,7 @@ class Resolver:
         key = (task_id, url)
         return self._single_flight.do(key, lambda: self._renew(key, dead, reason), longest_s)
 
-    def forget(self, task_id: str, *urls: str) -> None:
+    def invalidate(self, task_id: str, *urls: str) -> None:
         """Ask anew the next time: these images of a task are others than they were."""
         for url in urls:
             self._sources.delete((task_id, url))
@@ -132,20 +132,20 @@ class Resolver:
     def _life_s(self, known: "_Known") -> float:
         return known.source.expires_at - self._clock()
 
-    def _lasts(self, known: "_Known", least_life_s: float) -> bool:
+    def _lasts(self, known: "_Known", min_life_s: float) -> bool:
         life_s = self._life_s(known)
-        return life_s > self._min_life_s and life_s >= least_life_s and self._clock() < known.look_anew_at
+        return life_s > self._min_life_s and life_s >= min_life_s and self._clock() < known.look_anew_at
 
-    def _obtain(self, key: tuple[str, str], least_life_s: float) -> Source:
+    def _obtain(self, key: tuple[str, str], min_life_s: float) -> Source:
         if failure := self._failures.get(key):
             self._metrics.resolved("failure")
             raise copy.copy(failure)
         self._metrics.resolved("miss")
-        return self._single_flight.do(key, lambda: self._convert(key, least_life_s), LONGEST_WAIT_S)
+        return self._single_flight.do(key, lambda: self._convert(key, min_life_s), LONGEST_WAIT_S)
 
-    def _convert(self, key: tuple[str, str], least_life_s: float) -> Source:
+    def _convert(self, key: tuple[str, str], min_life_s: float) -> Source:
         known = self._sources.get(key)
-        if known is not None and self._lasts(known, least_life_s):
+        if known is not None and self._lasts(known, min_life_s):
             return known.source  # another flight landed between the look and this one
         if failure := self._failures.get(key):
             raise copy.copy(failure)

@@ -9,23 +9,23 @@ from tests.support.factories import Clock
 
 def test_a_chore_is_done_once_until_it_is_due_again(database: Database) -> None:
     clock = Clock()
-    chores = JobLease(database, clock)
+    lease = JobLease(database, clock)
 
-    turns = [chores.acquire("sweep", 3600), chores.acquire("sweep", 3600), chores.acquire("other", 3600)]
+    turns = [lease.acquire("sweep", 3600), lease.acquire("sweep", 3600), lease.acquire("other", 3600)]
     clock.now += 3601
-    turns.append(chores.acquire("sweep", 3600))
+    turns.append(lease.acquire("sweep", 3600))
 
     assert turns == [True, False, True, True]
 
 
 def test_a_chore_that_was_not_done_is_due_again(database: Database) -> None:
     clock = Clock()
-    chores = JobLease(database, clock)
+    lease = JobLease(database, clock)
 
-    assert chores.acquire("sweep", 3600)
-    chores.release("sweep")
+    assert lease.acquire("sweep", 3600)
+    lease.release("sweep")
 
-    assert chores.acquire("sweep", 3600)
+    assert lease.acquire("sweep", 3600)
 
 
 def test_of_many_workers_one_does_it(database: Database) -> None:

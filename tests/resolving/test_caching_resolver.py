@@ -32,7 +32,7 @@ from gateway.errors import (
     RecordTooOld,
     StillPreparing,
 )
-from gateway.resolving.resolver import LONGEST_FAILURE_LIFE_S, MOST_RENEWALS, SHORTEST_LIFE_S, Resolver
+from gateway.resolving.caching_resolver import LONGEST_FAILURE_LIFE_S, MOST_RENEWALS, SHORTEST_LIFE_S, CachingResolver
 from gateway.sources.base import Source
 from gateway.sources.remote import RemoteSource
 from tests.support.factories import Clock
@@ -78,11 +78,11 @@ def converter(clock: Clock, client: Client) -> Provider:
 
 
 @pytest.fixture
-def resolver(converter: Provider, clock: Clock) -> Resolver:
-    return Resolver(converter, MIN_LIFE_S, clock)
+def resolver(converter: Provider, clock: Clock) -> CachingResolver:
+    return CachingResolver(converter, MIN_LIFE_S, clock)
 
 
-def failing(resolver: Resolver, url: str = URL) -> GatewayError:
+def failing(resolver: CachingResolver, url: str = URL) -> GatewayError:
     with pytest.raises(GatewayError) as failure:
         resolver.resolve(TASK, url)
     return failure.value
@@ -91,7 +91,7 @@ def failing(resolver: Resolver, url: str = URL) -> GatewayError:
 # --- what is known
 
 
-def test_sources_of_different_tasks_and_urls_are_not_mixed(resolver: Resolver, converter: Provider) -> None:
+def test_sources_of_different_tasks_and_urls_are_not_mixed(resolver: CachingResolver, converter: Provider) -> None:
     asked = [(TASK, URL), ("task2", URL), (TASK, URL + "x"), ("task2", URL + "x")]
 
     sources = {resolver.resolve(*key) for key in asked}
@@ -101,7 +101,7 @@ def test_sources_of_different_tasks_and_urls_are_not_mixed(resolver: Resolver, c
 
 
 def test_a_source_is_reused_until_it_has_too_little_life_left(
-    resolver: Resolver, converter: Provider, clock: Clock
+    resolver: CachingResolver, converter: Provider, clock: Clock
 ) -> None:
     first = resolver.resolve(TASK, URL)
     clock.now += LIFE_S - MIN_LIFE_S - 1
@@ -116,7 +116,7 @@ def test_a_source_is_reused_until_it_has_too_little_life_left(
     assert len(converter.calls) == 2
 
 
-def test_a_short_lived_source_is_used_once_and_logged_without_its_url(resolver: Resolver, converter: Provider) -> None:
+def test_a_short_lived_source_is_logged_without_its_url(resolver: CachingResolver, converter: Provider) -> None:
     for life_s in (MIN_LIFE_S - 1, MIN_LIFE_S - 20, 1, 0, -10_000):
         converter.life_s = life_s
         with real_logs() as written:
@@ -130,7 +130,7 @@ def test_a_short_lived_source_is_used_once_and_logged_without_its_url(resolver: 
         assert "bucket.example" not in str(logged)
 
 
-def test_a_source_that_lives_long_enough_is_not_logged(resolver: Resolver) -> None:
+def test_a_source_that_lives_long_enough_is_not_logged(resolver: CachingResolver) -> None:
     with real_logs() as written:
         resolver.resolve(TASK, URL)
 
@@ -152,7 +152,7 @@ TEMPORARY = [
 
 
 def test_a_source_that_soon_expires_is_used_on_while_it_cannot_be_replaced(
-    resolver: Resolver, converter: Provider, clock: Clock
+    resolver: CachingResolver, converter: Provider, clock: Clock
 ) -> None:
     for failure in TEMPORARY:
         first = resolver.resolve(TASK, URL)
@@ -170,7 +170,7 @@ def test_a_source_that_soon_expires_is_used_on_while_it_cannot_be_replaced(
 
 @pytest.mark.parametrize("failure", [ImageNotFound("404"), ImageUnavailable("451"), RecordTooOld("422")])
 def test_an_image_that_is_gone_is_gone_although_its_source_still_lives(
-    resolver: Resolver, converter: Provider, clock: Clock, failure: GatewayError
+    resolver: CachingResolver, converter: Provider, clock: Clock, failure: GatewayError
 ) -> None:
     resolver.resolve(TASK, URL)
     converter.failure = failure
@@ -179,7 +179,7 @@ def test_an_image_that_is_gone_is_gone_although_its_source_still_lives(
     assert type(failing(resolver)) is type(failure)
 
 
-def test_a_source_in_its_last_seconds_is_not_used(resolver: Resolver, converter: Provider, clock: Clock) -> None:
+def test_a_source_in_its_last_seconds_is_not_used(resolver: CachingResolver, converter: Provider, clock: Clock) -> None:
     resolver.resolve(TASK, URL)
     converter.failure = ProviderFailed("500")
     clock.now += LIFE_S - SHORTEST_LIFE_S + 1
@@ -188,14 +188,14 @@ def test_a_source_in_its_last_seconds_is_not_used(resolver: Resolver, converter:
 
 
 def test_a_caller_that_needs_a_longer_life_gets_the_error_and_the_cached_source_stays(
-    resolver: Resolver, converter: Provider, clock: Clock
+    resolver: CachingResolver, converter: Provider, clock: Clock
 ) -> None:
     first = resolver.resolve(TASK, URL)
     converter.failure = ProviderFailed("500")
     clock.now += LIFE_S / 2
 
     with pytest.raises(ProviderFailed):
-        resolver.resolve(TASK, URL, least_life_s=0.9 * LIFE_S)
+        resolver.resolve(TASK, URL, min_life_s=0.9 * LIFE_S)
 
     assert resolver.resolve(TASK, URL) is first
 
@@ -203,7 +203,7 @@ def test_a_caller_that_needs_a_longer_life_gets_the_error_and_the_cached_source_
 # --- failures
 
 
-def test_a_failure_is_remembered_for_five_seconds(resolver: Resolver, converter: Provider, clock: Clock) -> None:
+def test_a_failure_is_remembered_for_five_seconds(resolver: CachingResolver, converter: Provider, clock: Clock) -> None:
     for number, failure in enumerate(
         (
             *(ImageNotFound("404"), ImageUnavailable("451"), RecordNotReady("422"), ProviderUnauthorized("401")),
@@ -227,7 +227,7 @@ def test_a_failure_is_remembered_for_five_seconds(resolver: Resolver, converter:
 
 
 def test_a_provider_that_says_when_to_come_again_is_not_called_before_for_thirty_seconds_at_most(
-    resolver: Resolver, converter: Provider, clock: Clock
+    resolver: CachingResolver, converter: Provider, clock: Clock
 ) -> None:
     for kind in (ProviderBusy, ProviderMaintenance, ProviderPaused):
         for retry_after_s, remembered_s in {1: 1, 12: 12, 30: 30, 31: 30, 600: 30}.items():
@@ -243,7 +243,7 @@ def test_a_provider_that_says_when_to_come_again_is_not_called_before_for_thirty
             assert len(converter.calls) == before + 2, (kind, retry_after_s)
 
 
-def test_the_failure_of_one_file_does_not_touch_another(resolver: Resolver, converter: Provider) -> None:
+def test_the_failure_of_one_file_does_not_touch_another(resolver: CachingResolver, converter: Provider) -> None:
     converter.failure = ImageNotFound("404")
     failing(resolver)
     converter.failure = None
@@ -252,7 +252,7 @@ def test_the_failure_of_one_file_does_not_touch_another(resolver: Resolver, conv
     resolver.resolve("task2", URL)
 
 
-def test_an_unexpected_exception_is_not_remembered(resolver: Resolver, converter: Provider) -> None:
+def test_an_unexpected_exception_is_not_remembered(resolver: CachingResolver, converter: Provider) -> None:
     converter.failure = ValueError("a bug")
     with pytest.raises(ValueError, match="a bug"):
         resolver.resolve(TASK, URL)
@@ -261,7 +261,7 @@ def test_an_unexpected_exception_is_not_remembered(resolver: Resolver, converter
     resolver.resolve(TASK, URL)
 
 
-def test_remembered_failures_do_not_grow_with_every_visitor(resolver: Resolver, converter: Provider) -> None:
+def test_remembered_failures_do_not_grow_with_every_visitor(resolver: CachingResolver, converter: Provider) -> None:
     converter.failure = ImageNotFound("404")
 
     lengths = [traceback_length(failing(resolver)) for _ in range(20)]
@@ -272,7 +272,7 @@ def test_remembered_failures_do_not_grow_with_every_visitor(resolver: Resolver, 
 # --- many at once
 
 
-def test_two_hundred_at_once_make_one_call(resolver: Resolver, converter: Provider) -> None:
+def test_two_hundred_at_once_make_one_call(resolver: CachingResolver, converter: Provider) -> None:
     converter.takes_s = 0.1
 
     sources = all_at_once(lambda: resolver.resolve(TASK, URL))
@@ -282,7 +282,7 @@ def test_two_hundred_at_once_make_one_call(resolver: Resolver, converter: Provid
     assert len({id(source) for source in sources}) == 1
 
 
-def test_two_hundred_at_once_that_fail_make_one_call(resolver: Resolver, converter: Provider) -> None:
+def test_two_hundred_at_once_that_fail_make_one_call(resolver: CachingResolver, converter: Provider) -> None:
     converter.takes_s = 0.1
     converter.failure = ProviderBusy("429", retry_after_s=9)
 
@@ -305,7 +305,7 @@ def frequent_switches() -> Iterator[None]:
 @pytest.mark.usefixtures("frequent_switches")
 @pytest.mark.parametrize("failure", [None, ImageNotFound("404")], ids=["success", "failure"])
 def test_requests_that_come_just_after_the_call_make_no_other(
-    resolver: Resolver, converter: Provider, failure: Exception | None
+    resolver: CachingResolver, converter: Provider, failure: Exception | None
 ) -> None:
     converter.failure = failure
 
@@ -333,7 +333,7 @@ def all_at_once(call: Callable[[], Value], many: int = MANY) -> list[Value]:
 # --- a source that has died
 
 
-def test_a_dead_source_is_replaced_once_for_all(resolver: Resolver, converter: Provider) -> None:
+def test_a_dead_source_is_replaced_once_for_all(resolver: CachingResolver, converter: Provider) -> None:
     dead = resolver.resolve(TASK, URL)
 
     renewed = resolver.renew(TASK, URL, dead, OriginRefused("403"))
@@ -345,7 +345,7 @@ def test_a_dead_source_is_replaced_once_for_all(resolver: Resolver, converter: P
 
 
 def test_a_file_whose_sources_die_at_once_is_renewed_six_times_in_a_minute(
-    resolver: Resolver, converter: Provider, clock: Clock
+    resolver: CachingResolver, converter: Provider, clock: Clock
 ) -> None:
     source = resolver.resolve(TASK, URL)
     for _ in range(MOST_RENEWALS):
@@ -362,7 +362,7 @@ def test_a_file_whose_sources_die_at_once_is_renewed_six_times_in_a_minute(
 
 
 @pytest.mark.parametrize("life_s", [1200.0, 60.0], ids=["long-lived", "short-lived"])
-def test_two_hundred_renewals_at_once_make_one_call(resolver: Resolver, converter: Provider, life_s: float) -> None:
+def test_concurrent_renewals_make_one_call(resolver: CachingResolver, converter: Provider, life_s: float) -> None:
     converter.life_s = life_s
     dead = resolver.resolve(TASK, URL)
     converter.takes_s = 0.05
@@ -375,7 +375,7 @@ def test_two_hundred_renewals_at_once_make_one_call(resolver: Resolver, converte
 
 
 def test_a_renewal_that_outlasts_its_caller_goes_on_and_serves_the_next(
-    resolver: Resolver, converter: Provider
+    resolver: CachingResolver, converter: Provider
 ) -> None:
     dead = resolver.resolve(TASK, URL)
     converter.takes_s = 0.2
@@ -387,7 +387,7 @@ def test_a_renewal_that_outlasts_its_caller_goes_on_and_serves_the_next(
     assert len(converter.calls) == 2
 
 
-def test_a_failed_renewal_raises_its_cause(resolver: Resolver, converter: Provider) -> None:
+def test_a_failed_renewal_raises_its_cause(resolver: CachingResolver, converter: Provider) -> None:
     dead = resolver.resolve(TASK, URL)
     converter.failure = ImageNotFound("404")
 

@@ -11,7 +11,7 @@ from functools import partial
 from typing import BinaryIO, Protocol
 
 from gateway.errors import StorageDown, StorageFull
-from gateway.storage.disk import run_in_thread
+from gateway.storage.thread_pool import run_in_thread
 
 HEAD_BYTES = 64
 DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
@@ -19,7 +19,7 @@ _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredObject:
     """An object: the SHA-256 of its bytes in hexadecimal, its length, and its first bytes."""
 
     digest: str
@@ -27,7 +27,7 @@ class Stored:
     head: bytes
 
 
-class Reading(Protocol):
+class ObjectReader(Protocol):
     """An open object."""
 
     def read(self, amount: int, /) -> bytes:
@@ -41,26 +41,26 @@ class Reading(Protocol):
         """Let go of it."""
 
 
-class Objects(Protocol):
+class ObjectStore(Protocol):
     """Keeps objects of at least one byte by their digest. An object is there whole, or not at all.
 
     Every method but ``prepare`` and ``answers`` raises StorageDown when the store does not answer or refuses access.
     """
 
-    def receiving(self) -> AbstractContextManager["Upload"]:
+    def new_upload(self) -> AbstractContextManager["Upload"]:
         """A place on this machine to write bytes to; what is not kept when the block ends is dropped."""
 
-    def keep(self, upload: "Upload") -> Stored:
+    def put(self, upload: "Upload") -> StoredObject:
         """Make an object of what was written; the same bytes again are the same object.
 
         Raises:
             StorageFull, StorageDown: it was not kept.
         """
 
-    def has(self, stored: Stored) -> bool:
+    def exists(self, stored: StoredObject) -> bool:
         """Tell whether the object is there, and note that it is used where that is counted."""
 
-    def open(self, stored: Stored, first: int, last: int) -> Reading:
+    def open(self, stored: StoredObject, first: int, last: int) -> ObjectReader:
         """Open a span of an object; both positions are inclusive, and lie in it.
 
         Raises:
@@ -70,13 +70,13 @@ class Objects(Protocol):
     def delete(self, digest: str) -> None:
         """Drop an object; one that is not there is no fault."""
 
-    def stored_before(self, time_s: float) -> Iterator[Sequence[str]]:
+    def list_unused_since(self, time_s: float) -> Iterator[Sequence[str]]:
         """The digests of the objects that were stored, or used, last before a time in Unix seconds; in any order."""
 
-    def prepare(self) -> None:
+    def warm_up(self) -> None:
         """Prepare, before any request, what the first use would block on. Opens no connection; raises nothing."""
 
-    def answers(self) -> bool:
+    def is_available(self) -> bool:
         """Tell whether the store can be used, at the price of nothing: it is asked again and again."""
 
 
@@ -114,9 +114,9 @@ class Upload:
             run_in_thread(partial(os.fsync, self.file.fileno()))
 
     @property
-    def stored(self) -> Stored:
+    def stored(self) -> StoredObject:
         """What was taken in."""
-        return Stored(self._hash.hexdigest(), self.length, self.head)
+        return StoredObject(self._hash.hexdigest(), self.length, self.head)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import pytest
 
 from gateway import errors
 from gateway.provider.client import DOWNLOAD_URL
-from gateway.resolving.upstream import DIRECT_URL_LIFE_S, expiry_of
+from gateway.resolving.upstream_resolver import DIRECT_URL_LIFE_S, expiry_of
 from tests.support.factories import PNG, PROVIDER_KEY, Clock, Gateway
 from tests.support.provider_harness import TASK, URL, ProviderHarness, reply
 from tests.support.servers import ScriptedServer, answer, envelope

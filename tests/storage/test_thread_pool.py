@@ -5,7 +5,7 @@ import sys
 import threading
 from pathlib import Path
 
-from gateway.storage.disk import run_in_thread
+from gateway.storage.thread_pool import run_in_thread
 from tests.support.live_gateway import ROOT, bare_environment
 
 SCRIPT = """
@@ -13,7 +13,7 @@ from gevent import monkey
 monkey.patch_all()
 import time
 import gevent
-from gateway.storage.disk import run_in_thread
+from gateway.storage.thread_pool import run_in_thread
 
 slow = monkey.get_original("time", "sleep")
 ticks = []
@@ -36,7 +36,7 @@ from gevent import monkey
 monkey.patch_all()
 import pathlib, sys
 import gevent
-from gateway.storage.folder import FolderObjects
+from gateway.storage.folder import FolderObjectStore
 from gateway.storage.ingest import Ingest
 
 parts = [b"\\x89PNG\\r\\n\\x1a\\n" + bytes(2**18)] * 40
@@ -54,7 +54,7 @@ def read(_amount):
     return parts.pop() if parts else b""
 
 gevent.spawn(count_turns)
-Ingest(FolderObjects(pathlib.Path(sys.argv[1])), None, 2**30).store(read, None, lambda stored: (None, None))
+Ingest(FolderObjectStore(pathlib.Path(sys.argv[1])), None, 2**30).store(read, None, lambda stored: (None, None))
 """
 
 

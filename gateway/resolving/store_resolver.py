@@ -14,7 +14,7 @@ from gateway.records.record_store import RecordStore
 from gateway.sources.public_urls import PublicUrl
 from gateway.sources.remote import RemoteSource
 from gateway.sources.stored import StoredSource
-from gateway.storage.objects import Stored
+from gateway.storage.object_store import StoredObject
 
 LIFE_S = 1200
 KNOWN_FOR_S = 10  # and then it is looked up again: other workers replace and delete, and so does the command line
@@ -50,7 +50,7 @@ class StoreResolver:
         """
         check_result(self._store.records.find(task_id), url, now_ms=self._store.now_ms(), days=self._store.days)
         stored = self._store.index.find(task_id, url)
-        if stored is None or not self._store.objects.has(stored):
+        if stored is None or not self._store.objects.exists(stored):
             stored = self._fetch(task_id, url)
             self._kept(task_id)
         return StoredSource(self._store.objects, stored, self._door, self._store.clock() + LIFE_S)
@@ -65,20 +65,20 @@ class StoreResolver:
             StorageFull, StorageDown: what stands against it, and the remedy.
         """
         objects = self._store.objects
-        with objects.receiving() as incoming:
+        with objects.new_upload() as incoming:
             incoming.write(secrets.token_bytes(_PROBE_BYTES))
-            stored = objects.keep(incoming)
+            stored = objects.put(incoming)
         try:
             with closing(objects.open(stored, 0, stored.length - 1)) as reading:
                 whole = reading.read(stored.length) == stored.head
             reason = self._door.redirect_blocker(stored)
         finally:
             objects.delete(stored.digest)
-        if not whole or objects.has(stored):
+        if not whole or objects.exists(stored):
             raise StorageDown("it does not give what it was given, or does not drop it")
         return reason
 
-    def _fetch(self, task_id: str, url: str) -> Stored:
+    def _fetch(self, task_id: str, url: str) -> StoredObject:
         if is_upload_url(url):
             raise ImageUnavailable("nobody has put this image in")
         try:

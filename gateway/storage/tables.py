@@ -66,7 +66,7 @@ api_keys = Table(
     UniqueConstraint("digest"),
 )
 
-# Objects whose bytes are being deleted.
+# ObjectStore whose bytes are being deleted.
 deletions = Table(
     "deletions",
     metadata,
@@ -75,7 +75,7 @@ deletions = Table(
 )
 
 # When a chore is due that one process does for all of them.
-chores = Table(
+job_leases = Table(
     "chores",
     metadata,
     Column("name", String(64), primary_key=True),

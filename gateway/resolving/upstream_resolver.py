@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 from gateway.egress.client import Client
 from gateway.egress.guard import Guard
 from gateway.errors import DirectUrlRefused, OriginUnsafe, ProviderGarbled
-from gateway.provider.client import Provider
+from gateway.provider.client import ProviderClient
 from gateway.sources.remote import RemoteSource
 
 DIRECT_URL_LIFE_S = 1200
@@ -27,7 +27,7 @@ class UpstreamResolver:
     """
 
     def __init__(
-        self, provider: Provider, client: Client, guard: Guard, clock: Callable[[], float] = time.time
+        self, provider: ProviderClient, client: Client, guard: Guard, clock: Callable[[], float] = time.time
     ) -> None:
         self._provider = provider
         self._client = client
