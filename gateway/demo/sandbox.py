@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask
 
@@ -16,7 +17,6 @@ from gateway.records.record import Record
 from gateway.services import build_services
 from gateway.settings import Settings
 from gateway.settings.loader import load_settings
-from gateway.web.proxies import Wsgi
 
 SHOWN = frozenset(sample.name for sample in SAMPLES if not sample.attachment)
 
@@ -35,10 +35,10 @@ def create_sandbox(settings: Settings, origin_url: str) -> Flask:
     return app
 
 
-def _to_be_shown(wsgi_app: Wsgi) -> Wsgi:
+def _to_be_shown(wsgi_app: WSGIApplication) -> WSGIApplication:
     """Serve some objects without what makes a download of them."""
 
-    def shown(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:  # noqa: ANN401 (PEP 3333)
+    def shown(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:  # noqa: ANN401 (PEP 3333)
             return start_response(status, [pair for pair in headers if pair[0] != "Content-Disposition"], *error)
 

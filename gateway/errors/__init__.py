@@ -52,6 +52,7 @@ from gateway.errors.provider import (
     ProviderTimeout,
     ProviderUnauthorized,
     ProviderUnreachable,
+    TransientProviderError,
 )
 from gateway.errors.request import (
     BadParameter,

@@ -13,6 +13,13 @@ class ProviderError(GatewayError):
     retry = False
 
 
+class TransientProviderError(ProviderError):
+    """The same call may succeed soon."""
+
+    retry = True
+    auto_refresh = True
+
+
 class ProviderUnauthorized(ProviderError):
     """Contract code 401: the provider refused the gateway's key."""
 
@@ -22,56 +29,46 @@ class ProviderUnauthorized(ProviderError):
     server_fault = True
 
 
-class ProviderMaintenance(ProviderError, RetryLater):
+class ProviderMaintenance(TransientProviderError, RetryLater):
     """Contract code 455."""
 
     contract = UNDER_MAINTENANCE
     code = "provider_maintenance"
     status = HTTPStatus.SERVICE_UNAVAILABLE
     public = "The image provider is closed for maintenance. Please try again later."
-    retry = True
-    auto_refresh = True
 
 
-class ProviderFailed(ProviderError):
+class ProviderFailed(TransientProviderError):
     """Contract code 500, or an HTTP 5xx."""
 
     code = "provider_failed"
     status = HTTPStatus.BAD_GATEWAY
     public = "The image provider has a problem. Please try again."
-    retry = True
-    auto_refresh = True
 
 
-class ProviderBusy(ProviderError, RetryLater):
+class ProviderBusy(TransientProviderError, RetryLater):
     """Contract code 429, or HTTP 429."""
 
     contract = TOO_MANY_REQUESTS
     code = "provider_busy"
     status = HTTPStatus.SERVICE_UNAVAILABLE
     public = "The image provider is busy. Please try again in a moment."
-    retry = True
-    auto_refresh = True
 
 
-class ProviderTimeout(ProviderError):
+class ProviderTimeout(TransientProviderError):
     """No complete response within the deadline."""
 
     code = "provider_timeout"
     status = HTTPStatus.GATEWAY_TIMEOUT
     public = "The image provider did not answer in time. Please try again."
-    retry = True
-    auto_refresh = True
 
 
-class ProviderUnreachable(ProviderError):
+class ProviderUnreachable(TransientProviderError):
     """No connection to the provider."""
 
     code = "provider_unreachable"
     status = HTTPStatus.BAD_GATEWAY
     public = "The image provider cannot be reached. Please try again."
-    retry = True
-    auto_refresh = True
 
 
 class ProviderGarbled(ProviderError):
@@ -84,14 +81,12 @@ class ProviderGarbled(ProviderError):
     server_fault = True
 
 
-class ProviderPaused(ProviderError, RetryLater):
+class ProviderPaused(TransientProviderError, RetryLater):
     """The circuit breaker is open: the provider failed several times in a row."""
 
     code = "provider_paused"
     status = HTTPStatus.SERVICE_UNAVAILABLE
     public = "The image provider has failed several times. Please try again shortly."
-    retry = True
-    auto_refresh = True
 
 
 class DirectUrlRefused(ProviderError):

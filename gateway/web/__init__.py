@@ -1,1 +1,1 @@
-"""The way in: HTTP routes, and how answers and errors are shown."""
+"""The HTTP interface: routes, responses and error pages."""

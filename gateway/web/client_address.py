@@ -8,7 +8,7 @@ _IPV6_PREFIX_LENGTH = 64  # a subscriber has at least a /64
 
 
 @lru_cache(maxsize=4096)
-def visitor_of(address: str) -> str:
+def normalize_address(address: str) -> str:
     """An IPv4 address, or the /64 network of an IPv6 address; ``unknown`` for anything else."""
     try:
         parsed = ipaddress.ip_address(_without_port(address))

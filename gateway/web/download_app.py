@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import wraps
 from http import HTTPStatus
 from io import UnsupportedOperation
-from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Blueprint, Response, request
 
@@ -14,7 +14,6 @@ from gateway.links.link import Link
 from gateway.observability.request_log import RequestLog
 from gateway.services import Services
 from gateway.web.preview_bots import is_preview_bot
-from gateway.web.proxies import Environ, Wsgi
 from gateway.web.request_parsing import parse_request
 from gateway.web.sockets import begin_stream, reset_when_broken
 
@@ -67,14 +66,14 @@ class DownloadApp:
     """
 
     def __init__(
-        self, app: Wsgi, gateway: Services, cors_origins: Collection[str], routes: Collection[FileRoute]
+        self, app: WSGIApplication, gateway: Services, cors_origins: Collection[str], routes: Collection[FileRoute]
     ) -> None:
         self._app = app
         self._gateway = gateway
         self._cors_origins = cors_origins
         self._routes = tuple(routes)
 
-    def __call__(self, environ: Environ, start_response: Any) -> Iterable[bytes]:  # noqa: ANN401 (PEP 3333)
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer a GET or HEAD of a signed link."""
         query = environ.get("QUERY_STRING", "")
         if not query or environ["REQUEST_METHOD"] not in {"GET", "HEAD"}:
@@ -89,8 +88,8 @@ class DownloadApp:
         handler: Handler,
         variables: dict[str, str],
         query: str,
-        environ: Environ,
-        start_response: Any,  # noqa: ANN401 (PEP 3333)
+        environ: WSGIEnvironment,
+        start_response: StartResponse,
     ) -> Iterable[bytes]:
         request_log = RequestLog.of(environ)
         request_log.task = variables.get("task_id", "")
@@ -117,7 +116,7 @@ class _ResponseBody:
 
     __slots__ = ("_body", "_protocol", "_request_log", "_socket", "_stats")
 
-    def __init__(self, response: DownloadResponse, request_log: RequestLog, environ: Environ) -> None:
+    def __init__(self, response: DownloadResponse, request_log: RequestLog, environ: WSGIEnvironment) -> None:
         self._body, self._stats, self._request_log = response.body, response.stats, request_log
         self._socket, self._protocol = environ.get("gunicorn.socket"), environ.get("SERVER_PROTOCOL")
 

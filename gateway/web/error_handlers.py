@@ -22,7 +22,7 @@ from gateway.web.app_context import services, settings
 from gateway.web.auto_refresh import next_refresh
 from gateway.web.pages import page, policy_for_frames
 from gateway.web.request_logging import request_log
-from gateway.web.request_parsing import allowed_origin, form
+from gateway.web.request_parsing import allowed_origin, error_format
 from gateway.web.responses import add_security_headers, contract_envelope, envelope
 from gateway.web.translations import texts
 
@@ -43,7 +43,7 @@ def _gateway_error(error: GatewayError) -> Response:
         services().metrics.limit_hit(error.code)
     if error.server_fault:
         _log.error("fault", code=error.code, reason=str(error), request_id=entry.request_id)
-    response = _FORMS[form()](error)
+    response = _RENDERERS[error_format()](error)
     response.headers.extend(error.headers)
     for name, value in cors_headers(allowed_origin(request.environ, settings().cors_origins)):
         response.headers[name] = value
@@ -116,7 +116,7 @@ def _as_contract(error: GatewayError) -> Response:
     return contract_envelope(None, *error.contract)
 
 
-_FORMS = {
+_RENDERERS = {
     "contract": _as_contract,
     "page": _as_page,
     "problem": _as_problem,

@@ -1,17 +1,15 @@
 """WSGI middleware for reverse proxies: trusted ``X-Forwarded-*`` headers, and a path prefix."""
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import structlog
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-Environ = dict[str, Any]
-Wsgi = Callable[[Environ, Any], Iterable[bytes]]
 _log = structlog.get_logger("gateway.access")
 
 
-def behind_proxies(wsgi_app: Wsgi, *, trusted: int, prefix: str) -> Wsgi:
+def behind_proxies(wsgi_app: WSGIApplication, *, trusted: int, prefix: str) -> WSGIApplication:
     """Wrap the application for the reverse proxies in front of it.
 
     Args:
@@ -27,10 +25,10 @@ def behind_proxies(wsgi_app: Wsgi, *, trusted: int, prefix: str) -> Wsgi:
     return _warn_of_untrusted_proxy(wsgi_app)
 
 
-def _mount_prefix(prefix: str, wsgi_app: Wsgi) -> Wsgi:
+def _mount_prefix(prefix: str, wsgi_app: WSGIApplication) -> WSGIApplication:
     """Serve the application below a path, whether the proxy in front strips that path or not."""
 
-    def mounted(environ: Environ, start_response: Any) -> Iterable[bytes]:  # noqa: ANN401 (PEP 3333)
+    def mounted(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
         if path == prefix or path.startswith(prefix + "/"):
             environ["PATH_INFO"] = path.removeprefix(prefix) or "/"
@@ -40,10 +38,10 @@ def _mount_prefix(prefix: str, wsgi_app: Wsgi) -> Wsgi:
     return mounted
 
 
-def _warn_of_untrusted_proxy(wsgi_app: Wsgi) -> Wsgi:
+def _warn_of_untrusted_proxy(wsgi_app: WSGIApplication) -> WSGIApplication:
     warned = False
 
-    def warn_once(environ: Environ, start_response: Any) -> Iterable[bytes]:  # noqa: ANN401 (PEP 3333)
+    def warn_once(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         nonlocal warned
         if "HTTP_X_FORWARDED_FOR" in environ and not warned:
             warned = True

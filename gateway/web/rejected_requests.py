@@ -1,12 +1,11 @@
 """Error responses for requests that the server rejects before they reach Flask."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 from flask import Flask, request
 
 from gateway.errors import GatewayError, HeadersTooLarge, InternalError, MalformedRequest, OtherHttpError, UriTooLong
-from gateway.web.proxies import Environ
 
 EXTENSION = "gateway.refused_by_server"  # as in gateway.server.error_response
 _ERROR = "gateway.rejected"
@@ -21,7 +20,7 @@ _ERRORS: dict[int, Callable[[str], GatewayError]] = {
 def init_app(app: Flask) -> None:
     """Register the callback that the server calls with what it could parse, the status and the problem."""
 
-    def reject(environ: Environ, start_response: Any, status: int, problem: str) -> Iterable[bytes]:  # noqa: ANN401
+    def reject(environ: WSGIEnvironment, start_response: StartResponse, status: int, problem: str) -> Iterable[bytes]:
         error_type = _ERRORS.get(status)
         environ[_ERROR] = error_type(problem) if error_type else OtherHttpError(status)
         return app(environ, start_response)

@@ -2,22 +2,23 @@
 
 import re
 from collections.abc import Collection
-from typing import Any, Literal
+from typing import Literal
+from wsgiref.types import WSGIEnvironment
 
 from flask import request
 
 from gateway.delivery.exchange import DownloadRequest
 from gateway.errors import LoopDetected, PrefetchRefused
 from gateway.provider.client import DOWNLOAD_URL, RECORD_INFO
-from gateway.web.client_address import LONGEST_ADDRESS, visitor_of
-from gateway.web.sockets import connection_of
+from gateway.web.client_address import LONGEST_ADDRESS, normalize_address
+from gateway.web.sockets import client_connection
 
-Form = Literal["contract", "envelope", "page", "problem", "text"]
+ErrorFormat = Literal["contract", "envelope", "page", "problem", "text"]
 CONTRACT_PATHS = frozenset({DOWNLOAD_URL, RECORD_INFO})
 _PRINTABLE = re.compile(r"[\x20-\x7e]{0,1024}")
 
 
-def parse_request(environ: dict[str, Any], via: str, cors_origins: Collection[str]) -> DownloadRequest:
+def parse_request(environ: WSGIEnvironment, via: str, cors_origins: Collection[str]) -> DownloadRequest:
     """Parse a download request.
 
     Args:
@@ -29,23 +30,23 @@ def parse_request(environ: dict[str, Any], via: str, cors_origins: Collection[st
         PrefetchRefused: a browser prefetches the link.
         LoopDetected: this gateway sent the request itself.
     """
-    if "prefetch" in environ.get("HTTP_SEC_PURPOSE", environ.get("HTTP_PURPOSE", "")):
+    if "prefetch" in (environ.get("HTTP_SEC_PURPOSE") or environ.get("HTTP_PURPOSE", "")):
         raise PrefetchRefused("prefetch")
     if via in environ.get("HTTP_VIA", ""):
-        raise LoopDetected("our own Via came back")
+        raise LoopDetected("the request has our own Via")
     return DownloadRequest(
         method="HEAD" if environ["REQUEST_METHOD"] == "HEAD" else "GET",
-        visitor=visitor_of(environ.get("REMOTE_ADDR", "")[:LONGEST_ADDRESS]),
+        visitor=normalize_address(environ.get("REMOTE_ADDR", "")[:LONGEST_ADDRESS]),
         range=_printable(environ.get("HTTP_RANGE", "")),
         if_range=_printable(environ.get("HTTP_IF_RANGE", "")),
         if_none_match=_printable(environ.get("HTTP_IF_NONE_MATCH", "")),
         if_match=environ.get("HTTP_IF_MATCH"),
         cors_origin=allowed_origin(environ, cors_origins),
-        connection=connection_of(environ),
+        connection=client_connection(environ),
     )
 
 
-def allowed_origin(environ: dict[str, Any], cors_origins: Collection[str]) -> str:
+def allowed_origin(environ: WSGIEnvironment, cors_origins: Collection[str]) -> str:
     """The ``Origin`` of a script that the settings allow; else empty, as for navigations."""
     origin = environ.get("HTTP_ORIGIN", "").lower()
     if not origin or environ.get("HTTP_SEC_FETCH_MODE") == "navigate":
@@ -53,7 +54,7 @@ def allowed_origin(environ: dict[str, Any], cors_origins: Collection[str]) -> st
     return origin if origin in cors_origins else ""
 
 
-def form() -> Form:
+def error_format() -> ErrorFormat:
     """The format of an error response: the envelope under /api/, else by Fetch Metadata, else by ``Accept``."""
     if request.path in CONTRACT_PATHS:
         return "contract"
