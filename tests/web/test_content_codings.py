@@ -4,6 +4,7 @@ import gzip
 import sys
 import zlib
 from pathlib import Path
+from typing import Any
 
 import brotli
 import pytest
@@ -91,7 +92,7 @@ def test_the_store_stores_decoded_files_and_nothing_of_a_file_that_ends_early(
 ) -> None:
     gateway = store_gateway(tmp_path, origin.address)
 
-    def store(url: str) -> TestResponse:
+    def store(url: str) -> Any:
         body = {"status": "SUCCESS", "resultUrls": [url]}
         headers = {"Authorization": f"Bearer {API_KEY}"}
         assert gateway.client.put("/api/v1/records/task12345", json=body, headers=headers).status_code == 200

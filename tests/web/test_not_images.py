@@ -51,7 +51,7 @@ def test_a_page_or_nothing_where_name_or_type_announce_an_image_is_the_origins_f
     origin: ScriptedServer,
     path: str,
     declared: str,
-    fields: dict[str, str],
+    fields: dict[str, Any],
 ) -> None:
     for body, code in ((PAGE, "502 origin_not_image"), (b"", "502 origin_empty")):
         origin.serve(path.partition("?")[0], body, Content_Type=declared)
