@@ -14,6 +14,7 @@ from flask import Flask, render_template_string
 from gateway import cli
 from tests.support.factories import SECRET, Gateway, make_settings
 from tests.support.live_gateway import ROOT
+from tests.test_architecture import MAY_IMPORT
 
 README = ROOT / "README.md"
 PAGES = [README, ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -121,3 +122,36 @@ def test_the_readmes_route_signs_a_link_when_the_visitor_clicks(shop: dict[str, 
 
     assert response.status_code == 302
     assert life_in_minutes(response.location) == 15
+
+
+# --- the map of the folders and the path of a download
+
+
+def test_the_map_has_every_folder_above_those_that_it_imports() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    drawn = page.partition("```text\n")[2].partition("```")[0]
+    order = [name for line in drawn.splitlines() for name in re.findall(r"\w+", line[18:])]
+
+    assert sorted(order) == sorted(MAY_IMPORT)
+    assert [
+        (folder, other)
+        for folder, others in MAY_IMPORT.items()
+        for other in others
+        if order.index(folder) > order.index(other)
+    ] == []
+
+
+def test_the_path_of_a_download_is_at_most_eight_files_none_of_which_imports_an_earlier_one() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    section = page.partition("## One download")[2].partition("\n## ")[0]
+    path = re.findall(r"^\d\. \[`(gateway/\S+\.py)`\]", section, re.MULTILINE)
+
+    upwards = [
+        (file, earlier)
+        for place, file in enumerate(path)
+        for earlier in path[:place]
+        if earlier.removesuffix(".py").replace("/", ".") in (ROOT / file).read_text("utf-8")
+    ]
+
+    assert 6 <= len(path) <= 8
+    assert upwards == []
