@@ -6,7 +6,6 @@ import time
 from flask import Flask, Response
 
 from gateway.app import create_app
-from gateway.demo import guides
 from gateway.demo.catalogue import SAMPLES, Sample
 from gateway.demo.roles import ORIGIN_URL
 from gateway.links import Link, LinkSigner
@@ -20,7 +19,7 @@ DEMO_POLICY = PAGE_POLICY.replace("img-src 'self'", "img-src 'self' {origin}")
 
 
 def create_demo(settings: Settings, origin_url: str) -> Flask:
-    """Compose the gateway, with the demo page at ``/`` and the documentation at ``/guides/``."""
+    """Compose the gateway, with the demo page at ``/``."""
     services = build_services(settings)
     app = create_app(settings, services)
     signer = services.signer
@@ -39,7 +38,6 @@ def create_demo(settings: Settings, origin_url: str) -> Flask:
         )
 
     app.view_functions["pages.home"] = demo
-    guides.init_app(app)
     return app
 
 

@@ -24,14 +24,14 @@ class LinkOrder(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
     task_id: TaskId = Field(alias="taskId")
-    url: ImageUrl = Field(description="The image to download, on a host that the gateway serves from.")
-    kind: Literal["page"] = Field("page", description="Where the link is shown: in a page.")
-    filename: FileName | None = Field(None, description="The name of the saved file. Null: the name in the URL.")
-    mode: Mode | None = Field(None, description="How the file is delivered. Null: the operator's default.")
+    url: ImageUrl = Field(description="The URL of the image, on a host in `GATEWAY_ORIGIN_HOSTS`.")
+    kind: Literal["page"] = Field("page", description="The kind of link. `page`: a link in a page.")
+    filename: FileName | None = Field(None, description="The name of the saved file. Default: the name in the URL.")
+    mode: Mode | None = Field(None, description="How the file is delivered. Default: `GATEWAY_DEFAULT_MODE`.")
     expires_in: Annotated[int, Field(ge=SHORTEST_LIFE_S, le=LONGEST_LIFE_S)] | None = Field(
         None,
         alias="expiresIn",
-        description="Lifetime of the link in seconds. Null: the operator's default.",
+        description="The lifetime of the link in seconds. Default: `GATEWAY_PAGE_LINK_LIFETIME_S`.",
     )
 
 

@@ -74,13 +74,13 @@ class RecordBody(BaseModel):
     result_urls: Annotated[list[StrictStr], Field(max_length=MAX_RESULTS)] | None = Field(
         None,
         alias="resultUrls",
-        description="URLs of the images: absolute, on hosts (of at most 253 characters) that the gateway "
-        "serves from; others are refused with 422. Null: the task has no result.",
+        description="The URLs of its images: absolute URLs on hosts in `GATEWAY_ORIGIN_HOSTS`; other hosts return 422. "
+        "Null: the task has no result.",
     )
     created_at: CreatedAt | None = Field(
         None,
         alias="createdAt",
-        description="When the task was created: Unix milliseconds or RFC 3339 text. Null: now.",
+        description="When the task was created: Unix milliseconds, or RFC 3339 text. Default: now.",
     )
 
 

@@ -1,6 +1,6 @@
-"""Models of the API's responses, from which ``/openapi.json`` is generated; tests validate every response with them.
+"""Models of the API's response bodies, for ``/openapi.json``; tests validate real responses against them.
 
-Models of request bodies are beside their views, except the callback's: its parser
+Models of request bodies are beside the views that validate them, except for the callback's: its parser
 (``gateway.records.completion_callback``) accepts more than a schema can express.
 """
 
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from gateway.links.link import LONGEST_FILENAME, LONGEST_URL, TASK_ID
 from gateway.records.record import MAX_RESULTS, Status
 
-PLACE = "#/components/schemas/{model}"
+SCHEMA_PATH = "#/components/schemas/{model}"
 TASK_EXAMPLE = "task12345"
 URL_EXAMPLE = "https://tempfile.aiquickdraw.com/v/xxxxxxx.png"
 OWN_URL_EXAMPLE = "gateway:cat.png"
@@ -38,7 +38,7 @@ _CODES = """Response Status Codes
 - **455**: Service Unavailable - System is currently undergoing maintenance
 - **500**: Server Error - An unexpected error occurred while processing the request"""
 
-# Only documented here: gateway.links.link validates the fields of a link.
+# gateway.links.link checks these rules; the schema only documents them.
 TaskId = Annotated[
     str,
     Field(
@@ -57,28 +57,28 @@ UnixMs = Annotated[int, Field(ge=0, lt=2**53, examples=[1774788500000])]
 
 
 def reference(model: type[BaseModel]) -> dict[str, str]:
-    """A reference to the schema of a model in the OpenAPI document."""
-    return {"$ref": PLACE.format(model=model.__name__)}
+    """A reference to the schema of a model."""
+    return {"$ref": SCHEMA_PATH.format(model=model.__name__)}
 
 
-class _Answer(BaseModel):
+class _ResponseModel(BaseModel):
     model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
 
 
-class Refusal(_Answer):
+class ErrorResponse(_ResponseModel):
     """The envelope of an error."""
 
-    code: int = Field(description="The HTTP status again.")
-    msg: str = Field(description="What is wrong; for a body, the field and the remedy.")
+    code: int = Field(description="The HTTP status.")
+    msg: str = Field(description="What is wrong. For an invalid body: the field, and how to correct it.")
     data: None = Field(description="Always null.")
 
 
-class LinkMinted(_Answer):
+class LinkMinted(_ResponseModel):
     """A new link."""
 
-    id: str = Field(description="The ID of the link, which is part of it.")
+    id: str = Field(description="The ID of the link, which is part of its URL.")
     link: str = Field(
-        description="The URL for an `<a href>`. A path when the operator has set no public URL.",
+        description="The link, for a plain `<a href>`. It is a path without a host if `GATEWAY_PUBLIC_URL` is not set.",
         examples=[LINK_EXAMPLE],
     )
     expires_at: datetime = Field(
@@ -86,19 +86,19 @@ class LinkMinted(_Answer):
     )
     warnings: list[str] = Field(
         [],
-        description="Probable mistakes, each with its remedy: for example that the link is a path, and how to set the "
-        "public URL. Omitted when there is none.",
+        description="Likely mistakes in the configuration, such as a missing `GATEWAY_PUBLIC_URL`, and how to correct "
+        "them. Absent if there are none.",
     )
 
 
-class TaskResult(_Answer):
-    """The result of a task."""
+class TaskResult(_ResponseModel):
+    """The results of a task."""
 
     result_urls: list[str] = Field(alias="resultUrls", description="The URLs of the images.", examples=[[URL_EXAMPLE]])
 
 
-class TaskInfo(_Answer):
-    """A record as the provider returns it. Times are mostly Unix milliseconds; any field may be undocumented."""
+class TaskInfo(_ResponseModel):
+    """A record in the provider's format; the provider sometimes sends other types and status words."""
 
     task_id: TaskId = Field(alias="taskId")
     param_json: str | None = Field(alias="paramJson", description="The parameters of the task, as JSON text.")
@@ -107,7 +107,8 @@ class TaskInfo(_Answer):
     )
     response: TaskResult | None = Field(description="Null while the task has no result.")
     success_flag: int | None = Field(
-        alias="successFlag", description="0 generating, 1 success, 2 could not be created, 3 could not be generated."
+        alias="successFlag",
+        description="0: generating. 1: success. 2: the task could not be created. 3: the generation failed.",
     )
     status: str | None = Field(
         description="The status of the task: `GENERATING`, `SUCCESS`, `CREATE_TASK_FAILED` or `GENERATE_FAILED`."
@@ -117,142 +118,142 @@ class TaskInfo(_Answer):
     create_time: int | str | None = Field(
         alias="createTime", description="When the task was created, in Unix milliseconds."
     )
-    progress: str | None = Field(description="From 0.00 to 1.00, as text.")
+    progress: str | None = Field(description="The progress, from `0.00` to `1.00`, as text.")
 
 
 class TaskRecord(TaskInfo):
-    """A record of this gateway, in the provider's format. Times are Unix milliseconds."""
+    """The gateway's own record, in the provider's format."""
 
     param_json: str = Field(alias="paramJson", description="The parameters of the task, as JSON text.", examples=["{}"])
-    complete_time: UnixMs | None = Field(alias="completeTime", description="When the task ended.")
+    complete_time: UnixMs | None = Field(alias="completeTime", description="When the task ended, in Unix milliseconds.")
     success_flag: Literal[0, 1, 2, 3] = Field(
-        alias="successFlag", description="0 generating, 1 success, 2 could not be created, 3 could not be generated."
+        alias="successFlag",
+        description="0: generating. 1: success. 2: the task could not be created. 3: the generation failed.",
     )
     status: Status = Field(description="The status of the task.", examples=["SUCCESS"])
-    create_time: UnixMs = Field(alias="createTime", description="When the task was created.")
-    progress: str = Field(description="From 0.00 to 1.00, as text.", examples=["1.00"])
+    create_time: UnixMs = Field(alias="createTime", description="When the task was created, in Unix milliseconds.")
+    progress: str = Field(description="The progress, from `0.00` to `1.00`, as text.", examples=["1.00"])
 
 
 class StoredFile(TaskRecord):
-    """A record, and the image that was stored in it."""
+    """A record, and the URL of the uploaded image."""
 
-    url: str = Field(description="The URL of the image for links.", examples=[OWN_URL_EXAMPLE])
-
-
-class _Success(_Answer):
-    code: Literal[200] = Field(description="The HTTP status again.")
-    msg: str = Field(description="The word success.", examples=["success"])
+    url: str = Field(description="The URL to use in links to this image.", examples=[OWN_URL_EXAMPLE])
 
 
-class LinkAnswer(_Success):
+class _Success(_ResponseModel):
+    code: Literal[200] = Field(description="The HTTP status.")
+    msg: str = Field(description="Always `success`.", examples=["success"])
+
+
+class LinkResponse(_Success):
     """The envelope of a new link."""
 
     data: LinkMinted
 
 
-class RecordAnswer(_Success):
+class RecordResponse(_Success):
     """The envelope of a record."""
 
     data: TaskRecord
 
 
-class FileAnswer(_Success):
-    """The envelope of a stored image."""
+class FileResponse(_Success):
+    """The envelope of an uploaded image."""
 
     data: StoredFile
 
 
-class DoneAnswer(_Success):
+class EmptyResponse(_Success):
     """The envelope of a call that returns no data."""
 
     data: None = Field(description="Always null.")
 
 
-class _ContractAnswer(_Answer):
+class _ContractResponse(_ResponseModel):
     code: Literal[200, 401, 404, 422, 451, 455, 500] = Field(description=_CODES, examples=[200])
     msg: str = Field(description="Error message when code != 200", examples=["success"])
 
 
-class DirectUrlAnswer(_ContractAnswer):
-    """The contract's envelope of a direct URL."""
+class DirectUrlResponse(_ContractResponse):
+    """The provider's envelope of a direct URL."""
 
     data: str | None = Field(
         description="Direct download URL valid for 20 minutes. Null when code != 200.", examples=[DIRECT_URL_EXAMPLE]
     )
 
 
-class RecordInfoAnswer(_ContractAnswer):
-    """The contract's envelope of a record."""
+class RecordInfoResponse(_ContractResponse):
+    """The provider's envelope of a record."""
 
     data: TaskInfo | None = Field(description="The record. Null when code != 200.")
 
 
-class ContractRefusal(_Answer):
-    """The contract's envelope of an error whose code is the HTTP status, too."""
+class ContractErrorResponse(_ResponseModel):
+    """The provider's envelope of an error whose code is also the HTTP status."""
 
-    code: Literal[405, 429, 500] = Field(description="The HTTP status again.")
+    code: Literal[405, 429, 500] = Field(description="The HTTP status.")
     msg: str = Field(description="What is wrong.")
     data: None = Field(description="Always null.")
 
 
-class Problem(_Answer):
-    """A problem document (RFC 9457), for programs outside the API."""
+class Problem(_ResponseModel):
+    """A problem document (RFC 9457)."""
 
     type: str = Field(
-        description="The URL of a page about the error; its end is the code.",
-        examples=["/problems/link_expired"],
+        description="The URL of a page about the error; it ends in the error code.", examples=["/problems/link_expired"]
     )
-    title: str = Field(description="The HTTP status in words.", examples=["Gone"])
+    title: str = Field(description="The phrase of the HTTP status.", examples=["Gone"])
     status: int = Field(description="The HTTP status.", examples=[410])
-    detail: str = Field(description="What is wrong, and the remedy.")
+    detail: str = Field(description="What is wrong, and how to correct it.")
     request_id: str = Field(
-        alias="requestId", description="The request ID, as in `X-Request-Id` and in the gateway's log."
+        alias="requestId", description="The request ID, as in `X-Request-Id` and in the log of the gateway."
     )
 
 
-class Checks(_Answer):
+class Checks(_ResponseModel):
     """The state of each dependency."""
 
     database: Literal["ok", "down"] = Field(description="The database of API keys and records.")
     store: Literal["ok", "down", "not used"] = Field(description="The store of images.")
     provider: str = Field(
-        description="The provider's API: `unknown` before the first call, then the result of the last calls: `ok`, or "
-        "what is wrong and since when. `not used` with another resolver.",
+        description="The provider's API: `unknown` before the first call; then `ok`, or the error and its start time. "
+        "`not used` with another resolver.",
         examples=["ok"],
     )
-    maintenance: Literal["on", "off"] = Field(description="Whether downloads are closed for maintenance.")
+    maintenance: Literal["on", "off"] = Field(description="Whether maintenance mode is on.")
 
 
-class Readiness(_Answer):
-    """Whether downloads can be served, and the state of each dependency."""
+class Readiness(_ResponseModel):
+    """Whether the gateway can serve downloads."""
 
     status: Literal["ready", "degraded", "not ready"] = Field(description="The overall state.")
     checks: Checks
-    warnings: list[str] = Field(description="Settings that are probably mistakes, each with its remedy.")
+    warnings: list[str] = Field(description="Likely mistakes in the configuration, and how to correct them.")
 
 
 class CallbackInfo(BaseModel):
-    """The result of a task, in a callback."""
+    """The results of a task, in a callback."""
 
     result_urls: Annotated[list[str], Field(max_length=MAX_RESULTS)] | None = Field(
         None,
-        description="The URLs of its images, on hosts that the gateway serves from.",
+        description="The URLs of the images, on hosts in `GATEWAY_ORIGIN_HOSTS`.",
         examples=[[URL_EXAMPLE]],
     )
 
 
 class CallbackData(BaseModel):
-    """The task of a callback, and its result."""
+    """The task of a callback."""
 
     task_id: TaskId = Field(alias="taskId")
-    info: CallbackInfo | None = Field(None, description="Null when the task has no result.")
+    info: CallbackInfo | None = Field(None, description="Null if the task has no result.")
 
 
 class CallbackBody(BaseModel):
     """The body of a callback."""
 
     code: Annotated[int, Field(ge=0, lt=100_000)] = Field(
-        description="200 when the task succeeded; else the provider's error code, such as 400, 451 or 500.",
+        description="200 if the task succeeded; otherwise the provider's error code, such as 400, 451 or 500.",
     )
-    msg: str | None = Field(None, description="The provider's error message; the first 1000 characters are stored.")
+    msg: str | None = Field(None, description="The provider's error message. The first 1000 characters are stored.")
     data: CallbackData

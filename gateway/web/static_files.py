@@ -9,7 +9,12 @@ from gateway.web.static_document import StaticDocument
 
 blueprint = Blueprint("static_files", __name__)
 _FOLDER = Path(__file__).parents[2] / "static"
-_TYPES = {".css": "text/css; charset=utf-8", ".svg": "image/svg+xml", ".ico": "image/x-icon"}
+_TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".ico": "image/x-icon",
+    ".js": "text/javascript; charset=utf-8",
+}
 _FILES = {path.name: StaticDocument.of(path.read_bytes(), _TYPES[path.suffix]) for path in _FOLDER.iterdir()}
 _CACHE_YEAR = "public, max-age=31536000, immutable"
 _CACHE_DAY = "public, max-age=86400"

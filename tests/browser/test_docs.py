@@ -1,4 +1,4 @@
-"""The API reference in a browser: readable by everybody, on everything, without a script."""
+"""The API reference in a browser: readable by everybody, on every device, with and without scripts."""
 
 from collections.abc import Iterator
 from typing import Literal
@@ -10,6 +10,7 @@ from tests.support.browsers import NARROW, assert_fits, assert_keeps_nobody_out,
 from tests.support.live_gateway import LiveGateway, live_gateway
 
 pytestmark = pytest.mark.slow
+PATHS = ["/docs", "/docs/create-link", "/docs/download", "/docs/links"]
 
 
 @pytest.fixture(scope="module")
@@ -33,50 +34,76 @@ def test_it_loads_without_a_complaint_of_the_browsers(page: Page, live: LiveGate
     assert page.inner_text("h1") == "API reference"
 
 
-def test_without_scripts_it_is_the_same_page(chromium: Browser, page: Page, live: LiveGateway) -> None:
+def test_the_navigation_leads_to_each_call_and_marks_the_current_one(page: Page, live: LiveGateway) -> None:
     page.goto(f"{live.url}/docs")
+
+    page.click("nav >> text=Create a link")
+
+    assert page.url.endswith("/docs/create-link")
+    assert page.inner_text("nav [aria-current=page]") == "Create a link"
+
+
+@pytest.mark.parametrize("javascript", [True, False])
+def test_languages_are_tabs_with_and_without_scripts(chromium: Browser, live: LiveGateway, *, javascript: bool) -> None:
+    with chromium.new_context(java_script_enabled=javascript) as context:
+        page = context.new_page()
+        page.goto(f"{live.url}/docs/create-link")
+
+        assert page.locator(".tabs pre:visible").all_inner_texts()[0].startswith("curl ")
+        page.get_by_role("radio", name="curl").focus()
+        page.keyboard.press("ArrowRight")
+        assert page.locator(".tabs pre:visible").all_inner_texts()[0].startswith("import os")
+        page.click("label >> text=Node.js")
+        (visible,) = page.locator(".tabs pre:visible").all_inner_texts()
+        assert visible.startswith("const response")
+
+
+def test_the_chosen_language_is_kept_for_the_next_page(page: Page, live: LiveGateway) -> None:
+    page.goto(f"{live.url}/docs/create-link")
+    page.click("label >> text=Python")
+
+    page.goto(f"{live.url}/docs/get-record")
+
+    assert page.get_by_role("radio", name="Python").is_checked()
+
+
+def test_a_button_copies_the_code(chromium: Browser, live: LiveGateway) -> None:
+    with chromium.new_context(permissions=["clipboard-read", "clipboard-write"]) as context:
+        page = context.new_page()
+        page.goto(f"{live.url}/docs/download")
+
+        page.locator(".tabs").get_by_role("button", name="Copy").click()
+
+        page.get_by_role("button", name="Copied").wait_for()
+        assert page.evaluate("navigator.clipboard.readText()") == 'curl --fail -OJL "$LINK"'
+
+
+def test_without_scripts_there_is_no_button(chromium: Browser, live: LiveGateway) -> None:
     with chromium.new_context(java_script_enabled=False) as context:
-        plain = context.new_page()
-        plain.goto(f"{live.url}/docs")
+        page = context.new_page()
+        page.goto(f"{live.url}/docs/download")
 
-        assert plain.inner_text("main") == page.inner_text("main")
-
-
-def test_the_list_of_calls_leads_to_each_call(page: Page, live: LiveGateway) -> None:
-    page.goto(f"{live.url}/docs")
-
-    page.click("nav >> text=Mint a link")
-
-    assert page.url.endswith("#mint-link")
-    assert page.locator("#mint-link").bounding_box() is not None
-    assert 0 <= page.evaluate("document.querySelector('#mint-link').getBoundingClientRect().top") < 100
+        assert page.get_by_role("button").count() == 0
 
 
-def test_the_fields_of_an_answer_unfold(page: Page, live: LiveGateway) -> None:
-    page.goto(f"{live.url}/docs")
-    field = page.locator("#mint-link >> text=data.expiresAt")
-
-    assert not field.is_visible()
-    page.click("#mint-link summary")
-    assert field.is_visible()
-
-
+@pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_that_keeps_people_out(
-    chromium: Browser, live: LiveGateway, scheme: Literal["light", "dark"]
+    chromium: Browser, live: LiveGateway, scheme: Literal["light", "dark"], path: str
 ) -> None:
     with chromium.new_context(color_scheme=scheme) as context:
         page = context.new_page()
-        page.goto(f"{live.url}/docs")
-        page.eval_on_selector_all("details", "all => all.forEach(each => each.open = true)")
+        page.goto(live.url + path)
 
         assert_keeps_nobody_out(page)
 
 
-def test_a_narrow_phone_shows_everything_without_scrolling_sideways(chromium: Browser, live: LiveGateway) -> None:
+@pytest.mark.parametrize("path", PATHS)
+def test_a_narrow_phone_shows_everything_without_scrolling_sideways(
+    chromium: Browser, live: LiveGateway, path: str
+) -> None:
     with chromium.new_context(viewport={"width": NARROW, "height": 640}, is_mobile=True) as context:
         page = context.new_page()
-        page.goto(f"{live.url}/docs")
-        page.eval_on_selector_all("details", "all => all.forEach(each => each.open = true)")
+        page.goto(live.url + path)
 
         assert_fits(page, NARROW)

@@ -11,9 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from gateway.web.reference import downloads
-from gateway.web.reference.operations import OPERATIONS, described
-from gateway.web.schemas import URL_EXAMPLE
+from gateway.web.reference.operations import OPERATIONS
 from tests.support.factories import API_KEY, PNG
 from tests.support.live_gateway import ROOT, LiveGateway, callback_url, live_gateway
 from tests.support.machine import needs
@@ -40,7 +38,7 @@ PRINTS = {
 }
 REFUSALS = "This API key is not known here|You do not have access permissions|Send the provider's signature"
 # Operations that need no program of their own, each with its reason.
-WITHOUT = {"file": "a direct URL is followed like any other URL"}
+WITHOUT = {"download-stored-file": "a direct URL is followed like any other URL"}
 
 
 @dataclass(frozen=True)
@@ -177,24 +175,6 @@ def test_a_link_that_is_no_good_leaves_no_file(desk: Desk) -> None:
             assert unknown.run(example).returncode != 0
 
     assert list(desk.folder.iterdir()) == []
-
-
-COMMANDS = [
-    Example(f"{method.upper()} {path}", "sh", sample["source"])
-    for path, methods in described("")["paths"].items()
-    for method, made in methods.items()
-    if made["tags"] != [downloads.TAG]  # a link cannot be made up
-    for sample in made["x-codeSamples"]
-]
-
-
-@pytest.mark.parametrize("command", COMMANDS, ids=str)
-def test_a_command_of_the_reference_does_what_it_says(desk: Desk, command: Example) -> None:
-    done = desk.run(replace(command, program=command.program.replace(URL_EXAMPLE, desk.image)))
-
-    assert done.returncode == 0, done.stderr
-    assert PRINTS[command.call] in done.stdout
-    assert '"code":200' in done.stdout or "/api/" not in command.call
 
 
 def test_every_call_has_a_program_in_every_language() -> None:

@@ -13,11 +13,11 @@ from tests.support.factories import API_KEY, SECRET
 from tests.support.live_gateway import LiveGateway, live_gateway
 
 CALLS = {
-    "mint-link": "POST /api/v1/links",
+    "create-link": "POST /api/v1/links",
     "put-record": "PUT /api/v1/records/task12345",
     "callback": f"POST {CALLBACK}?token={KeyRing.derive([SECRET], SALT).sign(b'v1')}",
 }
-OTHERS = {"put-file": "PUT /api/v1/records/task12345/files/cat.png", "download-url": f"POST {DOWNLOAD_URL}"}
+OTHERS = {"upload-image": "PUT /api/v1/records/task12345/files/cat.png", "download-url": f"POST {DOWNLOAD_URL}"}
 BROKEN = {
     "no-number": b"ZZ\r\n{}\r\n0\r\n\r\n",
     "shorter-than-said": b"5\r\n{}\r\n0\r\n\r\n",
@@ -60,4 +60,4 @@ def test_a_body_in_chunks_is_held_to_the_same_limit(live: LiveGateway, call: str
 def test_the_trailers_of_a_body_in_chunks_are_bounded_like_a_head(live: LiveGateway) -> None:
     trailers = b"".join(b"X-%d: %s\r\n" % (number, b"a" * 1000) for number in range(60))
 
-    assert code_of(live, CALLS["mint-link"], b"2\r\n{}\r\n0\r\n" + trailers) == 400
+    assert code_of(live, CALLS["create-link"], b"2\r\n{}\r\n0\r\n" + trailers) == 400

@@ -21,7 +21,7 @@ from gateway.links.link import FieldFault
 from gateway.provider.client import DOWNLOAD_URL
 from gateway.records.completion_callback import PATH as CALLBACK
 from gateway.storage.database import Database
-from gateway.web.reference.operations import described
+from gateway.web.reference.operations import openapi_document
 from gateway.web.request_parsing import CONTRACT_PATHS
 from gateway.web.schemas import TASK_EXAMPLE, URL_EXAMPLE
 from tests.support.databases import ENGINES, emptied
@@ -36,7 +36,7 @@ FILE = "/api/v1/records/{task_id}/files/{name}"
 IMAGE_PATH = urlsplit(URL_EXAMPLE).path
 SIGNED = {"mode": "mode", "filename": "filename", "id": "link_id"}
 
-schema = schemathesis.openapi.from_dict(described(""))
+schema = schemathesis.openapi.from_dict(openapi_document(""))
 bounded = settings(
     max_examples=15,
     derandomize=True,
@@ -92,7 +92,7 @@ def test_no_two_tests_have_one_name(request: pytest.FixtureRequest) -> None:
 
 
 def test_the_document_is_the_one_that_a_gateway_gives(live: LiveGateway) -> None:
-    assert requests.get(f"{live.url}/openapi.json", timeout=10).json() == described("")
+    assert requests.get(f"{live.url}/openapi.json", timeout=10).json() == openapi_document("")
 
 
 @schema.parametrize()

@@ -3,19 +3,21 @@
 import re
 from html import unescape
 from typing import Any
+from urllib.parse import urljoin
 
 import pytest
 
 from gateway.web.pages import PAGE_POLICY
-from gateway.web.reference.authentication import SCHEMES
-from gateway.web.reference.openapi import LIMITS
+from gateway.web.reference.authentication import SECURITY_SCHEMES
+from gateway.web.reference.code_samples import code_samples
+from gateway.web.reference.openapi import RATE_LIMIT_HEADERS, Operation
 from gateway.web.reference.operations import OPERATIONS
-from gateway.web.reference.rendering import Field, fields, inline, place, prose
+from gateway.web.reference.rendering import Field, fields, guide, inline, prose, scheme_location
 from tests.support.factories import Gateway, make_settings
 from tests.support.live_gateway import ROOT
 
 PREFIX = "/get"
-GUIDES = ["api", "links", "how-it-works", "settings"]
+GUIDES = ["api", "links", "store", "how-it-works", "reliability", "settings"]
 
 
 @pytest.fixture(scope="module")
@@ -35,76 +37,107 @@ def text_of(html: str) -> str:
     return " ".join(unescape(re.sub(r"<[^>]+>", " ", html)).split())
 
 
-# --- the page
+def pages() -> list[str]:
+    """The path of every page of the reference."""
+    return ["/docs", *(f"/docs/{name}" for name in [*(operation.id for operation in OPERATIONS), *GUIDES])]
 
 
-def test_every_call_is_on_the_page(plain: Gateway) -> None:
+# --- the pages
+
+
+def test_the_overview_lists_every_call(plain: Gateway) -> None:
     html = plain.client.get("/docs").text
+    text = text_of(html)
 
-    said = text_of(html)
-    missing = [
-        operation.id
-        for operation in OPERATIONS
-        if f'<article id="{operation.id}">' not in html
-        or f"{operation.method.upper()} {operation.path}" not in said
-        or operation.summary not in said
+    assert [made.id for made in OPERATIONS if f'<a href="/docs/{made.id}">{made.summary}</a>' not in html] == []
+    assert [made.id for made in OPERATIONS if f"{made.summary} {made.call}" not in text] == []
+
+
+def test_the_overview_describes_authentication_and_rate_limits(plain: Gateway) -> None:
+    text = text_of(plain.client.get("/docs").text)
+
+    locations = {name: scheme_location(scheme).replace("`", "") for name, scheme in SECURITY_SCHEMES.items()}
+    assert [name for name, location in locations.items() if f"{name} {location}" not in text] == []
+    assert [name for name, says in RATE_LIMIT_HEADERS.items() if f"{name} integer {says}" not in text] == []
+
+
+def test_the_headings_are_standard_terms(plain: Gateway) -> None:
+    def headings(path: str) -> list[str]:
+        return [text_of(heading) for heading in re.findall(r"<h2[^>]*>(.*?)</h2>", plain.client.get(path).text)]
+
+    assert headings("/docs") == ["Base URL", "Calls", "Authentication", "Rate limits", "Errors"]
+    assert headings("/docs/upload-image") == [
+        "Example request",
+        "Example response: 200",
+        "Authentication",
+        "Parameters",
+        "Request body",
+        "Responses",
+        "Errors",
     ]
 
-    assert missing == []
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.id)
+def test_every_call_has_a_page(plain: Gateway, operation: Operation) -> None:
+    response = plain.client.get(f"/docs/{operation.id}")
+    text = text_of(response.text)
+
+    assert response.status_code == 200
+    assert f"{operation.summary} {operation.call} " in text
+    for scope in (scope for schemes in operation.security for scopes in schemes.values() for scope in scopes):
+        assert f"Authentication BearerAuth with the scope {scope}" in text
+    assert [each.name for each in operation.parameters if f"{each.name} string" not in text] == []
+    errors = {error: error.public.replace("`", "") for error in operation.errors}
+    assert [e for e, public in errors.items() if public not in text and e.contract[1] not in text] == []
 
 
-def test_every_call_says_what_opens_it_and_the_page_explains_that(plain: Gateway) -> None:
-    said = text_of(plain.client.get("/docs").text)
+def test_the_page_of_the_callback_names_both_ways_to_authenticate(plain: Gateway) -> None:
+    text = text_of(plain.client.get("/docs/report-completed-task").text)
 
-    assert said.count("Needs BearerAuth with the scope records .") == 4
-    assert "Needs CallbackToken , or WebhookSignature and WebhookTimestamp ." in said
-    assert [name for name in SCHEMES if f"{name} {place(SCHEMES[name])}" not in said] == []
-    assert [name for name, says in LIMITS.items() if f"{name} integer {says}" not in said] == []
+    assert "CallbackToken , or WebhookSignature and WebhookTimestamp" in text
 
 
-def test_a_body_that_is_no_json_is_on_the_page(plain: Gateway) -> None:
-    said = text_of(plain.client.get("/docs").text)
+def test_a_body_that_is_not_json_is_described(plain: Gateway) -> None:
+    text = text_of(plain.client.get("/docs/upload-image").text)
 
-    assert "Body The bytes of the image, as large as the operator allows: PNG, JPEG, GIF, WebP or AVIF." in said
-
-
-def test_every_error_is_on_the_page_in_its_own_words(plain: Gateway) -> None:
-    said = text_of(plain.client.get("/docs").text)
-
-    told = {error: error.public.replace("`", "") for operation in OPERATIONS for error in operation.errors}
-    missing = {error for error, public in told.items() if public not in said}
-
-    assert {error for error in missing if error.contract[1] not in said} == set()
+    assert "Request body application/octet-stream The bytes of a PNG, JPEG, GIF, WebP or AVIF image." in text
 
 
-def test_the_commands_go_to_where_the_gateway_is(plain: Gateway, prefixed: Gateway) -> None:
-    assert "curl &#34;https://dl.example.com/api/v1/links&#34;" in plain.client.get("/docs").text
-    assert "curl &#34;https://files.example/get/api/v1/links&#34;" in prefixed.client.get(f"{PREFIX}/docs").text
+def test_every_call_has_the_samples_of_the_guide_in_three_languages(plain: Gateway) -> None:
+    samples = code_samples("")
+
+    for operation in OPERATIONS:
+        labels = re.findall(r'<label for="language-\d">(.+?)</label>', plain.client.get(f"/docs/{operation.id}").text)
+        assert labels == [sample["label"] for sample in samples.get(operation.call, ())]
+    assert {call for call, each in samples.items() if len(each) != 3} == set()
 
 
-def test_there_is_nothing_to_run_on_the_page(plain: Gateway) -> None:
-    response = plain.client.get("/docs")
+def test_the_samples_call_the_public_url(plain: Gateway, prefixed: Gateway) -> None:
+    assert "https://dl.example.com/api/v1/links" in plain.client.get("/docs/create-link").text
+    assert "https://files.example/get/api/v1/links" in prefixed.client.get(f"{PREFIX}/docs/create-link").text
 
-    assert response.headers["Content-Security-Policy"] == PAGE_POLICY
-    assert re.findall(r"<script|<style|\sstyle=|\son\w+=|javascript:", response.text) == []
+
+@pytest.mark.parametrize("path", pages())
+def test_pages_are_small_and_run_only_the_script_of_the_gateway(plain: Gateway, path: str) -> None:
+    response = plain.client.get(path)
+
+    assert len(response.data) < 60_000
+    assert response.headers["Content-Security-Policy"] == f"{PAGE_POLICY}; script-src 'self'"
+    assert re.findall(r"<script(?! src=)|<style|\sstyle=|\son\w+=|javascript:", response.text) == []
 
 
 @pytest.mark.parametrize("base", ["", PREFIX])
-def test_every_link_on_the_page_leads_somewhere(plain: Gateway, prefixed: Gateway, base: str) -> None:
-    gateway = prefixed if base else plain
-    html = gateway.client.get(f"{base}/docs").text
-    targets = set(re.findall(r'(?:href|src)="([^"]+)"', html))
+def test_every_link_on_the_pages_leads_somewhere(plain: Gateway, prefixed: Gateway, base: str) -> None:
+    client = (prefixed if base else plain).client
+    html = {base + path: client.get(base + path).text for path in pages()}
+    targets = {urljoin(path, found) for path in html for found in re.findall(r'(?:href|src)="([^"]+)"', html[path])}
+    internal = {target for target in targets if "://" not in target}
 
-    within = {target[1:] for target in targets if target.startswith("#")}
-    broken = [
-        target
-        for target in targets
-        if target[0] == "/" and gateway.client.get(target, buffered=True).status_code != 200
-    ]
-
-    assert within - set(re.findall(r'id="([^"]+)"', html)) == set()
-    assert all(target.startswith((f"{base}/", "#")) for target in targets)
-    assert broken == []
+    assert [target for target in internal if not target.startswith(f"{base}/")] == []
+    paths = {target.partition("#")[0] for target in internal}
+    assert [path for path in paths if client.get(path, buffered=True).status_code != 200] == []
+    anchors = {(path, fragment) for path, _, fragment in (target.partition("#") for target in internal) if fragment}
+    assert [(path, fragment) for path, fragment in anchors if f'id="{fragment}"' not in html[path]] == []
 
 
 def test_the_home_page_leads_to_the_reference(plain: Gateway, prefixed: Gateway) -> None:
@@ -117,36 +150,30 @@ def test_the_guide_to_the_api_lists_every_call_and_its_authentication() -> None:
 
     listed = re.findall(r"^\| `([A-Z]+ /\S+)` \| .+ \| (.+) \|$", guide, re.MULTILINE)
 
-    assert [call for call, _ in listed] == [f"{made.method.upper()} {made.path}" for made in OPERATIONS]
+    assert sorted(call for call, _ in listed) == sorted(made.call for made in OPERATIONS)
     assert {call: scope for call, scope in listed if scope.startswith("an API key")} == {
-        f"{made.method.upper()} {made.path}": f"an API key, `{made.proofs[0]['BearerAuth'][0]}`"
-        for made in OPERATIONS
-        if made.takes_key
+        made.call: f"an API key, `{made.security[0]['BearerAuth'][0]}`" for made in OPERATIONS if made.takes_key
     }
 
 
 # --- how the document is read
 
 
-@pytest.mark.parametrize(
-    ("text", "html"),
-    [
-        ("One.", "<p>One.</p>"),
-        ("One\nline.\n\nTwo.", "<p>One line.</p>\n<p>Two.</p>"),
-        ("`<a href>` & **all** of it", "<p><code>&lt;a href&gt;</code> &amp; <strong>all</strong> of it</p>"),
-        (
-            "These:\n\n- **one**\n- two\n  more",
-            "<p>These:</p>\n<ul><li><strong>one</strong></li><li>two more</li></ul>",
-        ),
-        ("<script>", "<p>&lt;script&gt;</p>"),
-    ],
-)
-def test_prose_becomes_html(text: str, html: str) -> None:
-    assert prose(text) == html
-
-
-def test_a_line_has_no_paragraph() -> None:
+def test_prose_becomes_html_and_html_in_it_is_escaped() -> None:
+    assert prose("One\nline.\n\n- `<a>` & **all**") == (
+        "<p>One\nline.</p>\n<ul>\n<li><code>&lt;a&gt;</code> &amp; <strong>all</strong></li>\n</ul>"
+    )
+    assert prose("<script>") == "<p>&lt;script&gt;</p>"
     assert inline("`<` and **>**") == "<code>&lt;</code> and <strong>&gt;</strong>"
+
+
+def test_a_guide_links_to_the_pages_of_guides_and_to_nothing_else_in_the_repository() -> None:
+    html = guide("## One, two\n\n[a](b.md#c) [d](#e) [f](../g.md) [h](https://i.example) ![j](k.svg)", ["b"])
+
+    assert html == (
+        '<h2 id="one-two">One, two</h2>\n'
+        '<p><a href="b#c">a</a> <a href="#e">d</a> f <a href="https://i.example">h</a> </p>\n'
+    )
 
 
 def test_the_fields_of_an_object_are_told_with_those_of_the_objects_in_it() -> None:
@@ -169,9 +196,9 @@ def test_the_fields_of_an_object_are_told_with_those_of_the_objects_in_it() -> N
     assert found == [
         Field("one", "object or null", required=True, description="An inner.", rules=()),
         Field("one.n", "integer", required=True, description="", rules=("1 to 9",)),
-        Field("many", "array of string", required=False, description="", rules=("at most 5",)),
-        Field("word", "string", required=False, description="", rules=("one of `a`, `b`", "default `a`")),
-        Field("text", "string or null", required=False, description="", rules=("0 to 3 characters", "`x+`")),
+        Field("many", "array of string", required=False, description="", rules=("At most 5 items",)),
+        Field("word", "string", required=False, description="", rules=("One of `a`, `b`", "Default `a`")),
+        Field("text", "string or null", required=False, description="", rules=("At most 3 characters", "`^x+$`")),
     ]
 
 
@@ -185,7 +212,7 @@ def test_the_index_has_the_form_of_llms_txt(plain: Gateway) -> None:
 
     assert response.content_type == "text/plain; charset=utf-8"
     assert lines[0] == "# Download Gateway"
-    assert lines[1].startswith("> A signed link becomes a download")
+    assert lines[1].startswith("> The gateway turns image URLs into signed download links.")
     assert [line for line in lines if line.startswith("## ")] == ["## API", "## Guides", "## Optional"]
     assert [line for line in listed if not re.fullmatch(r"- \[[^]]+\]\(\S+\): .+", line)] == []
 
@@ -215,7 +242,7 @@ def test_a_guide_is_given_as_it_is_in_the_repository(plain: Gateway, name: str) 
 
 
 @pytest.mark.parametrize(
-    "path", ["/docs/none.md", "/docs/README.md", "/docs/..%2fREADME.md", "/docs/demo.webp", "/docs/"]
+    "path", ["/docs/none.md", "/docs/README.md", "/docs/..%2fREADME.md", "/docs/demo.webp", "/docs/", "/docs/none"]
 )
 def test_nothing_else_of_the_repository_is_given(plain: Gateway, path: str) -> None:
     assert plain.client.get(path).status_code == 404

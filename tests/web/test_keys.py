@@ -100,7 +100,7 @@ def test_every_call_of_the_api_has_its_scope_in_this_table(gateway: Gateway) -> 
 
 
 def test_the_document_names_the_scope_of_every_call() -> None:
-    told = {(made.method.upper(), made.path): made.proofs for made in OPERATIONS if made.takes_key}
+    told = {(made.method.upper(), made.path): made.security for made in OPERATIONS if made.takes_key}
 
     assert told == {
         (method, path.replace("<", "{").replace(">", "}")): [{"BearerAuth": [scope]}]

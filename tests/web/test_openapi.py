@@ -15,7 +15,7 @@ from gateway import errors
 from gateway.keys.key import SCOPES, Key, Scope, new_token
 from gateway.provider.client import DOWNLOAD_URL as CONTRACT, RECORD_INFO
 from gateway.records.completion_callback import PATH as CALLBACK
-from gateway.web.reference.authentication import CALLBACK as CALLBACK_PROOFS
+from gateway.web.reference.authentication import CALLBACK as CALLBACK_SECURITY
 from gateway.web.reference.components import family
 from gateway.web.reference.operations import OPERATIONS
 from tests.support.documented import Documented, Json
@@ -33,7 +33,8 @@ UNDOCUMENTED = {
     "/static/<version>/<name>": "what pages are made of",
     "/favicon.ico": "for browsers",
     "/robots.txt": "for crawlers",
-    "/docs": "the document as a page",
+    "/docs": "the document as pages",
+    "/docs/<name>": "the document as pages",
     "/docs/<name>.md": "guides, told in llms.txt",
     "/llms.txt": "the index for language models",
     "/openapi.json": "the document itself",
@@ -140,7 +141,7 @@ def test_no_reason_is_given_for_a_route_that_is_not_there(gateway: Gateway) -> N
 def test_only_calls_below_api_need_a_key_and_the_callback_a_proof_of_its_own(gateway: Gateway) -> None:
     for path, _, made in operations(document_of(gateway)):
         if path == CALLBACK:
-            assert made["security"] == CALLBACK_PROOFS
+            assert made["security"] == CALLBACK_SECURITY
         else:
             assert [list(way) for way in made["security"]] == ([["BearerAuth"]] if path.startswith("/api/") else [])
 
@@ -208,7 +209,7 @@ def test_the_contracts_body_has_the_contracts_fields_and_examples(documented: Do
         "The original image URL that needs to be converted to a direct download URL"
     )
     assert schema["properties"]["url"]["format"] == "uri"
-    assert media["examples"]["order"]["value"] == {
+    assert media["examples"]["request"]["value"] == {
         "taskId": "task12345",
         "url": "https://tempfile.aiquickdraw.com/v/xxxxxxx.png",
     }
@@ -218,7 +219,7 @@ def test_the_contracts_answer_has_the_contracts_codes_and_messages(documented: D
     responses = documented.document["paths"][CONTRACT]["post"]["responses"]
     examples = responses["200"]["content"]["application/json"]["examples"]
     told = sorted((example["value"]["code"], example["value"]["msg"]) for example in examples.values())
-    schema = documented.document["components"]["schemas"]["DirectUrlAnswer"]
+    schema = documented.document["components"]["schemas"]["DirectUrlResponse"]
 
     assert set(responses) == {"200", "405", "429", "500"}
     assert responses["200"]["description"] == "Request successful"
@@ -327,13 +328,13 @@ def without_database(gateway: Gateway) -> Gateway:
 
 
 ANSWERS: dict[str, tuple[str, int, Call]] = {
-    "a link": ("mint-link", 200, lambda g, o: order(g, {"taskId": "task12345", "url": o.url("/v/cat.png")})),
-    "a link without a key": ("mint-link", 401, lambda g, _: order(g, {}, headers={})),
-    "a link with a wrong key": ("mint-link", 401, lambda g, _: order(g, {}, {"Authorization": "Bearer x"})),
-    "a link to nowhere": ("mint-link", 422, lambda g, _: order(g, {"taskId": "a", "url": "https://else.example/"})),
-    "a link too large": ("mint-link", 413, lambda g, _: order(g, {"url": "x" * 70_000})),
-    "a link, told what is left": ("mint-link", 422, lambda g, _: order(g, {}, limited(g, per_day=9))),
-    "a link without a database": ("mint-link", 503, lambda g, _: order(without_database(g), {}, stranger())),
+    "a link": ("create-link", 200, lambda g, o: order(g, {"taskId": "task12345", "url": o.url("/v/cat.png")})),
+    "a link without a key": ("create-link", 401, lambda g, _: order(g, {}, headers={})),
+    "a link with a wrong key": ("create-link", 401, lambda g, _: order(g, {}, {"Authorization": "Bearer x"})),
+    "a link to nowhere": ("create-link", 422, lambda g, _: order(g, {"taskId": "a", "url": "https://else.example/"})),
+    "a link too large": ("create-link", 413, lambda g, _: order(g, {"url": "x" * 70_000})),
+    "a link, told what is left": ("create-link", 422, lambda g, _: order(g, {}, limited(g, per_day=9))),
+    "a link without a database": ("create-link", 503, lambda g, _: order(without_database(g), {}, stranger())),
     "a record kept": ("put-record", 200, lambda g, _: put(g, {"status": "GENERATING"})),
     "a record with results": (
         "put-record",
@@ -359,31 +360,31 @@ ANSWERS: dict[str, tuple[str, int, Call]] = {
         503,
         lambda g, _: without_database(g).client.get("/api/v1/records/none", headers=AUTHORIZED),
     ),
-    "an image put in": ("put-file", 200, lambda g, _: put_file(g)),
-    "an image put in again": ("put-file", 200, lambda g, _: put_file(g) and put_file(g, PNG + b"!")),
-    "an image that broke off": ("put-file", 400, lambda g, _: announced(g, 2 * len(PNG))),
-    "an image without a key": ("put-file", 401, lambda g, _: put_file(g, headers={})),
-    "an image that is too large": ("put-file", 413, lambda g, _: announced(g, 2 * g.settings.max_bytes)),
-    "an image that is none": ("put-file", 422, lambda g, _: put_file(g, b"a text")),
-    "an image with an odd name": ("put-file", 422, lambda g, _: put_file(g, name="%00")),
-    "an image without a store": ("put-file", 503, lambda g, _: put_file(without_store(g))),
-    "an image where none are kept": ("put-file", 404, lambda _, o: put_file(Gateway(make_settings(o.address)))),
-    "a callback": ("tell-of-task", 200, lambda g, o: tell(g, done(o.url("/v/cat.png")))),
+    "an image put in": ("upload-image", 200, lambda g, _: put_file(g)),
+    "an image put in again": ("upload-image", 200, lambda g, _: put_file(g) and put_file(g, PNG + b"!")),
+    "an image that broke off": ("upload-image", 400, lambda g, _: announced(g, 2 * len(PNG))),
+    "an image without a key": ("upload-image", 401, lambda g, _: put_file(g, headers={})),
+    "an image that is too large": ("upload-image", 413, lambda g, _: announced(g, 2 * g.settings.max_bytes)),
+    "an image that is none": ("upload-image", 422, lambda g, _: put_file(g, b"a text")),
+    "an image with an odd name": ("upload-image", 422, lambda g, _: put_file(g, name="%00")),
+    "an image without a store": ("upload-image", 503, lambda g, _: put_file(without_store(g))),
+    "an image where none are kept": ("upload-image", 404, lambda _, o: put_file(Gateway(make_settings(o.address)))),
+    "a callback": ("report-completed-task", 200, lambda g, o: tell(g, done(o.url("/v/cat.png")))),
     "a callback of a failure": (
-        "tell-of-task",
+        "report-completed-task",
         200,
         lambda g, _: tell(g, {"code": 400, "msg": "No.", "data": {"taskId": "task12345", "info": None}}),
     ),
-    "a callback without its token": ("tell-of-task", 401, lambda g, _: tell(g, done(), token="")),
+    "a callback without its token": ("report-completed-task", 401, lambda g, _: tell(g, done(), token="")),
     "a callback where nothing is kept": (
-        "tell-of-task",
+        "report-completed-task",
         404,
         lambda _, o: Gateway(make_settings(o.address)).client.post(CALLBACK),
     ),
-    "a callback that contradicts": ("tell-of-task", 409, lambda g, o: kept(g, o) and tell(g, done())),
-    "a callback too large": ("tell-of-task", 413, lambda g, _: tell(g, "x" * 70_000)),
-    "a callback that is not understood": ("tell-of-task", 422, lambda g, _: tell(g, [])),
-    "a callback without a database": ("tell-of-task", 503, lambda g, _: tell(without_database(g), done())),
+    "a callback that contradicts": ("report-completed-task", 409, lambda g, o: kept(g, o) and tell(g, done())),
+    "a callback too large": ("report-completed-task", 413, lambda g, _: tell(g, "x" * 70_000)),
+    "a callback that is not understood": ("report-completed-task", 422, lambda g, _: tell(g, [])),
+    "a callback without a database": ("report-completed-task", 503, lambda g, _: tell(without_database(g), done())),
     "a direct URL": (
         "get-4o-image-download-url",
         200,
@@ -446,9 +447,9 @@ ANSWERS: dict[str, tuple[str, int, Call]] = {
         404,
         lambda g, o: follow(g, o.url("/"), headers={"Accept": "application/problem+json"}),
     ),
-    "an object": ("file", 200, lambda g, o: g.client.get(converted(g, o), buffered=True)),
-    "an object's headers": ("file-head", 200, lambda g, o: g.client.head(converted(g, o))),
-    "an object, forged": ("file", 403, lambda g, o: g.client.get(converted(g, o) + "x")),
+    "an object": ("download-stored-file", 200, lambda g, o: g.client.get(converted(g, o), buffered=True)),
+    "an object's headers": ("download-stored-file-head", 200, lambda g, o: g.client.head(converted(g, o))),
+    "an object, forged": ("download-stored-file", 403, lambda g, o: g.client.get(converted(g, o) + "x")),
     "alive": ("healthz", 200, lambda g, _: g.client.get("/healthz")),
     "ready": ("readyz", 200, lambda g, _: g.client.get("/readyz")),
     "degraded": (
@@ -504,7 +505,7 @@ def callback(code: object = 200, task_id: object = "task12345", **info: object) 
 )
 def test_a_callback_is_understood_where_the_document_says_so(store: Gateway, body: object, understood: bool) -> None:  # noqa: FBT001
     documented = Documented(document_of(store))
-    told = documented.operation("tell-of-task")["requestBody"]["content"]["application/json"]["schema"]
+    told = documented.operation("report-completed-task")["requestBody"]["content"]["application/json"]["schema"]
 
     assert documented.fits(told, body) == understood
     assert tell(store, body).status_code == (200 if understood else 422)

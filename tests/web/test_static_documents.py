@@ -10,8 +10,8 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 from tests.support.factories import API_KEY, Gateway, make_settings
 from tests.support.live_gateway import ROOT
 
-DOCUMENTS = ["/openapi.json", "/docs", "/llms.txt", "/docs/api.md"]
-STATIC = ["page.css", "docs.css", "icon.svg", "favicon.ico"]
+DOCUMENTS = ["/openapi.json", "/docs", "/docs/create-link", "/docs/links", "/llms.txt", "/docs/api.md"]
+STATIC = ["page.css", "docs.css", "docs.js", "icon.svg", "favicon.ico"]
 A_YEAR = "public, max-age=31536000, immutable"
 
 
@@ -104,7 +104,7 @@ def test_a_head_has_the_length_and_no_body(plain: Gateway) -> None:
 # --- static files
 
 
-@pytest.mark.parametrize("name", ["page.css", "docs.css", "icon.svg"])
+@pytest.mark.parametrize("name", ["page.css", "docs.css", "docs.js", "icon.svg"])
 def test_a_static_file_has_a_url_of_its_bytes_that_may_be_kept_for_a_year(plain: Gateway, name: str) -> None:
     url = versioned(plain, name)
 

@@ -1,1 +1,1 @@
-"""The API described: the OpenAPI document, the table it is made from, and its reading for people."""
+"""The API reference: the table of operations, the OpenAPI document built from it, and helpers to render it."""

@@ -1,46 +1,46 @@
-"""What opens a call: the security schemes of the document."""
+"""Security schemes of the OpenAPI document."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gateway.keys.key import Scope
 
-# As OpenAPI has it: any of these is enough, and of each everything; without any, the call is open to all.
-Proofs = Sequence[Mapping[str, Sequence[str]]]
+# OpenAPI 3.1 section 4.8.30: alternatives, each of which names schemes that are all required. Empty: public.
+Security = Sequence[Mapping[str, Sequence[str]]]
 
-SCHEMES: dict[str, dict[str, Any]] = {
+SECURITY_SCHEMES: dict[str, dict[str, Any]] = {
     "BearerAuth": {
         "type": "http",
         "scheme": "bearer",
         "bearerFormat": "API Key",
-        "description": "An API key of this gateway, in the header `Authorization: Bearer <key>`. Its operator gives "
-        "keys out, each with the scopes that it opens. Keep yours secure: it never belongs into a page, an app or a "
-        "repository.",
+        "description": "An API key in the header `Authorization: Bearer <key>`. The operator of the gateway issues "
+        "keys; each has scopes, which name the calls that it may make. Use keys on servers only: never put one into a "
+        "page, an app or a repository.",
     },
     "CallbackToken": {
         "type": "apiKey",
         "in": "query",
         "name": "token",
-        "description": "The token of the callback URL, which the operator's command `flask --app wsgi callback-url` "
-        "prints. Whoever has it may tell the gateway of tasks.",
+        "description": "The token of the callback URL. The command `flask --app wsgi callback-url` prints that URL. "
+        "Anyone who has the token can report tasks, so keep it secret.",
     },
     "WebhookSignature": {
         "type": "apiKey",
         "in": "header",
         "name": "X-Webhook-Signature",
-        "description": "Where the operator has set `GATEWAY_CALLBACK_KEY`, the proof in place of the token: "
-        "base64 of HMAC-SHA256, under that key, over `<taskId>.<timestamp>`.",
+        "description": "Replaces the token when the operator has set `GATEWAY_CALLBACK_KEY`. Base64 of the "
+        "HMAC-SHA256 of `<taskId>.<timestamp>` under that key.",
     },
     "WebhookTimestamp": {
         "type": "apiKey",
         "in": "header",
         "name": "X-Webhook-Timestamp",
-        "description": "The timestamp that is signed, in Unix seconds. At most five minutes old.",
+        "description": "The signed timestamp, in Unix seconds. It may be at most five minutes old.",
     },
 }
-CALLBACK: Proofs = [{"CallbackToken": []}, {"WebhookSignature": [], "WebhookTimestamp": []}]
+CALLBACK: Security = [{"CallbackToken": []}, {"WebhookSignature": [], "WebhookTimestamp": []}]
 
 
-def key(scope: Scope) -> Proofs:
-    """An API key that has a scope."""
+def api_key(scope: Scope) -> Security:
+    """An API key with a scope."""
     return [{"BearerAuth": [scope]}]

@@ -1,4 +1,4 @@
-"""What several rows of the table share."""
+"""Parts that several operations share."""
 
 from typing import Any
 
@@ -26,13 +26,13 @@ from gateway.web.schemas import TASK_EXAMPLE, URL_EXAMPLE
 
 
 def family(base: type[GatewayError]) -> list[type[GatewayError]]:
-    """The errors of a family, each that has a code of its own."""
+    """All subclasses of an error, and the error itself, that have an error code."""
     members = [base, *(member for child in base.__subclasses__() for member in family(child))]
     return [member for member in members if member in vars(errors).values() and "code" in vars(member)]
 
 
 def success(data: Any) -> dict[str, Any]:  # noqa: ANN401 (any JSON)
-    """The example of an envelope."""
+    """The example of a successful envelope."""
     return {"success": {"code": 200, "msg": "success", "data": data}}
 
 
@@ -41,7 +41,7 @@ BODY_ERRORS = (InvalidBody, BodyTooLarge, UploadBroken)
 STORE_ERRORS = (StorageDown, StorageFull, DatabaseDown)
 RESOLVING_ERRORS = (*family(ProviderError), *family(OriginError), StillPreparing, *STORE_ERRORS)
 
-TASK = Parameter(
+TASK_ID_PARAMETER = Parameter(
     "task_id",
     "path",
     "The task ID associated with the image generation.",

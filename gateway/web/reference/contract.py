@@ -1,20 +1,27 @@
-"""The provider's calls, in the words of its contract."""
+"""The provider's API as this gateway serves it."""
 
 from gateway.errors import InvalidBody, Maintenance, MethodNotAllowed, ProviderError, StillPreparing
-from gateway.links.link import TASK_ID
 from gateway.provider.client import DOWNLOAD_URL, RECORD_INFO
 from gateway.web.contract import DownloadUrlOrder
-from gateway.web.reference.authentication import key
-from gateway.web.reference.components import BODY_ERRORS, KEY_ERRORS, RECORD_EXAMPLE, RESOLVING_ERRORS, family, success
-from gateway.web.reference.openapi import JSON, Answer, Content, Operation, Parameter
-from gateway.web.schemas import DIRECT_URL_EXAMPLE, TASK_EXAMPLE, URL_EXAMPLE, DirectUrlAnswer, RecordInfoAnswer
+from gateway.web.reference.authentication import api_key
+from gateway.web.reference.components import (
+    BODY_ERRORS,
+    KEY_ERRORS,
+    RECORD_EXAMPLE,
+    RESOLVING_ERRORS,
+    TASK_ID_PARAMETER,
+    family,
+    success,
+)
+from gateway.web.reference.openapi import JSON, Content, Operation, Response
+from gateway.web.schemas import DIRECT_URL_EXAMPLE, TASK_EXAMPLE, URL_EXAMPLE, DirectUrlResponse, RecordInfoResponse
 
-TAG = "The provider's API"
-ABOUT = """The image provider's own contract, served by this gateway with keys of its own. A program that calls the
-provider needs nothing but another address and another key.
+TAG = "Provider API"
+DESCRIPTION = """The image provider's API, served by this gateway with its own API keys. A program that calls the
+provider only needs another base URL and another key.
 
-Errors travel as HTTP 200 with the code in the body: read `code` first. Only 405, 429 and 500 are the HTTP status
-too. A key without the scope is 401 here, and 500 with `Retry-After` is worth another try."""
+Errors are HTTP 200 with an error code in the body, so read `code` first. Only 405, 429 and 500 are also the HTTP
+status. A key without the scope gets 401. Repeat a call that returns 500 with `Retry-After`."""
 
 OPERATIONS = (
     Operation(
@@ -25,9 +32,11 @@ OPERATIONS = (
         summary="Get Direct Download URL",
         description="Convert an image URL to a direct download URL. This helps solve cross-domain issues when "
         "downloading images directly. The returned URL is valid for 20 minutes.",
-        proofs=key("download-url"),
-        body=Content({JSON: DownloadUrlOrder}, {"order": {"taskId": TASK_EXAMPLE, "url": URL_EXAMPLE}}),
-        answers=[Answer(200, "Request successful", Content({JSON: DirectUrlAnswer}, success(DIRECT_URL_EXAMPLE)))],
+        security=api_key("download-url"),
+        request_body=Content({JSON: DownloadUrlOrder}, {"request": {"taskId": TASK_EXAMPLE, "url": URL_EXAMPLE}}),
+        responses=[
+            Response(200, "Request successful", Content({JSON: DirectUrlResponse}, success(DIRECT_URL_EXAMPLE)))
+        ],
         errors=(*KEY_ERRORS, *BODY_ERRORS, *RESOLVING_ERRORS, Maintenance, MethodNotAllowed),
     ),
     Operation(
@@ -35,22 +44,13 @@ OPERATIONS = (
         method="get",
         path=RECORD_INFO,
         tag=TAG,
-        summary="Get the record of a task",
-        description="Tell what is known of a task: how it stands, and where its images were published. With the "
-        "`store` resolver the record is this gateway's own. With the `upstream` resolver it is the provider's, relayed "
-        "as it is, so that every field but `taskId` may be null.",
-        proofs=key("download-url"),
-        parameters=[
-            Parameter(
-                "taskId",
-                "query",
-                "The task ID associated with the image generation.",
-                {"type": "string", "pattern": f"^{TASK_ID.pattern}$"},
-                TASK_EXAMPLE,
-                required=True,
-            )
-        ],
-        answers=[Answer(200, "Request successful", Content({JSON: RecordInfoAnswer}, success(RECORD_EXAMPLE)))],
+        summary="Get the details of a task",
+        description="Returns the status of a task and the URLs of its images. With the `store` resolver this is the "
+        "gateway's own record. With the `upstream` resolver it is the provider's record, passed on unchanged; every "
+        "field except `taskId` may then be null.",
+        security=api_key("download-url"),
+        parameters=[TASK_ID_PARAMETER.moved("taskId", "query")],
+        responses=[Response(200, "Request successful", Content({JSON: RecordInfoResponse}, success(RECORD_EXAMPLE)))],
         errors=(*KEY_ERRORS, InvalidBody, *family(ProviderError), StillPreparing, Maintenance, MethodNotAllowed),
     ),
 )

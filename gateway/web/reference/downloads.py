@@ -1,4 +1,4 @@
-"""What visitors follow: links, and the gateway's own direct URLs."""
+"""Downloads: links, and the gateway's own direct URLs."""
 
 from gateway.errors import (
     BadParameter,
@@ -23,23 +23,23 @@ from gateway.errors import (
     TooManyStreams,
 )
 from gateway.links.link import EXPIRES, LINK_ID, LONGEST_FILENAME, LONGEST_URL, MODES
-from gateway.web.reference.components import RESOLVING_ERRORS, TASK, family
-from gateway.web.reference.openapi import Answer, Content, Operation, Parameter
+from gateway.web.reference.components import RESOLVING_ERRORS, TASK_ID_PARAMETER, family
+from gateway.web.reference.openapi import Content, Operation, Parameter, Response
 from gateway.web.schemas import URL_EXAMPLE
 
 TAG = "Downloads"
-ABOUT = """Followed by browsers and download tools, without a key: the signature is the permission. Errors are a page
-for people, `application/problem+json` for `fetch()` and for whoever asks for JSON, and a line of text for tools.
-`X-Gateway-Delivery` tells how a file came and why, for example `stream; reason=no-attachment`."""
+DESCRIPTION = """Browsers and download tools open these URLs without an API key; the signature in the URL is the
+permission. Errors are an HTML page for browsers, `application/problem+json` (RFC 9457) for `fetch()` and for clients
+that accept JSON, and plain text for other tools. The header `X-Gateway-Delivery` says how the file was delivered and
+why, for example `stream; reason=no-attachment`."""
 
-# No call revokes a link or limits its downloads yet, so that no answer says so.
-_LINK_ERRORS = tuple(error for error in family(LinkError) if error not in {LinkRevoked, LinkUsedUp})
+_LINK_ERRORS = tuple(error for error in family(LinkError) if error not in {LinkRevoked, LinkUsedUp})  # never raised yet
 _DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 _NAME = {"type": "string", "minLength": 1, "maxLength": LONGEST_FILENAME}
 _EXPIRES = Parameter(
     "expires",
     "query",
-    "When it stops working, in Unix seconds.",
+    "When the URL expires, in Unix seconds.",
     {"type": "string", "pattern": f"^{EXPIRES.pattern}$"},
     "1764000000",
     required=True,
@@ -56,7 +56,7 @@ _QUERY = (
     Parameter(
         "url",
         "query",
-        "Where the image was published.",
+        "The URL of the image at its origin.",
         {"type": "string", "format": "uri", "minLength": 1, "maxLength": LONGEST_URL},
         URL_EXAMPLE,
         required=True,
@@ -64,44 +64,38 @@ _QUERY = (
     _EXPIRES,
     _SIG,
     Parameter("mode", "query", "How the file is delivered.", {"type": "string", "enum": list(MODES)}),
-    Parameter(
-        "filename",
-        "query",
-        "The name to save the file under, at most 255 bytes of UTF-8.",
-        _NAME,
-    ),
-    Parameter("id", "query", "The link's own name.", {"type": "string", "pattern": f"^{LINK_ID.pattern}$"}),
+    Parameter("filename", "query", "The name of the saved file, at most 255 bytes of UTF-8.", _NAME),
+    Parameter("id", "query", "The ID of the link.", {"type": "string", "pattern": f"^{LINK_ID.pattern}$"}),
 )
 _CONDITIONS = (
-    Parameter("Range", "header", "One part of the file: `bytes=0-1023`.", {"type": "string"}),
-    Parameter("If-Range", "header", "The `ETag` of the file that the part is of.", {"type": "string"}),
-    Parameter("If-Match", "header", "The `ETag` of the file that a download was begun of.", {"type": "string"}),
-    Parameter("If-None-Match", "header", "The `ETag` of the file that is there already.", {"type": "string"}),
+    Parameter("Range", "header", "A byte range: `bytes=0-1023`.", {"type": "string"}),
+    Parameter("If-Range", "header", "The `ETag` of the file that the range belongs to.", {"type": "string"}),
+    Parameter("If-Match", "header", "The `ETag` that the file must have.", {"type": "string"}),
+    Parameter("If-None-Match", "header", "The `ETag` of a copy that the client already has.", {"type": "string"}),
 )
-_FILE = Content(
-    dict.fromkeys(("image/*", "video/*", "audio/*", "application/zip", "application/octet-stream")),
-)
+_FILE = Content(dict.fromkeys(("image/*", "video/*", "audio/*", "application/zip", "application/octet-stream")))
+_FILE_OR_PAGE = Content({**_FILE.types, "text/html": {"type": "string"}})
 _HEADERS = {
-    "Content-Disposition": "Always `attachment`, with the name in both forms of RFC 6266.",
-    "Content-Length": "The length in bytes, where it is known.",
-    "ETag": "The version of the file, where the file can be resumed.",
-    "Accept-Ranges": "`bytes`, where a part can be had.",
-    "X-Gateway-Delivery": "How the file came, and why.",
+    "Content-Disposition": "Always `attachment`, with the file name in both forms of RFC 6266.",
+    "Content-Length": "The length in bytes, if it is known.",
+    "ETag": "The entity tag of the file, if the download can be resumed.",
+    "Accept-Ranges": "`bytes`, if byte ranges are supported.",
+    "X-Gateway-Delivery": "How the file was delivered, and why.",
 }
-_SAME_HEADERS = {name: _HEADERS[name] for name in ("ETag", "X-Gateway-Delivery")}
-_STREAMED = (
-    Answer(200, "The file", _FILE, _HEADERS),
-    Answer(206, "A part of the file", _FILE, _HEADERS | {"Content-Range": "Which part, of how many bytes."}),
-    Answer(304, "The file that is there already is the same", headers=_SAME_HEADERS),
+_NOT_MODIFIED_HEADERS = {name: _HEADERS[name] for name in ("ETag", "X-Gateway-Delivery")}
+_FILE_RESPONSES = (
+    Response(200, "The file.", _FILE, _HEADERS),
+    Response(206, "A part of the file.", _FILE, _HEADERS | {"Content-Range": "The range and the full length."}),
+    Response(304, "The client's copy is current.", headers=_NOT_MODIFIED_HEADERS),
 )
-_REDIRECT = Answer(
+_REDIRECT = Response(
     302,
-    "The browser fetches the file from its direct URL",
+    "A redirect to the direct URL of the file.",
     headers={"Location": "The direct URL.", "X-Gateway-Delivery": _HEADERS["X-Gateway-Delivery"]},
 )
-_TOO_LONG = Answer(414, "The address is longer than the server reads", Content({"text/html": {"type": "string"}}))
-_KEPT_ERRORS = (OriginNotFound, OriginGone, FileTooLarge, DatabaseDown, StorageDown)
-_ERRORS = (
+_URI_TOO_LONG = Response(414, "The URL is longer than the server accepts.", Content({"text/html": {"type": "string"}}))
+_STORED_FILE_ERRORS = (OriginNotFound, OriginGone, FileTooLarge, DatabaseDown, StorageDown)
+_DELIVERY_ERRORS = (
     PreconditionFailed,
     RangeNotSatisfiable,
     PrefetchRefused,
@@ -117,43 +111,43 @@ OPERATIONS = (
         method="get",
         path="/download/{task_id}",
         tag=TAG,
-        summary="Follow a link",
-        description="Download the image of a link. Take the link as it was minted; parameters that the gateway does "
-        "not know, such as `utm_source`, are ignored. A file name may follow the task in the path, as in "
-        "`/download/task12345/cat.png`, for clients that save under it; it is not signed and means nothing else. "
-        "Without any parameter, a page says what a link needs.",
-        parameters=[TASK, *_QUERY, *_CONDITIONS],
-        answers=[
-            Answer(
-                200,
-                "The file, or without any parameter a page",
-                Content({**_FILE.types, "text/html": {"type": "string"}}),
-                _HEADERS,
-            ),
-            *_STREAMED[1:],
+        summary="Download a file",
+        description="Downloads the image of a signed link. Use links unchanged; extra parameters such as `utm_source` "
+        "are ignored. The path may end in a file name, as in `/download/task12345/cat.png`, for clients that take the "
+        "name from the path; it is not signed. Without parameters the response is a help page.",
+        parameters=[TASK_ID_PARAMETER, *_QUERY, *_CONDITIONS],
+        responses=[
+            Response(200, "The file, or a help page if there are no parameters.", _FILE_OR_PAGE, _HEADERS),
+            *_FILE_RESPONSES[1:],
             _REDIRECT,
-            _TOO_LONG,
+            _URI_TOO_LONG,
         ],
-        errors=(BadParameter, *_LINK_ERRORS, RateLimited, *RESOLVING_ERRORS, *_ERRORS),
+        errors=(BadParameter, *_LINK_ERRORS, RateLimited, *RESOLVING_ERRORS, *_DELIVERY_ERRORS),
         has_head=True,
     ),
     Operation(
-        id="file",
+        id="download-stored-file",
         method="get",
         path="/files/{digest}/{name}",
         tag=TAG,
-        summary="Fetch from a direct URL of ours",
-        description="The direct URLs that the `store` resolver gives out; each is good for 20 minutes. "
-        "`GATEWAY_RESOLVER=store` opens this call.",
+        summary="Download a stored file",
+        description="A direct URL that the `store` resolver (`GATEWAY_RESOLVER=store`) returns. It is valid for 20 "
+        "minutes.",
         parameters=[
-            Parameter("digest", "path", "Which object.", {"type": "string", "pattern": "^[0-9a-f]{64}$"}, _DIGEST),
-            Parameter("name", "path", "The name to save it under.", _NAME, "cat.png"),
+            Parameter(
+                "digest",
+                "path",
+                "The SHA-256 of the image.",
+                {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+                _DIGEST,
+            ),
+            Parameter("name", "path", "The name of the saved file.", _NAME, "cat.png"),
             _EXPIRES,
             _SIG,
             *_CONDITIONS,
         ],
-        answers=_STREAMED,
-        errors=(LinkInvalid, LinkExpired, NotFound, *_KEPT_ERRORS, *_ERRORS),
+        responses=_FILE_RESPONSES,
+        errors=(LinkInvalid, LinkExpired, NotFound, *_STORED_FILE_ERRORS, *_DELIVERY_ERRORS),
         has_head=True,
     ),
 )

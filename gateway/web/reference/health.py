@@ -1,14 +1,13 @@
-"""What whoever runs the gateway asks."""
+"""Health checks."""
 
 from gateway.settings import RELATIVE_LINKS
-from gateway.web.reference.openapi import JSON, Answer, Content, Operation
+from gateway.web.reference.openapi import JSON, Content, Operation, Response
 from gateway.web.schemas import Readiness
 
 TAG = "Health"
-ABOUT = "For load balancers and monitoring."
+DESCRIPTION = "Checks for load balancers and monitoring."
 
 _CHECKS = {"database": "ok", "store": "ok", "provider": "ok", "maintenance": "off"}
-_UNSET = [RELATIVE_LINKS]
 _DEGRADED = _CHECKS | {"database": "down", "store": "not used"}
 
 OPERATIONS = (
@@ -17,33 +16,36 @@ OPERATIONS = (
         method="get",
         path="/healthz",
         tag=TAG,
-        summary="Is it alive?",
-        description="The process answers. Nobody else is asked.",
-        answers=[Answer(200, "Yes", Content({"text/plain": {"type": "string", "const": "ok\n"}}))],
+        summary="Liveness",
+        description="Reports that the process is running. It does not check the database, the store or the provider.",
+        responses=[
+            Response(200, "The process is running.", Content({"text/plain": {"type": "string", "const": "ok\n"}}))
+        ],
     ),
     Operation(
         id="readyz",
         method="get",
         path="/readyz",
         tag=TAG,
-        summary="Can it serve downloads?",
-        description="Looks at what downloads depend on. `degraded` is still a yes: page links work, though the "
-        "database does not answer, where API keys are.",
-        answers=[
-            Answer(
+        summary="Readiness",
+        description="Checks the database, the store and the provider. The status `degraded` also returns 200: signed "
+        "links work, but the database is down, so that API keys stored in it do not, or the last call to the provider "
+        "failed.",
+        responses=[
+            Response(
                 200,
-                "Yes",
+                "The gateway can serve downloads.",
                 Content(
                     {JSON: Readiness},
                     {
                         "ready": {"status": "ready", "checks": _CHECKS, "warnings": []},
-                        "degraded": {"status": "degraded", "checks": _DEGRADED, "warnings": _UNSET},
+                        "degraded": {"status": "degraded", "checks": _DEGRADED, "warnings": [RELATIVE_LINKS]},
                     },
                 ),
             ),
-            Answer(
+            Response(
                 503,
-                "No: something is down, or stands against it",
+                "The gateway cannot serve downloads.",
                 Content(
                     {JSON: Readiness},
                     {"not ready": {"status": "not ready", "checks": _CHECKS | {"store": "down"}, "warnings": []}},

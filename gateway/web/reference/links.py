@@ -1,30 +1,30 @@
-"""Links for callers that hold an API key and not the secret."""
+"""Links that are created with an API key."""
 
 from gateway.web.links import LinkOrder
-from gateway.web.reference.authentication import key
+from gateway.web.reference.authentication import api_key
 from gateway.web.reference.components import BODY_ERRORS, KEY_ERRORS, success
-from gateway.web.reference.openapi import JSON, Answer, Content, Operation
-from gateway.web.schemas import LINK_EXAMPLE, TASK_EXAMPLE, URL_EXAMPLE, LinkAnswer
+from gateway.web.reference.openapi import JSON, Content, Operation, Response
+from gateway.web.schemas import LINK_EXAMPLE, TASK_EXAMPLE, URL_EXAMPLE, LinkResponse
 
 TAG = "Links"
-ABOUT = """A link is the permission to download one image, signed and valid for a short time. Put it into a plain
-`<a href>`; every click on it is a download."""
+DESCRIPTION = """A link is a signed URL that permits the download of one image until it expires. Put it into a plain
+`<a href>`; the browser then saves the image instead of opening it."""
 
 OPERATIONS = (
     Operation(
-        id="mint-link",
+        id="create-link",
         method="post",
         path="/api/v1/links",
         tag=TAG,
-        summary="Mint a link",
-        description="Sign a link to one image. Nothing is fetched yet; whether the image is there shows when somebody "
-        "follows the link. A 422 names the field and the remedy.",
-        proofs=key("links"),
-        body=Content(
+        summary="Create a link",
+        description="Signs a link to one image. The gateway does not fetch the image yet, so a link to a missing image "
+        "is created too, and its download then fails.",
+        security=api_key("links"),
+        request_body=Content(
             {JSON: LinkOrder},
             {
-                "order": {"taskId": TASK_EXAMPLE, "url": URL_EXAMPLE},
-                "every field": {
+                "required fields": {"taskId": TASK_EXAMPLE, "url": URL_EXAMPLE},
+                "all fields": {
                     "taskId": TASK_EXAMPLE,
                     "url": URL_EXAMPLE,
                     "kind": "page",
@@ -34,12 +34,12 @@ OPERATIONS = (
                 },
             },
         ),
-        answers=[
-            Answer(
+        responses=[
+            Response(
                 200,
-                "The link",
+                "The new link.",
                 Content(
-                    {JSON: LinkAnswer},
+                    {JSON: LinkResponse},
                     success({"id": "Xk3v9QmT0aZ1", "link": LINK_EXAMPLE, "expiresAt": "2025-11-24T16:00:00Z"}),
                 ),
             )

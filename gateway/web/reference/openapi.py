@@ -1,37 +1,38 @@
-"""The OpenAPI document: made from a table of operations, the models that validate, and the errors that are raised."""
+"""The OpenAPI document, built from the table of operations, the pydantic models and the error classes."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
 
 from gateway.errors import GatewayError, InternalError
-from gateway.web.reference.authentication import SCHEMES, Proofs
-from gateway.web.reference.curl import curl
-from gateway.web.reference.error_responses import refusals
-from gateway.web.schemas import PLACE, ContractRefusal, Problem, Refusal, reference
+from gateway.web.reference.authentication import SECURITY_SCHEMES, Security
+from gateway.web.reference.code_samples import code_samples
+from gateway.web.reference.error_responses import error_responses
+from gateway.web.schemas import SCHEMA_PATH, ContractErrorResponse, ErrorResponse, Problem, reference
 
 Json = dict[str, Any]
 JSON = "application/json"
-# Told in every answer to a key that has a limit (gateway.limits.api_rate), so in every one that comes after the key.
-LIMITS = {
-    "RateLimit-Limit": "How many calls the key may make, in the minute or in the day, whichever ends sooner.",
-    "RateLimit-Remaining": "How many of them are left.",
-    "RateLimit-Reset": "After how many seconds there are more.",
+Location = Literal["path", "query", "header"]
+# gateway.limits.api_rate sends these for keys with a limit.
+RATE_LIMIT_HEADERS = {
+    "RateLimit-Limit": "The number of calls that the key may make per minute or per day, whichever ends sooner.",
+    "RateLimit-Remaining": "The number of calls left.",
+    "RateLimit-Reset": "The number of seconds until the limit resets.",
 }
-_BEFORE_THE_KEY = {401, 405}
+_WITHOUT_RATE_LIMIT = {401, 405}  # these are sent before the key is counted
+_ERROR_MODELS = (ErrorResponse, ContractErrorResponse, Problem)
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What is in a body.
+    """The content of a request or response.
 
     Attributes:
-        types: by content type, the model of it, or a JSON schema; None for bytes.
-        examples: by name; of the JSON.
-        description: what the fields do not say.
+        types: content type to model or JSON schema; None for bytes.
+        examples: name to JSON value.
     """
 
     types: Mapping[str, type[BaseModel] | Json | None]
@@ -41,19 +42,23 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """What a request carries beside its body."""
+    """A parameter in the path, the query or a header."""
 
     name: str
-    place: Literal["path", "query", "header"]
+    location: Location
     description: str
     schema: Json
     example: str | None = None
     required: bool = False
 
+    def moved(self, name: str, location: Location) -> "Parameter":
+        """The same value as a required parameter elsewhere in the request."""
+        return replace(self, name=name, location=location, required=True)
+
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer that is no error; ``headers`` tells what each of them says."""
+class Response:
+    """A response that is not an error; ``headers`` maps names to descriptions."""
 
     status: int
     description: str
@@ -63,13 +68,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One call: a row of the table.
+    """One call of the API.
 
     Attributes:
-        path: as OpenAPI writes it: ``/download/{task_id}``.
-        proofs: what opens it; nothing for a call that is open to all.
-        errors: what may be raised beside the unforeseen.
-        has_head: whether HEAD, which answers without a body, is worth a call of its own.
+        path: a path template: ``/download/{task_id}``.
+        security: empty for a public call.
+        errors: the errors besides ``InternalError``.
+        has_head: whether HEAD is documented as an operation too.
     """
 
     id: str
@@ -78,32 +83,38 @@ class Operation:
     tag: str
     summary: str
     description: str
-    answers: Sequence[Answer]
-    proofs: Proofs = ()
+    responses: Sequence[Response]
+    security: Security = ()
     errors: Sequence[type[GatewayError]] = ()
     parameters: Sequence[Parameter] = ()
-    body: Content | None = None
+    request_body: Content | None = None
     has_head: bool = False
 
     @property
+    def call(self) -> str:
+        """The method and the path: ``GET /download/{task_id}``."""
+        return f"{self.method.upper()} {self.path}"
+
+    @property
     def takes_key(self) -> bool:
-        """Whether an API key opens it."""
-        return any("BearerAuth" in proof for proof in self.proofs)
+        """Whether the call needs an API key."""
+        return any("BearerAuth" in schemes for schemes in self.security)
 
 
 def document(info: Json, tags: Mapping[str, str], operations: Sequence[Operation], public_url: str) -> Json:
     """Build the document.
 
     Args:
-        info: title, version and description.
-        tags: the description of each tag, in their order.
-        operations: the table.
-        public_url: where the gateway is; empty for wherever the document was read.
+        info: the info object.
+        tags: tag names and descriptions, in order.
+        operations: the table of operations.
+        public_url: the gateway's base URL; empty for the host that serves the document.
     """
+    samples = code_samples(public_url)
     paths: dict[str, Json] = {}
     for operation in operations:
         methods = paths.setdefault(operation.path, {})
-        methods[operation.method] = _operation(operation, public_url)
+        methods[operation.method] = _operation(operation) | {"x-codeSamples": samples.get(operation.call, [])}
         if operation.has_head:
             methods["head"] = _head(methods[operation.method])
     return {
@@ -115,118 +126,112 @@ def document(info: Json, tags: Mapping[str, str], operations: Sequence[Operation
         "components": {
             "schemas": _schemas(operations),
             "headers": {
-                name: {"description": says, "schema": {"type": "integer", "minimum": 0}}
-                for name, says in LIMITS.items()
+                name: {"description": description, "schema": {"type": "integer", "minimum": 0}}
+                for name, description in RATE_LIMIT_HEADERS.items()
             },
-            "securitySchemes": SCHEMES,
+            "securitySchemes": SECURITY_SCHEMES,
         },
     }
 
 
-def _operation(operation: Operation, public_url: str) -> Json:
-    made: Json = {
+def _operation(operation: Operation) -> Json:
+    result: Json = {
         "operationId": operation.id,
         "tags": [operation.tag],
         "summary": operation.summary,
         "description": operation.description,
-        "security": list(operation.proofs),
+        "security": list(operation.security),
     }
     if operation.parameters:
-        made["parameters"] = [_parameter(parameter) for parameter in operation.parameters]
-    if operation.body:
-        made["requestBody"] = _body(operation.body)
-    made["responses"] = _responses(operation)
-    command = curl(operation.method, operation.path, made, public_url)
-    return made | {"x-codeSamples": [{"lang": "Shell", "label": "curl", "source": command}]}
+        result["parameters"] = [_parameter(parameter) for parameter in operation.parameters]
+    if operation.request_body:
+        result["requestBody"] = _request_body(operation.request_body)
+    return result | {"responses": _responses(operation)}
 
 
 def _head(get: Json) -> Json:
-    """The HEAD of a GET: the same answers without their bodies; of the whole file, and never a redirect."""
+    """The HEAD operation of a GET: the same responses without content; never a redirect or a range."""
     responses = {
         status: {name: part for name, part in response.items() if name != "content"}
         for status, response in get["responses"].items()
         if status not in {"206", "302", "416"}
     }
-    own = {"operationId": get["operationId"] + "-head", "summary": get["summary"] + ": the headers alone"}
-    return {name: part for name, part in get.items() if name != "x-codeSamples"} | own | {"responses": responses}
+    changes = {"operationId": get["operationId"] + "-head", "summary": get["summary"] + ": headers only"}
+    return {name: part for name, part in get.items() if name != "x-codeSamples"} | changes | {"responses": responses}
 
 
 def _parameter(parameter: Parameter) -> Json:
-    made = {
+    result = {
         "name": parameter.name,
-        "in": parameter.place,
-        "required": parameter.required or parameter.place == "path",
+        "in": parameter.location,
+        "required": parameter.required or parameter.location == "path",
         "description": parameter.description,
         "schema": parameter.schema,
     }
-    return made if parameter.example is None else made | {"example": parameter.example}
+    return result if parameter.example is None else result | {"example": parameter.example}
 
 
-def _body(body: Content) -> Json:
-    made = {"required": True, "content": _content(body)}
-    return made | {"description": body.description} if body.description else made
+def _request_body(body: Content) -> Json:
+    result = {"required": True, "content": _content(body)}
+    return result | {"description": body.description} if body.description else result
 
 
 def _responses(operation: Operation) -> Json:
-    made = {answer.status: _answer(answer) for answer in operation.answers}
-    for status, refusal in refusals(operation.path, (*operation.errors, InternalError)).items():
-        if status in made:  # the contract's 200
-            made[status]["content"][JSON]["examples"].update(refusal["content"][JSON]["examples"])
-            made[status]["headers"] = refusal["headers"]
+    responses = {response.status: _response(response) for response in operation.responses}
+    for status, error in error_responses(operation.path, (*operation.errors, InternalError)).items():
+        if status in responses:  # the contract's errors are HTTP 200
+            responses[status]["content"][JSON]["examples"].update(error["content"][JSON]["examples"])
+            responses[status]["headers"] = error["headers"]
         else:
-            made[status] = refusal
+            responses[status] = error
     if operation.takes_key:
-        for status in made.keys() - _BEFORE_THE_KEY:
-            made[status].setdefault("headers", {}).update(_LIMITS)
-    return {str(status): made[status] for status in sorted(made)}
+        limits = {name: {"$ref": f"#/components/headers/{name}"} for name in RATE_LIMIT_HEADERS}
+        for status in responses.keys() - _WITHOUT_RATE_LIMIT:
+            responses[status].setdefault("headers", {}).update(limits)
+    return {str(status): responses[status] for status in sorted(responses)}
 
 
-_LIMITS = {name: {"$ref": f"#/components/headers/{name}"} for name in LIMITS}
-
-
-def _answer(answer: Answer) -> Json:
-    made: Json = {"description": answer.description}
-    if answer.headers:
-        made["headers"] = {
-            name: {"description": says, "schema": {"type": "string"}} for name, says in answer.headers.items()
+def _response(response: Response) -> Json:
+    result: Json = {"description": response.description}
+    if response.headers:
+        result["headers"] = {
+            name: {"description": description, "schema": {"type": "string"}}
+            for name, description in response.headers.items()
         }
-    return made | {"content": _content(answer.content)} if answer.content else made
+    return result | {"content": _content(response.content)} if response.content else result
 
 
 def _content(content: Content) -> Json:
-    made: Json = {media_type: _media(what) for media_type, what in content.types.items()}
+    result: Json = {content_type: _media_type(schema) for content_type, schema in content.types.items()}
     if content.examples:
-        made[JSON]["examples"] = {name: {"value": value} for name, value in content.examples.items()}
-    return made
+        result[JSON]["examples"] = {name: {"value": value} for name, value in content.examples.items()}
+    return result
 
 
-def _media(what: type[BaseModel] | Json | None) -> Json:
-    if what is None:
+def _media_type(schema: type[BaseModel] | Json | None) -> Json:
+    if schema is None:
         return {}
-    return {"schema": what if isinstance(what, dict) else reference(what)}
+    return {"schema": schema if isinstance(schema, dict) else reference(schema)}
 
 
 def _schemas(operations: Sequence[Operation]) -> Json:
-    """The schemas of every model that the table names, and of the errors' own."""
-    models = dict.fromkeys([*_models(operations), *((refusal, "serialization") for refusal in _REFUSALS)])
-    _, made = models_json_schema([*models], ref_template=PLACE, schema_generator=_Schemas)
-    return dict(sorted(made["$defs"].items()))
-
-
-_REFUSALS = (Refusal, ContractRefusal, Problem)
+    """The schemas of all models that the table refers to, by name."""
+    models = dict.fromkeys([*_models(operations), *((model, "serialization") for model in _ERROR_MODELS)])
+    _, schemas = models_json_schema([*models], ref_template=SCHEMA_PATH, schema_generator=_SchemaGenerator)
+    return dict(sorted(schemas["$defs"].items()))
 
 
 def _models(operations: Sequence[Operation]) -> Iterator[tuple[type[BaseModel], JsonSchemaMode]]:
     for operation in operations:
-        for content in (operation.body, *(answer.content for answer in operation.answers)):
-            for what in content.types.values() if content else ():
-                if isinstance(what, type):
-                    yield what, "validation" if content is operation.body else "serialization"
+        for content in (operation.request_body, *(response.content for response in operation.responses)):
+            for schema in content.types.values() if content else ():
+                if isinstance(schema, type):
+                    yield schema, "validation" if content is operation.request_body else "serialization"
 
 
-class _Schemas(GenerateJsonSchema):
-    """Without the titles that only repeat the names of fields."""
+class _SchemaGenerator(GenerateJsonSchema):
+    """Leaves out titles, which only repeat the field names."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ANN401, ARG002 (pydantic's)
-        """No."""
+        """False for every field."""
         return False

@@ -1,26 +1,31 @@
-"""The whole table: every call that somebody outside may make, in the order of the reference."""
+"""The table of operations, in the order of the reference."""
 
 from gateway import __version__
 from gateway.web.reference import callback, contract, downloads, health, links, records
 from gateway.web.reference.openapi import Json, document
 
-ROOMS = (contract, links, records, callback, downloads, health)
-OPERATIONS = tuple(operation for room in ROOMS for operation in room.OPERATIONS)
-TAGS = {room.TAG: room.ABOUT for room in ROOMS}
+_MODULES = (links, downloads, records, callback, contract, health)
+OPERATIONS = tuple(operation for module in _MODULES for operation in module.OPERATIONS)
+TAGS = {module.TAG: module.DESCRIPTION for module in _MODULES}
 INFO = {
     "title": "Download Gateway",
     "version": __version__,
-    "summary": "Every click becomes a download.",
-    "description": """A signed link becomes a download: the gateway verifies the link, obtains a direct URL of the
-image, and redirects the browser to it or streams the bytes, whichever really downloads.
+    "summary": "Signed download links for generated images.",
+    "description": """The gateway turns image URLs into signed download links. When a visitor opens a link, the gateway
+verifies it, obtains a direct URL of the image, and redirects the browser to it or streams the image, so that the
+browser always saves the file.
 
-Calls below `/api/` need an API key, but for the callback, and answer with an envelope, `{"code": …, "msg": …,
-"data": …}`. A body is JSON of at most 64 KiB, whatever its content type says, but for an image that is put in. Every
-answer bears `X-Request-Id`; give that number when you ask for help.""",
+Calls below `/api/` take and return JSON. Except for the callback they need an API key. A request body may have at most
+64 KiB, except for uploaded images. Every response has the header `X-Request-Id`; include its value when you ask for
+help.""",
     "license": {"name": "MIT", "identifier": "MIT"},
 }
 
 
-def described(public_url: str) -> Json:
-    """The OpenAPI document of a gateway; ``public_url`` is where it is, empty for wherever the document was read."""
+def openapi_document(public_url: str) -> Json:
+    """The OpenAPI document of a gateway.
+
+    Args:
+        public_url: the gateway's base URL; empty for the host that serves the document.
+    """
     return document(INFO, TAGS, OPERATIONS, public_url)

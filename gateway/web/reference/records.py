@@ -1,24 +1,32 @@
-"""Records, for whoever makes images without the provider."""
+"""Records of tasks, for images that are generated without the provider."""
 
 from gateway.errors import InvalidBody, NotFound, StorageDown, UploadBroken, UploadTooLarge
 from gateway.origins.upload_urls import MAX_NAME_BYTES
 from gateway.web.records import RecordBody
-from gateway.web.reference.authentication import key
-from gateway.web.reference.components import BODY_ERRORS, KEY_ERRORS, RECORD_EXAMPLE, STORE_ERRORS, TASK, success
-from gateway.web.reference.openapi import JSON, Answer, Content, Operation, Parameter
-from gateway.web.schemas import OWN_URL_EXAMPLE, URL_EXAMPLE, DoneAnswer, FileAnswer, RecordAnswer
+from gateway.web.reference.authentication import api_key
+from gateway.web.reference.components import (
+    BODY_ERRORS,
+    KEY_ERRORS,
+    RECORD_EXAMPLE,
+    STORE_ERRORS,
+    TASK_ID_PARAMETER,
+    success,
+)
+from gateway.web.reference.openapi import JSON, Content, Operation, Parameter, Response
+from gateway.web.schemas import OWN_URL_EXAMPLE, URL_EXAMPLE, EmptyResponse, FileResponse, RecordResponse
 
 TAG = "Records"
-ABOUT = """With its `store` resolver the gateway needs no provider: it keeps records of tasks, and serves the images
-that they name. With another resolver these calls answer 404; `GATEWAY_RESOLVER=store` opens them."""
+DESCRIPTION = """A record holds the status of a task and the URLs of its images. With the `store` resolver the gateway
+keeps its own records, so that it works without the image provider. With another resolver these calls return 404; to use
+them, set `GATEWAY_RESOLVER=store`."""
 PATH = "/api/v1/records/{task_id}"
 
-_OWN_RECORD_EXAMPLE = RECORD_EXAMPLE | {"response": {"resultUrls": [OWN_URL_EXAMPLE]}}
-_KEPT = Content({JSON: RecordAnswer}, success(RECORD_EXAMPLE))
+_UPLOADED_RECORD_EXAMPLE = RECORD_EXAMPLE | {"response": {"resultUrls": [OWN_URL_EXAMPLE]}}
+_RECORD = Content({JSON: RecordResponse}, success(RECORD_EXAMPLE))
 _NAME = Parameter(
     "name",
     "path",
-    "The name of the image within the task, at most 255 bytes of UTF-8. It is not `.`, and not `..` either.",
+    "The file name of the image, at most 255 bytes of UTF-8. It must not be `.` or `..`.",
     {"type": "string", "minLength": 1, "maxLength": MAX_NAME_BYTES, "pattern": r"^[^/\\\x00-\x1f\x7f-\x9f\ufffd]+$"},
     "cat.png",
 )
@@ -30,13 +38,12 @@ OPERATIONS = (
         method="put",
         path=PATH,
         tag=TAG,
-        summary="Keep a record",
-        description="Tell the gateway of a task, in place of what it knew of it. Fields that it does not know are "
-        "ignored. A 422 names the field and the remedy.",
-        proofs=key("records"),
-        parameters=[TASK],
-        body=Content({JSON: RecordBody}, {"done": {"status": "SUCCESS", "resultUrls": [URL_EXAMPLE]}}),
-        answers=[Answer(200, "The record as it is kept", _KEPT)],
+        summary="Save a record",
+        description="Stores a record of a task and replaces an existing one. Unknown fields are ignored.",
+        security=api_key("records"),
+        parameters=[TASK_ID_PARAMETER],
+        request_body=Content({JSON: RecordBody}, {"success": {"status": "SUCCESS", "resultUrls": [URL_EXAMPLE]}}),
+        responses=[Response(200, "The stored record.", _RECORD)],
         errors=(*_ERRORS, *BODY_ERRORS),
     ),
     Operation(
@@ -45,10 +52,10 @@ OPERATIONS = (
         path=PATH,
         tag=TAG,
         summary="Get a record",
-        description="Give a record in the provider's form.",
-        proofs=key("records"),
-        parameters=[TASK],
-        answers=[Answer(200, "The record", _KEPT)],
+        description="Returns a record in the provider's format.",
+        security=api_key("records"),
+        parameters=[TASK_ID_PARAMETER],
+        responses=[Response(200, "The record.", _RECORD)],
         errors=_ERRORS,
     ),
     Operation(
@@ -56,34 +63,34 @@ OPERATIONS = (
         method="delete",
         path=PATH,
         tag=TAG,
-        summary="Forget a record",
-        description="Forget a task and the images that are kept of it. Links to them stop working.",
-        proofs=key("records"),
-        parameters=[TASK],
-        answers=[Answer(200, "It is forgotten", Content({JSON: DoneAnswer}, success(None)))],
+        summary="Delete a record",
+        description="Deletes a record and the stored images of its task. Links to these images stop working.",
+        security=api_key("records"),
+        parameters=[TASK_ID_PARAMETER],
+        responses=[Response(200, "The record is deleted.", Content({JSON: EmptyResponse}, success(None)))],
         errors=(*_ERRORS, StorageDown),
     ),
     Operation(
-        id="put-file",
+        id="upload-image",
         method="put",
         path=f"{PATH}/files/{{name}}",
         tag=TAG,
-        summary="Put an image in",
-        description="Keep an image of your own among a task's results, which makes the task a success. No record has "
-        "to be there before. Links name the image by the `url` that is answered; it is fetched from nowhere. The same "
-        "name again replaces the image.",
-        proofs=key("records"),
-        parameters=[TASK, _NAME],
-        body=Content(
+        summary="Upload an image",
+        description="Stores an image as a result of a task, and sets the status of the task to `SUCCESS`. A missing "
+        "record is created. Use the `url` of the response to create links to the image. An image with the same name is "
+        "replaced.",
+        security=api_key("records"),
+        parameters=[TASK_ID_PARAMETER, _NAME],
+        request_body=Content(
             {"application/octet-stream": None},
-            description="The bytes of the image, as large as the operator allows: PNG, JPEG, GIF, WebP or AVIF. Which "
-            "of them it is, its first bytes tell; the content type may be any.",
+            description="The bytes of a PNG, JPEG, GIF, WebP or AVIF image. The gateway detects the type from the "
+            "first bytes; any `Content-Type` is accepted. `GATEWAY_MAX_BYTES` limits the size.",
         ),
-        answers=[
-            Answer(
+        responses=[
+            Response(
                 200,
-                "The image is kept; the record as it is now",
-                Content({JSON: FileAnswer}, success({"url": OWN_URL_EXAMPLE, **_OWN_RECORD_EXAMPLE})),
+                "The image is stored. The record as it is now.",
+                Content({JSON: FileResponse}, success({"url": OWN_URL_EXAMPLE, **_UPLOADED_RECORD_EXAMPLE})),
             )
         ],
         errors=(*_ERRORS, InvalidBody, UploadTooLarge, UploadBroken, *STORE_ERRORS),

@@ -1,26 +1,29 @@
-"""The document, made ready for a page: its prose, its fields, its examples and its errors."""
+"""Parts of the OpenAPI document and Markdown, prepared for the templates of the API reference."""
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
-from markupsafe import Markup, escape
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from markupsafe import Markup
 
 Json = dict[str, Any]
-_CODE = re.compile(r"`([^`]+)`")
-_STRONG = re.compile(r"\*\*([^*]+)\*\*")
+_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 _NULL = {"type": "null"}
+_PROBLEM_JSON = "application/problem+json"
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field of a body or an answer, or one parameter.
+    """A field of a body, or a parameter.
 
     Attributes:
-        name: with the names of the objects that it is in before it: ``data.link``.
-        rules: what a value must be beside its type, each a short text.
+        name: with the names of the objects around it: ``data.link``.
+        rules: constraints on the value, as Markdown.
     """
 
     name: str
@@ -30,120 +33,131 @@ class Field:
     rules: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Error:
+    """An error that an operation returns; ``code`` is the code in the body, or empty if it equals ``status``."""
+
+    status: str
+    code: str
+    message: str
+    problem: bool
+
+
 # --- text
 
 
 def prose(text: str) -> Markup:
-    """Turn the little of CommonMark that the document uses into HTML: paragraphs, lists, code and strong words."""
-    return Markup("\n").join(_block(block) for block in text.split("\n\n"))
+    """Convert CommonMark with tables to HTML. Raw HTML is escaped."""
+    return Markup(_MARKDOWN.render(text).strip())  # noqa: S704 (markdown-it escapes it)
 
 
 def inline(text: str) -> Markup:
-    """The same for a part of a line: code and strong words."""
-    marked = _CODE.sub(r"<code>\1</code>", str(escape(text)))
-    return Markup(_STRONG.sub(r"<strong>\1</strong>", marked))  # noqa: S704 (escaped above)
+    """Convert one line of CommonMark to HTML without a paragraph."""
+    return Markup(_MARKDOWN.renderInline(text))  # noqa: S704 (markdown-it escapes it)
 
 
-def pretty(value: Any) -> str:  # noqa: ANN401 (any JSON)
-    """JSON as people read it."""
+def format_json(value: Any) -> str:  # noqa: ANN401 (any JSON)
+    """Format JSON with indentation."""
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
-def _block(block: str) -> Markup:
-    if not block.startswith("- "):
-        return Markup("<p>{}</p>").format(inline(" ".join(block.split())))
-    items = re.split(r"^- ", block, flags=re.MULTILINE)[1:]
-    listed = Markup().join(Markup("<li>{}</li>").format(inline(" ".join(item.split()))) for item in items)
-    return Markup("<ul>{}</ul>").format(listed)
-
-
-# --- what opens a call
-
-
-def proof(operation: Json) -> str:
-    """What a call needs, in words."""
-    ways = [" and ".join(_shown(name, scopes) for name, scopes in way.items()) for way in operation["security"]]
-    return f"Needs {', or '.join(ways)}." if ways else "Needs no key."
-
-
-def place(scheme: Json) -> str:
-    """Where in a request a scheme has its proof."""
-    return f"{scheme['in']}, {scheme['name']}" if "in" in scheme else "header, Authorization"
-
-
-def _shown(scheme: str, scopes: list[str]) -> str:
-    return f"`{scheme}`" + "".join(f" with the scope `{scope}`" for scope in scopes)
+def section_id(heading: str) -> str:
+    """The fragment of a heading, as GitHub makes it."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 # --- operations
 
 
-def operations(document: Json, tag: str) -> Iterator[tuple[str, str, Json]]:
-    """The path, the method and the object of each operation of a tag; a HEAD goes without saying."""
+def operations(document: Json, tag: str = "") -> Iterator[tuple[str, str, Json]]:
+    """The path, method and object of each operation, except HEAD; only those of a tag if one is given."""
     for path, methods in document["paths"].items():
-        yield from (
-            (path, method, made) for method, made in methods.items() if method != "head" and tag in made["tags"]
+        for method, operation in methods.items():
+            if method != "head" and (not tag or tag in operation["tags"]):
+                yield path, method, operation
+
+
+def authentication(operation: Json) -> str:
+    """The security requirements of an operation, as Markdown."""
+    alternatives = [
+        " and ".join(
+            f"`{name}`" + "".join(f" with the scope `{scope}`" for scope in scopes) for name, scopes in each.items()
         )
+        for each in operation["security"]
+    ]
+    return ", or ".join(alternatives) or "None. The call needs no API key."
 
 
-def json_of(body: Json | None) -> list[Json]:
-    """The JSON that a body has, as a list of one media type object or none."""
-    media = (body or {}).get("content", {}).get("application/json")
-    return [media] if media else []
+def scheme_location(scheme: Json) -> str:
+    """Where a request carries the credentials of a security scheme."""
+    return f"{scheme['in']} `{scheme['name']}`" if "in" in scheme else "header `Authorization`"
 
 
-def successes(media: Json) -> list[Any]:
-    """The examples of what is no error."""
-    return [example["value"] for example in media.get("examples", {}).values() if "summary" not in example]
+def json_content(body: Json | None) -> Json:
+    """The media type object of the JSON content of a body or response; empty if there is none."""
+    content: Json = (body or {}).get("content", {}).get("application/json", {})
+    return content
+
+
+def success_examples(media_type: Json) -> list[Any]:
+    """The examples that are not errors."""
+    return [example["value"] for example in media_type.get("examples", {}).values() if "summary" not in example]
 
 
 def headers(response: Json) -> list[tuple[str, str]]:
-    """The headers of a response with what each says, but for those that the document tells once for many."""
-    told = response.get("headers", {})
-    return [(name, header["description"]) for name, header in told.items() if "$ref" not in header]
+    """The names and descriptions of a response's headers, except the rate limit headers, which all calls share."""
+    return [(name, each["description"]) for name, each in response.get("headers", {}).items() if "$ref" not in each]
 
 
-def refusals(response: Json) -> Iterator[tuple[str, str]]:
-    """The code and the words of each error that a response may tell."""
-    for media in response.get("content", {}).values():
-        for example in media.get("examples", {}).values():
-            value = example["value"]
-            if "summary" in example:
-                yield (value["type"].rpartition("/")[2] if "type" in value else str(value["code"])), example["summary"]
+def errors(operation: Json) -> Iterator[Error]:
+    """The errors of an operation, by HTTP status."""
+    for status, response in operation["responses"].items():
+        for content_type, media_type in response.get("content", {}).items():
+            for code, example in media_type.get("examples", {}).items():
+                if "summary" in example:
+                    problem = content_type == _PROBLEM_JSON
+                    shown = code if problem else str(example["value"]["code"])
+                    yield Error(status, shown if shown != status else "", example["summary"], problem)
 
 
 # --- fields
 
 
-def parameters(document: Json, operation: Json) -> Iterator[Field]:
-    """The parameters of an operation, each with its place."""
-    for parameter in operation["parameters"]:
-        schema = parameter["schema"] | {"description": parameter["description"]}
-        made = _field(document, parameter["name"], schema, required=parameter["required"])
-        yield replace(made, type=f"{made.type}, {parameter['in']}")
+def parameters(document: Json, operation: Json, location: str) -> list[Field]:
+    """The parameters of an operation in the path, the query or the headers."""
+    return [
+        _field(
+            document,
+            parameter["name"],
+            parameter["schema"] | {"description": parameter["description"]},
+            required=parameter["required"],
+        )
+        for parameter in operation.get("parameters", ())
+        if parameter["in"] == location
+    ]
 
 
-def fields(document: Json, schema: Json, within: str = "") -> Iterator[Field]:
-    """The fields of an object, and of the objects in it."""
-    schema = _resolved(document, schema)
+def fields(document: Json, schema: Json, prefix: str = "") -> Iterator[Field]:
+    """The fields of an object schema, each followed by the fields of nested objects."""
+    schema = _resolve(document, schema)
     required = schema.get("required", ())
-    for name, of_field in schema.get("properties", {}).items():
-        yield _field(document, within + name, of_field, required=name in required)
-        yield from fields(document, _without_null(_resolved(document, of_field)), f"{within}{name}.")
+    for name, value in schema.get("properties", {}).items():
+        yield _field(document, prefix + name, value, required=name in required)
+        yield from fields(document, _without_null(_resolve(document, value)), f"{prefix}{name}.")
 
 
 def _field(document: Json, name: str, schema: Json, *, required: bool) -> Field:
-    whole = _resolved(document, schema)
-    rules = (*_rules(_resolved(document, _without_null(whole))), *_default(whole))
-    return Field(name, _type(document, whole), required, whole.get("description", ""), rules)
+    schema = _resolve(document, schema)
+    rules = (*_rules(_resolve(document, _without_null(schema))), *_default(schema))
+    return Field(name, _type(document, schema), required, schema.get("description", ""), rules)
 
 
-def _resolved(document: Json, schema: Json) -> Json:
-    """The schema that a reference leads to; what stands beside the reference goes before it."""
+def _resolve(document: Json, schema: Json) -> Json:
+    """Replace a reference by its target; keywords beside the reference take precedence."""
     if "$ref" not in schema:
         return schema
     target: Json = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
-    return target | {name: part for name, part in schema.items() if name != "$ref"}
+    return target | {name: value for name, value in schema.items() if name != "$ref"}
 
 
 def _without_null(schema: Json) -> Json:
@@ -153,27 +167,57 @@ def _without_null(schema: Json) -> Json:
 def _type(document: Json, schema: Json) -> str:
     if "anyOf" in schema:
         return " or ".join(_type(document, each) for each in schema["anyOf"])
-    resolved = _resolved(document, schema)
-    if resolved["type"] == "array":
-        return f"array of {_type(document, resolved['items'])}"
-    return str(resolved["type"])
+    schema = _resolve(document, schema)
+    if schema["type"] == "array":
+        return f"array of {_type(document, schema['items'])}"
+    return str(schema["type"])
 
 
-def _rules(value: Json) -> Iterator[str]:
-    if "enum" in value:
-        yield "one of " + ", ".join(f"`{each}`" for each in value["enum"])
-    if "const" in value:
-        yield f"always `{value['const']}`"
-    if "maximum" in value:
-        yield f"{value['minimum']} to {value['maximum']}"
-    if "maxLength" in value:
-        yield f"{value.get('minLength', 0)} to {value['maxLength']} characters"
-    if "maxItems" in value:
-        yield f"at most {value['maxItems']}"
-    if "pattern" in value:
-        yield f"`{value['pattern'].strip('^$')}`"
+def _rules(schema: Json) -> Iterator[str]:
+    if "enum" in schema:
+        yield "One of " + ", ".join(f"`{value}`" for value in schema["enum"])
+    if "const" in schema:
+        yield f"Always `{schema['const']}`"
+    if "maximum" in schema:
+        yield f"{schema['minimum']} to {schema['maximum']}"
+    if "maxLength" in schema:
+        yield f"At most {schema['maxLength']} characters"
+    if "maxItems" in schema:
+        yield f"At most {schema['maxItems']} items"
+    if "pattern" in schema:
+        yield f"`{schema['pattern']}`"
 
 
 def _default(schema: Json) -> Iterator[str]:
-    if schema.get("default") is not None:
-        yield f"default `{schema['default']}`"
+    if schema.get("default") and "const" not in schema:
+        yield f"Default `{schema['default']}`"
+
+
+# --- guides
+
+
+def guide(markdown: str, guides: Collection[str]) -> Markup:
+    """Convert a guide to HTML.
+
+    Headings get IDs. Links between guides lead to their pages; links to other files, and images, are removed.
+    """
+    tokens = _MARKDOWN.parse(markdown)
+    for token, content in pairwise(tokens):
+        if token.type == "heading_open":
+            token.attrSet("id", section_id(content.content))
+        if content.type == "inline":
+            content.children = list(_served(content.children or [], guides))
+    return Markup(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}))  # noqa: S704 (markdown-it escapes it)
+
+
+def _served(tokens: list[Token], guides: Collection[str]) -> Iterator[Token]:
+    removed = False
+    for token in tokens:
+        if token.type == "link_open":
+            target, _, fragment = str(token.attrGet("href")).partition("#")
+            name = target.removesuffix(".md")
+            removed = bool(target) and name not in guides and "://" not in target
+            if name in guides:
+                token.attrSet("href", name + (f"#{fragment}" if fragment else ""))
+        if token.type != "image" and not (removed and token.type.startswith("link_")):
+            yield token
