@@ -83,7 +83,7 @@ class Filled:
         """Sweep a batch, with all of the older half to choose from."""
         self._sweeps += 1
         before = created_at(self._count // 2)
-        batch = self._records.old(before, BATCH)
+        batch = self._records.list_expired(before, BATCH)
         assert len(self._records.tombstone(batch, before, self._sweeps)) == BATCH
 
     def purge(self) -> None:

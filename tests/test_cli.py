@@ -394,7 +394,7 @@ def test_files_are_put_in_before_the_gateway_ever_ran_and_downloaded_by_the_urls
         (("../x", "cat.png"), "TASK: 1 to 128 of"),
         (("pets",), "Missing argument"),
         (("pets", "missing.png"), "does not exist"),
-        (("pets", "page.png"), "page.png: the body: its first bytes are no image's; send PNG"),
+        (("pets", "page.png"), "page.png: the body: its first bytes are not those of an image; send PNG"),
         (("pets", "a\\b.png"), "its name must be 1 to 255 bytes"),
     ],
 )

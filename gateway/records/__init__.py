@@ -1,1 +1,1 @@
-"""What the gateway knows of tasks."""
+"""Records of tasks and their images."""

@@ -1,4 +1,4 @@
-"""A record: the status of a task and the images it made, and what the contract says of them."""
+"""A record: the status and results of a task, and the contract's checks on them."""
 
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -23,11 +23,11 @@ _FLAGS = {"GENERATING": 0, "SUCCESS": 1, "CREATE_TASK_FAILED": 2, "GENERATE_FAIL
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What is known of one task. Times are Unix milliseconds.
+    """A task's record. Times are Unix milliseconds.
 
     Attributes:
-        result_urls: the images' origin URLs; None when the task has no result at all.
-        swept: whether this is a tombstone: too old, its urls and objects gone.
+        result_urls: the images' origin URLs; None if the task has no result.
+        swept: whether this is a tombstone: expired, its URLs and images deleted.
     """
 
     task_id: str
@@ -40,10 +40,10 @@ class Record:
     swept: bool = False
 
     def to_wire(self, result_urls: list[str] | None = None) -> dict[str, Any]:
-        """The provider's form of a record, as ``record-info`` answers it.
+        """The record as in the provider's ``record-info`` response.
 
         Args:
-            result_urls: the URLs to show in place of the record's own.
+            result_urls: replaces the record's URLs.
         """
         urls = list(self.result_urls or ()) if result_urls is None else result_urls
         done = self.status == "SUCCESS"
@@ -62,10 +62,10 @@ class Record:
 
 
 def check_result_limit(record: Record | None, url: str) -> None:
-    """Check that the image at ``url`` may be added to a record.
+    """Check that a record can take another result with this URL.
 
     Raises:
-        InvalidBody: the task has as many results as one may have; says the remedy.
+        InvalidBody: the record has the maximum number of results.
     """
     urls = record.result_urls or () if record else ()
     if len(urls) >= MAX_RESULTS and url not in urls:
@@ -73,11 +73,11 @@ def check_result_limit(record: Record | None, url: str) -> None:
 
 
 def check_result(record: Record | None, url: str, *, now_ms: int, days: int) -> Record:
-    """Check that a record permits the image at ``url``, in the contract's order.
+    """Check that a record has a result with this URL, in the contract's order.
 
     Raises:
-        RecordNotFound, RecordTooOld, ResultBlank, RecordNotReady, ResultMissing, ResultEmpty: the record does not.
-        ImageRejected: it does, but not this image.
+        RecordNotFound, RecordTooOld, ResultBlank, RecordNotReady, ResultMissing, ResultEmpty: it has no results.
+        ImageRejected: the URL is not among the results.
     """
     record = check_age(record, now_ms=now_ms, days=days)
     urls = record.result_urls
@@ -90,18 +90,18 @@ def check_result(record: Record | None, url: str, *, now_ms: int, days: int) -> 
     if not urls:
         raise ResultEmpty("no images in the result")
     if url not in urls:
-        raise ImageRejected("the url is not among the task's results")
+        raise ImageRejected("the URL is not among the results of the task")
     return record
 
 
 def check_age(record: Record | None, *, now_ms: int, days: int) -> Record:
-    """Check that there is a record, and that it is not too old.
+    """Check that a record exists and is not older than ``days``.
 
     Raises:
-        RecordNotFound, RecordTooOld: what it says.
+        RecordNotFound, RecordTooOld: it does not, or is.
     """
     if record is None:
         raise RecordNotFound("no record")
     if record.swept or now_ms - record.created_at > days * DAY_MS:
-        raise RecordTooOld("older than the records that are kept")
+        raise RecordTooOld("older than GATEWAY_RECORD_DAYS")
     return record

@@ -1,4 +1,4 @@
-"""The shelf: tasks' records and their images, where they are kept, and for how long."""
+"""The record store: records of tasks, and the images of the records."""
 
 import time
 from collections.abc import Callable
@@ -14,12 +14,11 @@ from gateway.storage.object_store import ObjectStore
 
 @dataclass(frozen=True, slots=True)
 class RecordStore:
-    """What is kept, for all who put in, hand out, or let go.
+    """The parts that work on records and their images share.
 
     Attributes:
-        records, index, objects: what is known of tasks, which object holds which image, and the objects' bytes.
-        intake, deletions: the way in, and the way out.
-        days: how old a record may be.
+        index: maps images to objects.
+        days: how long a record is valid.
         clock: Unix seconds.
     """
 
@@ -27,14 +26,14 @@ class RecordStore:
     index: ObjectIndex
     objects: ObjectStore
     ingest: Ingest
-    deletions: ObjectDeleter
+    deleter: ObjectDeleter
     days: int
     clock: Callable[[], float] = time.time
 
     def now_ms(self) -> int:
-        """The time by which records age: Unix milliseconds."""
+        """The current time in Unix milliseconds."""
         return int(self.clock() * 1000)
 
     def oldest_ms(self, now_ms: int) -> int:
-        """When the oldest record was created that is not too old, in Unix milliseconds."""
+        """The earliest creation time of a valid record, in Unix milliseconds."""
         return now_ms - self.days * DAY_MS

@@ -1,4 +1,4 @@
-"""Records in the database: found, kept, swept."""
+"""Records in the database."""
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
@@ -14,7 +14,7 @@ from gateway.storage.tables import objects, records
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Noted = TypeVar("Noted")
+Result = TypeVar("Result")
 _COLUMNS = (
     records.c.task_id,
     records.c.status,
@@ -28,23 +28,19 @@ _COLUMNS = (
 
 
 class SqlRecords:
-    """Finds, keeps and sweeps records.
-
-    Args:
-        database: where they are.
-    """
+    """Reads and writes records."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def find(self, task_id: str) -> Record | None:
-        """The record of a task, or its tombstone; None when there is neither."""
+        """The record of a task, or its tombstone; None if there is neither."""
         with self._database.read_transaction() as connection:
             row = connection.execute(select(*_COLUMNS).where(records.c.task_id == task_id)).one_or_none()
         return None if row is None else _record(row)
 
     def put(self, record: Record) -> None:
-        """Keep a record, in place of the one that is there."""
+        """Insert or replace a record."""
         values = _values(record)
         statement = self._database.insert(records).values(values)
         with self._database.write_transaction() as connection:
@@ -56,104 +52,111 @@ class SqlRecords:
             )
 
     def put_unless_succeeded(self, record: Record) -> bool:
-        """Keep a record, unless the one that is there is a success already.
+        """Insert or replace a record, unless the existing one has succeeded.
 
         Returns:
-            Whether it was kept.
+            Whether the record was written.
         """
         values = _values(record)
         statement = self._database.insert(records).values(values)
         with self._database.write_transaction() as connection:
-            kept = connection.execute(
+            written = connection.execute(
                 statement.on_conflict_do_update(
                     index_elements=[records.c.task_id],
                     set_={name: statement.excluded[name] for name in values if name not in {"task_id", "created_at"}},
                     where=records.c.status != "SUCCESS",
                 ).returning(records.c.task_id)
             ).first()
-        return kept is not None
+        return written is not None
 
     def add_result(
-        self, task_id: str, url: str, note: Callable[[Connection], Noted], *, now_ms: int, oldest_ms: int
-    ) -> tuple[Record, Noted]:
-        """Add an image to a task's results, which makes it a success; a record from before ``oldest_ms`` begins anew.
+        self, task_id: str, url: str, register: Callable[[Connection], Result], *, now_ms: int, oldest_ms: int
+    ) -> tuple[Record, Result]:
+        """Add a result to a task's record and set its status to success; replace a record older than ``oldest_ms``.
 
-        ``note`` notes which object holds the image, in the same transaction: both are written, or neither.
+        Args:
+            task_id: the task; its record is created if missing.
+            url: of the image.
+            register: writes the image's index entry in the same transaction.
+            now_ms: Unix milliseconds.
+            oldest_ms: Unix milliseconds.
 
         Returns:
-            The record as it is now, and what ``note`` returned.
+            The new state of the record, and the result of ``register``.
 
         Raises:
-            InvalidBody: the task has as many results as one may have.
+            InvalidBody: the record has the maximum number of results.
         """
         fresh = Record(task_id, "SUCCESS", (url,), now_ms, now_ms)
         with self._database.write_transaction() as connection:
             inserted = self._database.insert(records).values(_values(fresh)).on_conflict_do_nothing()
-            known = fresh
+            current = fresh
             if not connection.execute(inserted.returning(records.c.task_id)).first():
                 found = select(*_COLUMNS).where(records.c.task_id == task_id).with_for_update()
-                known = _record(connection.execute(found).one())
-            changed = fresh if known.swept or known.created_at < oldest_ms else _with_result(known, url, now_ms)
+                current = _record(connection.execute(found).one())
+            changed = fresh if current.swept or current.created_at < oldest_ms else _with_result(current, url, now_ms)
             connection.execute(update(records).where(records.c.task_id == task_id).values(_values(changed)))
-            noted = note(connection)  # after the record, as a deletion does: neither waits for the other
-        return changed, noted
+            registered = register(connection)  # after the record, as in a deletion: no deadlock
+        return changed, registered
 
     def delete(self, task_id: str) -> set[str] | None:
-        """Forget a record, and which objects hold its images.
+        """Delete a record and the index entries of its images.
 
         Returns:
-            The digests of these objects; None when there was no record.
+            The digests of the images' objects; None if there was no record.
         """
         with self._database.write_transaction() as connection:  # the record first, as in a sweep: no deadlock
             deleted = connection.execute(delete(records).where(records.c.task_id == task_id))
-            digests = connection.scalars(_forgotten(objects.c.task_id == task_id)).all()
+            digests = connection.scalars(_delete_index(objects.c.task_id == task_id)).all()
         return set(digests) if deleted.rowcount else None
 
-    def old(self, created_before: int, most: int) -> list[str]:
-        """The tasks whose records are older than a time and no tombstones yet, oldest first, at most so many."""
+    def list_expired(self, created_before: int, limit: int) -> list[str]:
+        """The task ids of records, not tombstones, created before a time; oldest first."""
         with self._database.read_transaction() as connection:
-            old = _oldest(most, records.c.swept_at.is_(None), records.c.created_at < created_before)
-            return list(connection.scalars(old))
+            expired = _oldest(limit, records.c.swept_at.is_(None), records.c.created_at < created_before)
+            return list(connection.scalars(expired))
 
     def tombstone(self, task_ids: Collection[str], created_before: int, now_ms: int) -> set[str]:
-        """Turn those of the records into tombstones that are still older than a time, and forget their objects.
+        """Turn records created before a time into tombstones, and delete the index entries of their images.
 
         Returns:
-            The digests of these objects.
+            The digests of the images' objects.
         """
-        these = select(records.c.task_id).where(records.c.task_id.in_(task_ids), records.c.created_at < created_before)
+        expired = select(records.c.task_id).where(
+            records.c.task_id.in_(task_ids), records.c.created_at < created_before
+        )
         with self._database.write_transaction() as connection:
-            found = connection.scalars(these.with_for_update(skip_locked=True)).all()
+            found = connection.scalars(expired.with_for_update(skip_locked=True)).all()
             connection.execute(
                 update(records).where(records.c.task_id.in_(found)).values(swept_at=now_ms, result_urls=None)
             )
-            return set(connection.scalars(_forgotten(objects.c.task_id.in_(found))))
+            return set(connection.scalars(_delete_index(objects.c.task_id.in_(found))))
 
-    def purge(self, swept_before: int, most: int) -> int:
-        """Forget tombstones older than a time, oldest first, at most so many at once; tells how many."""
+    def purge(self, swept_before: int, limit: int) -> int:
+        """Delete tombstones swept before a time, oldest first; returns their number."""
         with self._database.write_transaction() as connection:
-            task_ids = connection.scalars(_oldest(most, records.c.swept_at < swept_before)).all()
+            task_ids = connection.scalars(_oldest(limit, records.c.swept_at < swept_before)).all()
             return connection.execute(delete(records).where(records.c.task_id.in_(task_ids))).rowcount
 
 
-def _forgotten(condition: ColumnElement[bool]) -> ReturningDelete[Any]:
+def _delete_index(condition: ColumnElement[bool]) -> ReturningDelete[Any]:
     return delete(objects).where(condition).returning(objects.c.digest)
 
 
-def _with_result(known: Record, url: str, now_ms: int) -> Record:
-    check_result_limit(known, url)
-    urls = tuple(known.result_urls or ())
+def _with_result(record: Record, url: str, now_ms: int) -> Record:
+    check_result_limit(record, url)
+    urls = tuple(record.result_urls or ())
     return replace(
-        known,
+        record,
         status="SUCCESS",
         result_urls=urls if url in urls else (*urls, url),
-        completed_at=known.completed_at or now_ms,
+        completed_at=record.completed_at or now_ms,
         error_code=None,
         error_message=None,
     )
 
 
-def _record(row: Any) -> Record:  # noqa: ANN401 (a row's type names its columns' types only)
+def _record(row: Any) -> Record:  # noqa: ANN401 (rows are typed by their columns only)
     urls: Sequence[str] | None = row.result_urls
     return Record(
         task_id=row.task_id,
@@ -180,11 +183,13 @@ def _values(record: Record) -> dict[str, Any]:
     }
 
 
-def _oldest(most: int, *conditions: ColumnElement[bool]) -> Select[tuple[str]]:
-    """The tasks of the oldest records, in the order of the index: PostgreSQL would sort all of them for each batch.
+def _oldest(limit: int, *conditions: ColumnElement[bool]) -> Select[tuple[str]]:
+    """Select the task ids of the oldest records, ordered as the index is: otherwise PostgreSQL sorts all of them.
 
-    A record that somebody is writing at this moment is none of them, and nobody writes the others until the end of the
-    transaction; SQLite has one writer anyhow.
+    Locks the records until the end of the transaction, and skips those that another transaction has locked; SQLite has
+    one writer anyway.
     """
-    oldest = select(records.c.task_id).where(*conditions).order_by(records.c.swept_at, records.c.created_at).limit(most)
+    oldest = (
+        select(records.c.task_id).where(*conditions).order_by(records.c.swept_at, records.c.created_at).limit(limit)
+    )
     return oldest.with_for_update(skip_locked=True)

@@ -1,4 +1,4 @@
-"""Let go of what is too old: images first, then, much later, the last trace of their record. Delete orphans."""
+"""The sweep: delete the images of expired records, later the records themselves, and objects without a reference."""
 
 import time
 
@@ -8,57 +8,55 @@ from gateway.storage.object_deleter import batches
 
 BATCH = 200
 TOMBSTONE_DAYS = 60
-ORPHANED_FOR_S = 3600  # an object that was stored just now is noted in a moment
+MIN_ORPHAN_AGE_S = 3600  # a new object is not referenced yet
 
 
 class Sweep:
-    """Sweeps in small batches, so that nobody waits long for the database.
+    """Deletes expired records in small batches, so that other transactions do not wait long.
 
-    Args:
-        shelf: what is swept. Of a record that is too old the urls and images go, and a tombstone stays for
-            60 days, so that a late visitor is told that the image was too old, and not that it never was.
+    A record that expires loses its URLs and images. For 60 days it stays as a tombstone, so that a late visitor learns
+    that the image is too old, and not that it never existed.
     """
 
     def __init__(self, store: RecordStore) -> None:
         self._store = store
 
     def run(self, *, pause_s: float = 0) -> tuple[int, int]:
-        """Sweep until nothing is left to sweep.
+        """Sweep all expired records and tombstones.
 
         Args:
-            pause_s: how long to leave the database to others after each batch, in seconds.
+            pause_s: pause after each batch, in seconds, for other transactions.
 
         Returns:
-            How many records became tombstones, and how many tombstones went.
+            The numbers of records turned into tombstones, and of tombstones deleted.
         """
         records, now_ms = self._store.records, self._store.now_ms()
-        too_old = self._store.oldest_ms(now_ms)
-        swept = 0
-        while batch := records.old(too_old, BATCH):
-            self._store.deletions.delete(records.tombstone(batch, too_old, now_ms))
+        oldest_ms = self._store.oldest_ms(now_ms)
+        swept = purged = 0
+        while batch := records.list_expired(oldest_ms, BATCH):
+            self._store.deleter.delete(records.tombstone(batch, oldest_ms, now_ms))
             swept += len(batch)
             time.sleep(pause_s)
-        buried = 0
         while count := records.purge(now_ms - TOMBSTONE_DAYS * DAY_MS, BATCH):
-            buried += count
+            purged += count
             time.sleep(pause_s)
-        return swept, buried
+        return swept, purged
 
     def reconcile(self, *, pause_s: float = 0) -> int:
-        """Delete the objects that no image holds: what a crash, a full disk or a failing store left behind.
+        """Delete the objects that no image references, which a crash or a storage error leaves behind.
 
         Args:
             pause_s: as for :meth:`run`.
 
         Returns:
-            How many objects were deleted.
+            The number of deleted objects.
         """
         store = self._store
-        store.deletions.forget_expired()
+        store.deleter.delete_expired_marks()
         deleted = 0
-        for stored in store.objects.list_unused_since(store.clock() - ORPHANED_FOR_S):
-            for batch in batches(stored, BATCH):
+        for page in store.objects.list_unused_since(store.clock() - MIN_ORPHAN_AGE_S):
+            for batch in batches(page, BATCH):
                 if orphans := store.index.unreferenced(batch):
-                    deleted += len(store.deletions.delete(orphans))
+                    deleted += len(store.deleter.delete(orphans))
                 time.sleep(pause_s)
         return deleted

@@ -49,13 +49,13 @@ def build_store_services(
     index = ObjectIndex(database, clock)
     file_links = FileLinks(KeyRing.derive(settings.secret_keys, FILES_SALT), settings.public_url, clock)
 
-    def drop(digest: str) -> None:
+    def delete_bytes(digest: str) -> None:
         objects.delete(digest)
 
-    deletions = ObjectDeleter(database, drop, clock)
-    objects, public_url = _objects(settings, deletions, SignedFileUrl(file_links.mint), client, guard, clock)
-    ingest = Ingest(objects, deletions, settings.max_bytes)
-    store = RecordStore(records, index, objects, ingest, deletions, settings.record_days, clock)
+    deleter = ObjectDeleter(database, delete_bytes, clock)
+    objects, public_url = _objects(settings, deleter, SignedFileUrl(file_links.mint), client, guard, clock)
+    ingest = Ingest(objects, deleter, settings.max_bytes)
+    store = RecordStore(records, index, objects, ingest, deleter, settings.record_days, clock)
     record_files = RecordFiles(store)
     callbacks = CallbackReceiver(
         records,
@@ -81,7 +81,7 @@ def build_store_services(
 
 def _objects(
     settings: Settings,
-    deletions: ObjectDeleter,
+    deleter: ObjectDeleter,
     own_door: SignedFileUrl,
     client: Client,
     guard: Guard,
@@ -89,7 +89,7 @@ def _objects(
 ) -> tuple[ObjectStore, PublicUrl]:
     """Where the objects are, and how others get at them."""
     if not isinstance(settings.store, Bucket):
-        evict = partial(deletions.delete, evict=True)
+        evict = partial(deleter.delete, evict=True)
         folder = FolderObjectStore(settings.store, settings.store_max_bytes or None, clock, evict)
         return folder, own_door
     from gateway.storage.s3 import S3ObjectStore  # noqa: PLC0415 (boto3 takes a moment, and few need it)

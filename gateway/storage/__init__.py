@@ -1,1 +1,1 @@
-"""What is kept, and where: in this process for now."""
+"""Persistence: the database, and the object store for image bytes."""

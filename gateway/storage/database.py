@@ -1,8 +1,8 @@
-"""The database: SQLite by default, PostgreSQL by its URL. One place that opens it, and one that migrates it."""
+"""The database: SQLite or PostgreSQL. Opens connections and applies migrations."""
 
 import fcntl
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,55 +19,56 @@ if TYPE_CHECKING:
     from gateway.storage.migrate import State
 
 CONNECT_TIMEOUT_S = 3
-_MIGRATING = 0x6A7E  # the number of a lock in PostgreSQL; any will do that nobody else takes
+_MIGRATION_LOCK_ID = 0x6A7E  # of a PostgreSQL advisory lock; an arbitrary number
 _POSTGRES_SCHEMES = ("postgres://", "postgresql://")
 
 
 class Database:
-    """Opens connections, and none before it is asked. Build it after the worker was forked.
+    """Opens connections on first use. Create it after the worker is forked.
 
     Args:
-        url: as SQLAlchemy writes it; ``postgres://`` is taken too.
+        url: a SQLAlchemy URL; ``postgres://`` is accepted too.
     """
 
     def __init__(self, url: str) -> None:
-        self.engine = _engine(_normal(url))
+        self.engine = _create_engine(_normalize_url(url))
         self._read_wait, self._write_wait, self._writes = LockWait(), LockWait(), WriteTurns()
 
     @contextmanager
     def read_transaction(self) -> Iterator[Connection]:
-        """A connection that only reads.
+        """A connection for reading.
 
         Raises:
-            DatabaseDown: the database does not answer, or stays locked.
+            DatabaseDown: the database does not respond, or stays locked.
         """
         with _database_errors(), self._read_wait.retry(partial(self._begin, writes=False)) as connection:
             yield connection
 
     @contextmanager
     def write_transaction(self) -> Iterator[Connection]:
-        """A transaction that takes the write lock at once, and commits at the end of the block.
+        """A transaction that acquires the write lock first, and commits at the end of the block.
 
-        Do nothing in it but SQL: all other writers wait for the end of the block.
+        Execute only SQL in the block: all other writers wait for its end.
 
         Raises:
-            DatabaseDown: the database does not answer, or stays locked; nothing of the block was kept.
+            DatabaseDown: the database does not respond, or stays locked; the transaction was rolled back.
         """
-        with _database_errors(), self._turn(), self._write_wait.retry(partial(self._begin, writes=True)) as connection:
+        turn = self._writes.turn() if self.is_sqlite else nullcontext()
+        with _database_errors(), turn, self._write_wait.retry(partial(self._begin, writes=True)) as connection:
             yield connection
             connection.commit()
 
     @property
     def is_sqlite(self) -> bool:
-        """Whether this is the embedded database."""
+        """Whether the database is SQLite."""
         return self.engine.dialect.name == "sqlite"
 
     def insert(self, table: Table) -> sqlite.Insert | postgresql.Insert:
-        """Begin an ``INSERT`` in this database's own words: only these tell what to do on a conflict."""
+        """An ``INSERT`` of this dialect, which supports ``ON CONFLICT``."""
         return sqlite.insert(table) if self.is_sqlite else postgresql.insert(table)
 
     def is_available(self) -> bool:
-        """Tell whether the database does."""
+        """Whether the database responds."""
         try:
             with self.read_transaction() as connection:
                 connection.exec_driver_sql("SELECT 1")
@@ -76,13 +77,13 @@ class Database:
         return True
 
     def migrate_by_policy(self, policy: MigrationPolicy = "empty") -> "State":
-        """Migrate the database if the policy says so, and SQLite always, as a release step may have another disk.
+        """Migrate PostgreSQL if the policy allows it, and SQLite always, as a release step may run on another disk.
 
         Returns:
-            How the database is then; "empty" and "behind" cannot be used.
+            The state afterwards; the gateway cannot run on "empty" or "behind".
 
         Raises:
-            DatabaseDown: the database does not answer.
+            DatabaseDown: the database does not respond.
         """
         if self.is_sqlite:
             return self.migrate()
@@ -92,35 +93,35 @@ class Database:
         return state
 
     def state(self) -> "State":
-        """How the database is, compared with the migrations of this version of the gateway.
+        """Compare the database with the migrations of this version of the gateway.
 
         Raises:
-            DatabaseDown: the database does not answer.
+            DatabaseDown: the database does not respond.
         """
-        from gateway.storage import migrate  # noqa: PLC0415 (Alembic takes a moment, and calls do not need it)
+        from gateway.storage import migrate  # noqa: PLC0415 (Alembic is slow to import, and requests do not need it)
 
         with self.read_transaction() as connection:
             return migrate.state_of(connection)
 
     def is_current(self) -> bool:
-        """Tell whether every migration was applied."""
+        """Whether every migration is applied."""
         return self.state() == "current"
 
     def migrate(self) -> "State":
-        """Apply the migrations that are missing. Of several processes, one does it, and the others wait for it.
+        """Apply the missing migrations. Of several processes, one applies them and the others wait.
 
         Returns:
-            How the database is then: "current", or "ahead" where it was that already.
+            The state afterwards: "current", or "ahead" if it was ahead before.
 
         Raises:
-            DatabaseDown: the database does not answer.
+            DatabaseDown: the database does not respond.
         """
         from gateway.storage import migrate  # noqa: PLC0415 (as above)
 
-        with _database_errors(), self._alone(), self.write_transaction() as connection:
+        with _database_errors(), self._sqlite_migration_lock(), self.write_transaction() as connection:
             if not self.is_sqlite:
-                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
-            state = migrate.state_of(connection)  # another process may have migrated it meanwhile
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK_ID})")
+            state = migrate.state_of(connection)  # another process may have migrated it
             if state in {"current", "ahead"}:
                 return state
             migrate.migrate(connection)
@@ -135,11 +136,8 @@ class Database:
             raise
         return connection
 
-    def _turn(self) -> AbstractContextManager[None]:
-        return self._writes.turn() if self.is_sqlite else nullcontext()
-
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _sqlite_migration_lock(self) -> Iterator[None]:
         path = self.engine.url.database
         if not self.is_sqlite or not path or path == ":memory:":
             yield
@@ -158,14 +156,14 @@ def _database_errors() -> Iterator[None]:
         raise DatabaseDown(type(error).__name__) from error
 
 
-def _normal(url: str) -> str:
+def _normalize_url(url: str) -> str:
     for scheme in _POSTGRES_SCHEMES:
         if url.startswith(scheme):
             return "postgresql+psycopg://" + url.removeprefix(scheme)
     return url
 
 
-def _engine(url: str) -> Engine:
+def _create_engine(url: str) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
         return create_sqlite_engine(parsed)

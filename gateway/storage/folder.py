@@ -1,4 +1,4 @@
-"""ObjectStore in a folder: content-addressed files, written whole and then renamed into place."""
+"""Object store in a folder: files named by their digest, linked into place when they are complete."""
 
 import math
 import os
@@ -14,50 +14,51 @@ from typing import BinaryIO, cast
 from gateway.storage.object_store import DIGEST, StoredObject, Upload, disk_errors
 from gateway.storage.thread_pool import run_in_thread
 
-_LEFTOVER_AGE_S = 3600
-_NOTE_USE_EVERY_S = 600
-_ROOM_MADE = 0.05  # of the limit, so that not every new object makes room anew
-_LOOK_AFTER = 0.01  # of the limit, taken in since the last look: other workers take in objects too
+_STALE_UPLOAD_S = 3600
+_TOUCH_EVERY_S = 600
+_EXTRA_EVICTED = 0.05  # of the limit, so that not every new object causes an eviction
+_SCAN_AFTER = 0.01  # of the limit, written by this worker since its last scan; other workers write too
 _BATCH = 200
 
 Evict = Callable[[Collection[str]], Collection[str]]
 
 
 class FolderObjectStore:
-    """Keeps each object in a file named by its digest. After a crash there is no half file: only a leftover to clear.
+    """Stores each object in a file. After a crash there are no partial objects, only temporary files, deleted later.
 
     Args:
-        root: the folder; made when it is missing.
-        most_bytes: beyond it the least recently used objects go; None for no limit.
-        evict: deletes those of the objects that could be fetched again, and gives their digests; None deletes them all.
+        root: the folder; created if missing.
+        max_bytes: maximum total size, beyond which the least recently used objects are evicted; None for no limit.
+        clock: Unix seconds.
+        evict: deletes the objects that can be fetched again, and returns their digests; by default deletes all.
     """
 
     def __init__(
         self,
         root: Path,
-        most_bytes: int | None = None,
+        max_bytes: int | None = None,
         clock: Callable[[], float] = time.time,
         evict: Evict | None = None,
     ) -> None:
         self._root, self._incoming = root, root / "incoming"
-        self._most_bytes = most_bytes
+        self._max_bytes = max_bytes
         self._clock = clock
         self._evict = evict or self._delete_all
-        self._taken_in: float = math.inf  # nobody has looked yet
-        with suppress(OSError):  # a folder that cannot be used is told by whoever uses it, and by ``answers``
+        self._written_bytes: float = math.inf  # since the last scan; none yet
+        with suppress(OSError):  # the methods report a folder that cannot be used
             self._incoming.mkdir(parents=True, exist_ok=True)
-            self._clear_leftovers()
+            self._delete_stale_uploads()
 
     @contextmanager
     def new_upload(self) -> Iterator[Upload]:
-        """A temporary file in the same file system; gone when the block ends."""
+        """A temporary file in the same file system."""
         with disk_errors():
             file = tempfile.NamedTemporaryFile(dir=self._incoming)  # noqa: SIM115 (closed by the block below)
         with file:
             yield Upload(cast("BinaryIO", file))
 
     def put(self, upload: Upload) -> StoredObject:
-        """Bring the bytes to the disk, then give them their name: a link, as the temporary name goes by itself."""
+        """Sync the bytes to the disk, then link the file under its digest; the temporary name is deleted later."""
         upload.sync()
         stored = upload.stored
         path = self._path(stored.digest)
@@ -66,75 +67,73 @@ class FolderObjectStore:
             try:
                 os.link(upload.file.name, path)
             except FileExistsError:
-                with suppress(FileNotFoundError):  # dropped in this very moment: whoever asks finds it missing
+                with suppress(FileNotFoundError):  # deleted at the same time; ``exists`` reports it
                     os.utime(path)
             _sync_folder(path.parent)
-        self._make_room(stored)
+        self._enforce_limit(stored)
         return stored
 
     def exists(self, stored: StoredObject) -> bool:
-        """Tell whether the file is there; its time is its last use, to within ten minutes."""
+        """Whether the file exists. Its modification time is its last use, accurate to ten minutes."""
         path = self._path(stored.digest)
         with disk_errors():
             try:
-                if self._clock() - path.stat().st_mtime > _NOTE_USE_EVERY_S:
+                if self._clock() - path.stat().st_mtime > _TOUCH_EVERY_S:
                     os.utime(path, (self._clock(), self._clock()))
             except FileNotFoundError:
                 return False
         return True
 
     def open(self, stored: StoredObject, first: int, last: int) -> "FileRangeReader":
-        """Open a span of the file.
+        """Open a range of the file.
 
         Raises:
-            FileNotFoundError: it was evicted or deleted meanwhile.
+            FileNotFoundError: the file does not exist.
         """
         with disk_errors(FileNotFoundError):
             return FileRangeReader(f"{self._root}/{stored.digest[:2]}/{stored.digest[2:]}", first, last)
 
     def delete(self, digest: str) -> None:
-        """Drop the file. Who has it open reads it to its end."""
+        """Delete the file. Open readers can read it to its end."""
         with disk_errors():
-            run_in_thread(
-                partial(self._path(digest).unlink, missing_ok=True)
-            )  # a large file's blocks take a while to free
+            run_in_thread(partial(self._path(digest).unlink, missing_ok=True))  # freeing a large file's blocks is slow
 
     def list_unused_since(self, time_s: float) -> Iterator[Sequence[str]]:
-        """List the folder; files of others in it are left out."""
+        """List the folder, without files that are not objects."""
         with disk_errors():
             files = run_in_thread(self._files)
         yield [file.digest for file in files if file.used_at < time_s and DIGEST.fullmatch(file.digest)]
 
     def warm_up(self) -> None:
-        """Nothing to prepare."""
+        """Do nothing."""
 
     def is_available(self) -> bool:
-        """Tell whether files can be made in the folder."""
+        """Whether files can be created in the folder."""
         return os.access(self._incoming, os.W_OK | os.X_OK)
 
     def _path(self, digest: str) -> Path:
         return self._root / digest[:2] / digest[2:]
 
-    def _make_room(self, newest: StoredObject) -> None:
-        """Look, now and then, whether there is more than there may be, and drop what was used longest ago."""
-        if self._most_bytes is None:
+    def _enforce_limit(self, newest: StoredObject) -> None:
+        """From time to time scan the folder, and evict the least recently used objects beyond the limit."""
+        if self._max_bytes is None:
             return
-        self._taken_in += newest.length
-        if self._taken_in < _LOOK_AFTER * self._most_bytes:
+        self._written_bytes += newest.length
+        if self._written_bytes < _SCAN_AFTER * self._max_bytes:
             return
-        self._taken_in = 0
+        self._written_bytes = 0
         with disk_errors():
             files = run_in_thread(self._files)
-        excess = sum(file.size for file in files) - self._most_bytes
+        excess = sum(file.size for file in files) - self._max_bytes
         if excess > 0:
-            self._drop(files, excess + _ROOM_MADE * self._most_bytes, newest.digest)
+            self._evict_oldest(files, excess + _EXTRA_EVICTED * self._max_bytes, newest.digest)
 
-    def _drop(self, files: list["_File"], wanted: float, newest: str) -> None:
-        """Evict files, the one used longest ago first, until so many bytes are gone."""
-        left = iter([file for file in files if file.digest != newest])
-        while wanted > 0 and (batch := _of_size(left, wanted)):
+    def _evict_oldest(self, files: list["_File"], excess: float, newest: str) -> None:
+        """Evict files, the least recently used first, until ``excess`` bytes are deleted."""
+        remaining = iter([file for file in files if file.digest != newest])
+        while excess > 0 and (batch := _next_batch(remaining, excess)):
             evicted = self._evict([file.digest for file in batch])
-            wanted -= sum(file.size for file in batch if file.digest in evicted)
+            excess -= sum(file.size for file in batch if file.digest in evicted)
 
     def _delete_all(self, digests: Collection[str]) -> Collection[str]:
         for digest in digests:
@@ -142,7 +141,7 @@ class FolderObjectStore:
         return digests
 
     def _files(self) -> list["_File"]:
-        """Every object, the one used longest ago first."""
+        """All objects, the least recently used first."""
         files = []
         for folder in filter(Path.is_dir, self._root.glob("??")):
             for entry in os.scandir(folder):
@@ -151,10 +150,10 @@ class FolderObjectStore:
                     files.append(_File(folder.name + entry.name, stat.st_size, stat.st_mtime))
         return sorted(files, key=lambda file: file.used_at)
 
-    def _clear_leftovers(self) -> None:
+    def _delete_stale_uploads(self) -> None:
         for path in self._incoming.iterdir():
-            with suppress(FileNotFoundError):  # another worker clears too, or has just kept it
-                if self._clock() - path.stat().st_mtime > _LEFTOVER_AGE_S:
+            with suppress(FileNotFoundError):  # another worker deleted it
+                if self._clock() - path.stat().st_mtime > _STALE_UPLOAD_S:
                     path.unlink(missing_ok=True)
 
 
@@ -165,22 +164,22 @@ class _File:
     used_at: float
 
 
-def _of_size(files: Iterator[_File], wanted: float) -> list[_File]:
-    """The next files, as many as have so many bytes together, and not more than one batch."""
-    taken: list[_File] = []
+def _next_batch(files: Iterator[_File], size: float) -> list[_File]:
+    """The next files with at least ``size`` bytes together; at most one batch."""
+    batch: list[_File] = []
     for file in files:
-        taken.append(file)
-        wanted -= file.size
-        if wanted <= 0 or len(taken) == _BATCH:
+        batch.append(file)
+        size -= file.size
+        if size <= 0 or len(batch) == _BATCH:
             break
-    return taken
+    return batch
 
 
 class FileRangeReader:
-    """A part of a file, open for reading; by its descriptor, as Python's own files take longer to open than to read.
+    """Reads a range of a file through a descriptor: opening a Python file object takes longer than reading it.
 
     Attributes:
-        descriptor: the file's, positioned at the beginning of the part; -1 when it is closed.
+        descriptor: the file descriptor, positioned at the start of the range; -1 when closed.
     """
 
     __slots__ = ("_at", "_end", "descriptor")
@@ -192,7 +191,7 @@ class FileRangeReader:
             os.lseek(self.descriptor, first, os.SEEK_SET)
 
     def read(self, amount: int, /) -> bytes:
-        """Read at most ``amount`` bytes; empty at the end of the span."""
+        """Read at most ``amount`` bytes; empty at the end of the range."""
         with disk_errors():
             part = os.pread(self.descriptor, min(amount, self._end - self._at), self._at)
         self._at += len(part)
@@ -206,7 +205,7 @@ class FileRangeReader:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a rename last (the file's own sync does not bring its name to the disk)."""
+    """Sync the folder: syncing a file does not sync its name."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         run_in_thread(partial(os.fsync, descriptor))

@@ -1,4 +1,4 @@
-"""Who does a chore: of all workers on all machines, one at a time."""
+"""Periodic jobs: of all workers on all machines, one at a time runs each job."""
 
 import time
 from collections.abc import Callable
@@ -10,10 +10,9 @@ from gateway.storage.tables import job_leases
 
 
 class JobLease:
-    """Hands out job_leases by the database.
+    """Leases jobs through the database that all workers share.
 
     Args:
-        database: the one that all workers share.
         clock: Unix seconds.
     """
 
@@ -21,27 +20,30 @@ class JobLease:
         self._database = database
         self._clock = clock
 
-    def release(self, name: str) -> None:
-        """Let a chore be due again at once, as it was not done.
-
-        Raises:
-            DatabaseDown: the database does not answer; it is due when it would have been.
-        """
-        with self._database.write_transaction() as connection:
-            connection.execute(update(job_leases).where(job_leases.c.name == name).values(due_at=int(self._clock())))
-
     def acquire(self, name: str, every_s: int) -> bool:
-        """Take a chore that is due; it is due again ``every_s`` seconds from now. Tells whether it was.
+        """Lease a job if it is due; it is due again after ``every_s`` seconds.
+
+        Returns:
+            Whether the job was due.
 
         Raises:
-            DatabaseDown: the database does not answer.
+            DatabaseDown: the database does not respond.
         """
         now = int(self._clock())
         statement = self._database.insert(job_leases).values(name=name, due_at=now + every_s)
-        taken = statement.on_conflict_do_update(
+        upsert = statement.on_conflict_do_update(
             index_elements=[job_leases.c.name],
             set_={"due_at": statement.excluded.due_at},
             where=job_leases.c.due_at <= now,
         )
         with self._database.write_transaction() as connection:
-            return connection.execute(taken.returning(job_leases.c.name)).first() is not None
+            return connection.execute(upsert.returning(job_leases.c.name)).first() is not None
+
+    def release(self, name: str) -> None:
+        """Make a job due now, because its run failed.
+
+        Raises:
+            DatabaseDown: the database does not respond; the job keeps its due time.
+        """
+        with self._database.write_transaction() as connection:
+            connection.execute(update(job_leases).where(job_leases.c.name == name).values(due_at=int(self._clock())))

@@ -1,4 +1,4 @@
-"""Alembic, without its ini file: apply the migrations, and tell whether any is missing."""
+"""Alembic without an ini file: apply the migrations, and report whether any is missing."""
 
 from pathlib import Path
 from typing import Literal
@@ -11,13 +11,13 @@ from sqlalchemy import Connection, inspect
 
 from gateway.storage.tables import metadata
 
-# "ahead": a newer version of the gateway has migrated it, as when a deploy is rolled back.
+# "ahead": a newer version of the gateway migrated it, for example before a rollback.
 State = Literal["empty", "behind", "current", "ahead"]
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def migrate(connection: Connection) -> None:
-    """Apply the migrations that are missing."""
+    """Apply the missing migrations."""
     config = _config()
     config.attributes["connection"] = connection
     upgrade(config, "head")

@@ -1,9 +1,9 @@
-"""Delete objects' bytes, while other workers and machines may be storing the same bytes.
+"""Delete objects while other workers and machines may be storing the same bytes.
 
-ObjectStore are named by their bytes, so a new image may turn out to be an object that is being deleted. A deletion is
-therefore announced in the table ``deletions`` before the bytes go, and only for objects that no image holds. Whoever
-notes an object (:meth:`ObjectIndex.noting`) looks for an announcement in the same transaction, and waits for its end.
-So either the note comes first and the deletion does not happen, or the deletion ends first and the bytes are stored
+Objects are named by their content, so a new image may be the same object as one that is being deleted. Therefore a
+deletion is marked in the table ``deletions`` before the bytes are deleted, and only if no image references the object.
+:meth:`ObjectIndex.put` checks for a mark in the transaction that adds the reference, and fails while there is one. So
+either the reference comes first and the object is not deleted, or the deletion ends first and the bytes are stored
 again.
 """
 
@@ -18,99 +18,101 @@ from gateway.errors import DatabaseDown
 from gateway.storage.database import Database
 from gateway.storage.tables import deletions, objects
 
-BATCH = 20  # deletions that are announced together: whoever stores one of these objects waits for all of them
-EXPIRES_AFTER_S = 120  # an announcement of a worker that was killed
-_GIVE_UP_AFTER_S = 60  # long before it expires for the others
+BATCH = 20  # objects marked together: storing one of them waits for the deletion of all
+EXPIRES_AFTER_S = 120  # the mark of a worker that was killed
+_BATCH_TIMEOUT_S = 60  # well below the expiry
 
 
 class DeletionInProgressError(Exception):
-    """The object is being deleted at this moment: note it again when that is over."""
+    """The object is being deleted: retry when the deletion has ended."""
 
 
 class ObjectDeleter:
-    """Deletes objects that no image holds.
+    """Deletes objects that no image references.
 
     Args:
-        database: the one that all workers share.
-        drop: deletes the bytes of one object.
+        database: shared by all workers.
+        delete_bytes: deletes the bytes of the object with a digest.
         clock: Unix seconds.
     """
 
-    def __init__(self, database: Database, drop: Callable[[str], None], clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, database: Database, delete_bytes: Callable[[str], None], clock: Callable[[], float] = time.time
+    ) -> None:
         self._database = database
-        self._drop = drop
+        self._delete_bytes = delete_bytes
         self._clock = clock
 
     def delete(self, digests: Collection[str], *, evict: bool = False) -> set[str]:
-        """Delete those of the objects that no image holds.
+        """Delete the objects that no image references.
 
         Args:
-            digests: which objects.
-            evict: also delete objects that images hold, unless they were put in here and could not be fetched again.
+            digests: of the objects.
+            evict: also delete referenced objects, except uploads, which cannot be fetched again.
 
         Returns:
-            The digests of the objects that were deleted.
+            The digests of the deleted objects.
 
         Raises:
-            StorageDown, DatabaseDown: not all of them were; the reconciliation of the sweep deletes them later.
+            StorageDown, DatabaseDown: not all were deleted; ``Sweep.reconcile`` deletes the rest later.
         """
         deleted: set[str] = set()
         for batch in batches(sorted(set(digests)), BATCH):
-            with self._announced(batch, evict=evict) as announced:
-                until = time.monotonic() + _GIVE_UP_AFTER_S
-                for digest in announced:
+            with self._marks(batch, evict=evict) as marked:
+                until = time.monotonic() + _BATCH_TIMEOUT_S
+                for digest in marked:
                     if time.monotonic() < until:
-                        self._drop(digest)
+                        self._delete_bytes(digest)
                         deleted.add(digest)
         return deleted
 
-    def forget_expired(self) -> None:
-        """Withdraw the announcements of workers that were killed."""
+    def delete_expired_marks(self) -> None:
+        """Delete the marks of workers that were killed."""
         with self._database.write_transaction() as connection:
             connection.execute(delete(deletions).where(deletions.c.began_at < oldest_ms(self._clock())))
 
     @contextmanager
-    def _announced(self, digests: Collection[str], *, evict: bool) -> Iterator[list[str]]:
-        announced = self._announce(digests, evict=evict)
+    def _marks(self, digests: Collection[str], *, evict: bool) -> Iterator[list[str]]:
+        marked = self._mark(digests, evict=evict)
         try:
-            yield announced
+            yield marked
         finally:
-            with suppress(DatabaseDown):  # then it expires
-                self._withdraw(announced)
+            with suppress(DatabaseDown):  # the marks expire
+                self._unmark(marked)
 
-    def _announce(self, digests: Collection[str], *, evict: bool) -> list[str]:
+    def _mark(self, digests: Collection[str], *, evict: bool) -> list[str]:
         now = self._clock()
         with self._database.write_transaction() as connection:
             lock_digests(connection, digests)
-            held = set(connection.scalars(_held(digests, own_only=evict)))
-            rows = [{"digest": digest, "began_at": int(now * 1000)} for digest in digests if digest not in held]
+            kept = set(connection.scalars(_referenced(digests, uploads_only=evict)))
+            rows = [{"digest": digest, "began_at": int(now * 1000)} for digest in digests if digest not in kept]
             if not rows:
                 return []
             insert = self._database.insert(deletions).values(rows)
-            announced = insert.on_conflict_do_update(
+            upsert = insert.on_conflict_do_update(
                 index_elements=[deletions.c.digest],
                 set_={"began_at": insert.excluded.began_at},
                 where=deletions.c.began_at < oldest_ms(now),
             )
-            return list(connection.scalars(announced.returning(deletions.c.digest)))
+            return list(connection.scalars(upsert.returning(deletions.c.digest)))
 
-    def _withdraw(self, digests: Collection[str]) -> None:
+    def _unmark(self, digests: Collection[str]) -> None:
         if not digests:
             return
         with self._database.write_transaction() as connection:
             connection.execute(delete(deletions).where(deletions.c.digest.in_(digests)))
 
 
-def batches(digests: Sequence[str], most: int) -> Iterator[Sequence[str]]:
-    """Divide digests into parts of at most so many."""
-    return (digests[begin : begin + most] for begin in range(0, len(digests), most))
+def batches(digests: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    """Split digests into batches of at most ``size``."""
+    return (digests[begin : begin + size] for begin in range(0, len(digests), size))
 
 
 def check_not_being_deleted(connection: Connection, digest: str, now: float) -> None:
-    """See to it that an object that is about to be noted in this transaction is not being deleted.
+    """Check, in the transaction that references an object, that it is not being deleted.
 
     Raises:
-        DeletionInProgressError: it is.
+        DeletionInProgressError: it is being deleted.
     """
     lock_digests(connection, [digest])
     running = select(deletions.c.digest).where(deletions.c.digest == digest, deletions.c.began_at >= oldest_ms(now))
@@ -119,7 +121,7 @@ def check_not_being_deleted(connection: Connection, digest: str, now: float) -> 
 
 
 def lock_digests(connection: Connection, digests: Collection[str]) -> None:
-    """Have transactions about the same objects take turns, always in the same order; SQLite has one writer anyhow."""
+    """Serialize transactions on the same objects, in sorted order to avoid deadlocks; SQLite has one writer anyway."""
     if connection.dialect.name == "sqlite":
         return
     for digest in sorted(digests):
@@ -127,10 +129,10 @@ def lock_digests(connection: Connection, digests: Collection[str]) -> None:
 
 
 def oldest_ms(now: float) -> int:
-    """When the oldest deletion began that may still be running, in Unix milliseconds."""
+    """The earliest start of a deletion that has not expired, in Unix milliseconds."""
     return int((now - EXPIRES_AFTER_S) * 1000)
 
 
-def _held(digests: Collection[str], *, own_only: bool) -> Select[Any]:
-    held = select(objects.c.digest).where(objects.c.digest.in_(digests))
-    return held.where(objects.c.own) if own_only else held
+def _referenced(digests: Collection[str], *, uploads_only: bool) -> Select[Any]:
+    referenced = select(objects.c.digest).where(objects.c.digest.in_(digests))
+    return referenced.where(objects.c.own) if uploads_only else referenced

@@ -1,11 +1,10 @@
-"""Which object holds which image, in the database."""
+"""The database index from images to objects."""
 
 import hashlib
 import time
 from collections.abc import Callable, Collection
-from functools import partial
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import ColumnElement, Connection, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from gateway.origins.upload_urls import is_upload_url
@@ -16,10 +15,9 @@ from gateway.storage.tables import objects
 
 
 class ObjectIndex:
-    """Finds the object of an image by its task and its origin URL.
+    """Maps an image, by its task and origin URL, to the object with its bytes.
 
     Args:
-        database: where the index is.
         clock: Unix seconds.
     """
 
@@ -28,43 +26,32 @@ class ObjectIndex:
         self._clock = clock
 
     def find(self, task_id: str, url: str) -> StoredObject | None:
-        """The object of an image; None when it was never kept."""
-        wanted = select(objects.c.digest, objects.c.length, objects.c.head).where(
-            objects.c.task_id == task_id, objects.c.url_hash == _hash(url)
-        )
-        with self._database.read_transaction() as connection:
-            row = connection.execute(wanted).one_or_none()
-        return None if row is None else StoredObject(row.digest, row.length, bytes.fromhex(row.head))
+        """The object of an image; None if the image is not stored."""
+        return self._first(objects.c.task_id == task_id, objects.c.url_hash == _hash(url))
 
     def find_by_digest(self, digest: str) -> StoredObject | None:
-        """An object by its digest; None when no image has it."""
-        wanted = select(objects.c.digest, objects.c.length, objects.c.head).where(objects.c.digest == digest).limit(1)
-        with self._database.read_transaction() as connection:
-            row = connection.execute(wanted).first()
-        return None if row is None else StoredObject(row.digest, row.length, bytes.fromhex(row.head))
+        """The object with a digest; None if no image references it."""
+        return self._first(objects.c.digest == digest)
 
     def put(self, task_id: str, url: str, stored: StoredObject) -> str | None:
-        """Note which object holds an image.
+        """Set the object of an image.
 
         Returns:
-            The digest of the other object that held it before; None when there was none.
+            The digest of the object that it replaces; None if there is none.
 
         Raises:
-            DeletionInProgressError: the object is being deleted at this moment; nothing was noted.
+            DeletionInProgressError: the object is being deleted; nothing was written.
         """
         with self._database.write_transaction() as connection:
-            return self.upsert_statement(task_id, url, stored)(connection)
+            return self.put_in(connection, task_id, url, stored)
 
-    def upsert_statement(self, task_id: str, url: str, stored: StoredObject) -> Callable[[Connection], str | None]:
-        """What :meth:`put` does, for a transaction that writes more than this."""
-        return partial(self._note, task_id, url, stored)
-
-    def _note(self, task_id: str, url: str, stored: StoredObject, connection: Connection) -> str | None:
+    def put_in(self, connection: Connection, task_id: str, url: str, stored: StoredObject) -> str | None:
+        """Like :meth:`put`, in the caller's transaction."""
         check_not_being_deleted(connection, stored.digest, self._clock())
         this = (objects.c.task_id == task_id, objects.c.url_hash == _hash(url))
-        before = connection.scalar(select(objects.c.digest).where(*this))
+        previous = connection.scalar(select(objects.c.digest).where(*this))
         connection.execute(self._upsert(task_id, url, stored))
-        return None if before == stored.digest else before
+        return None if previous == stored.digest else previous
 
     def _upsert(self, task_id: str, url: str, stored: StoredObject) -> sqlite.Insert | postgresql.Insert:
         values = {
@@ -83,16 +70,22 @@ class ObjectIndex:
         )
 
     def delete(self, task_id: str) -> set[str]:
-        """Forget which objects hold the images of a task; gives the digests of these objects."""
+        """Delete the entries of a task; returns the digests of its objects."""
         with self._database.write_transaction() as connection:
-            forgotten = delete(objects).where(objects.c.task_id == task_id).returning(objects.c.digest)
-            return set(connection.scalars(forgotten))
+            statement = delete(objects).where(objects.c.task_id == task_id).returning(objects.c.digest)
+            return set(connection.scalars(statement))
 
     def unreferenced(self, digests: Collection[str]) -> set[str]:
-        """Those of the digests that no image has any more."""
+        """The digests that no image references."""
         with self._database.read_transaction() as connection:
-            held = connection.scalars(select(objects.c.digest).where(objects.c.digest.in_(digests)))
-            return set(digests) - set(held)
+            referenced = connection.scalars(select(objects.c.digest).where(objects.c.digest.in_(digests)))
+            return set(digests) - set(referenced)
+
+    def _first(self, *conditions: ColumnElement[bool]) -> StoredObject | None:
+        statement = select(objects.c.digest, objects.c.length, objects.c.head).where(*conditions).limit(1)
+        with self._database.read_transaction() as connection:
+            row = connection.execute(statement).one_or_none()
+        return None if row is None else StoredObject(row.digest, row.length, bytes.fromhex(row.head))
 
 
 def _hash(url: str) -> str:

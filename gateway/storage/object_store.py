@@ -1,4 +1,4 @@
-"""Where the bytes of images are kept: the contract of the stores, and what they share."""
+"""The interface of object stores, and the code that they share."""
 
 import errno
 import hashlib
@@ -15,12 +15,12 @@ from gateway.storage.thread_pool import run_in_thread
 
 HEAD_BYTES = 64
 DIGEST = re.compile(r"[0-9a-f]{64}", re.ASCII)
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @dataclass(frozen=True, slots=True)
 class StoredObject:
-    """An object: the SHA-256 of its bytes in hexadecimal, its length, and its first bytes."""
+    """An object: the SHA-256 of its bytes in hexadecimal, its length, and its first 64 bytes."""
 
     digest: str
     length: int
@@ -28,64 +28,61 @@ class StoredObject:
 
 
 class ObjectReader(Protocol):
-    """An open object."""
+    """An object, or a range of one, open for reading."""
 
     def read(self, amount: int, /) -> bytes:
         """Read at most ``amount`` bytes; empty at the end.
 
         Raises:
-            StorageDown: the store broke off.
+            StorageDown: reading failed.
         """
 
     def close(self) -> None:
-        """Let go of it."""
+        """Release the file or connection."""
 
 
 class ObjectStore(Protocol):
-    """Keeps objects of at least one byte by their digest. An object is there whole, or not at all.
+    """Stores objects of at least one byte by their digest. Writes are atomic.
 
-    Every method but ``prepare`` and ``answers`` raises StorageDown when the store does not answer or refuses access.
+    Every method except ``warm_up`` and ``is_available`` raises StorageDown if the store does not respond or denies
+    access.
     """
 
     def new_upload(self) -> AbstractContextManager["Upload"]:
-        """A place on this machine to write bytes to; what is not kept when the block ends is dropped."""
+        """A temporary local file to write to; deleted at the end of the block."""
 
     def put(self, upload: "Upload") -> StoredObject:
-        """Make an object of what was written; the same bytes again are the same object.
+        """Store an upload as an object; the same bytes give the same object.
 
         Raises:
-            StorageFull, StorageDown: it was not kept.
+            StorageFull, StorageDown: the object was not stored.
         """
 
     def exists(self, stored: StoredObject) -> bool:
-        """Tell whether the object is there, and note that it is used where that is counted."""
+        """Whether the object exists. A store that evicts by last use records the use."""
 
     def open(self, stored: StoredObject, first: int, last: int) -> ObjectReader:
-        """Open a span of an object; both positions are inclusive, and lie in it.
+        """Open a range of an object; both positions are inclusive and within the object.
 
         Raises:
-            FileNotFoundError: the object is not there.
+            FileNotFoundError: the object does not exist.
         """
 
     def delete(self, digest: str) -> None:
-        """Drop an object; one that is not there is no fault."""
+        """Delete an object if it exists."""
 
     def list_unused_since(self, time_s: float) -> Iterator[Sequence[str]]:
-        """The digests of the objects that were stored, or used, last before a time in Unix seconds; in any order."""
+        """Pages of digests of the objects last stored, or used, before a time in Unix seconds; in any order."""
 
     def warm_up(self) -> None:
-        """Prepare, before any request, what the first use would block on. Opens no connection; raises nothing."""
+        """Do the slow initialization of the first use. Opens no connection, raises nothing."""
 
     def is_available(self) -> bool:
-        """Tell whether the store can be used, at the price of nothing: it is asked again and again."""
+        """Whether the store can be used; cheap enough for frequent health checks."""
 
 
 class Upload:
-    """Bytes on their way in: hashed and counted as they are written.
-
-    Args:
-        file: a temporary file.
-    """
+    """Hashes and counts bytes as they are written to a temporary file."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
@@ -94,11 +91,11 @@ class Upload:
         self.head = b""
 
     def write(self, part: bytes) -> None:
-        """Take in some bytes.
+        """Append bytes.
 
         Raises:
-            StorageFull: the disk is.
-            StorageDown: the disk fails.
+            StorageFull: the disk is full.
+            StorageDown: another disk error.
         """
         with disk_errors():
             self.file.write(part)
@@ -108,25 +105,25 @@ class Upload:
             self.head = (self.head + part)[:HEAD_BYTES]
 
     def sync(self) -> None:
-        """Bring everything to the disk."""
+        """Flush and sync the file to the disk."""
         with disk_errors():
             self.file.flush()
             run_in_thread(partial(os.fsync, self.file.fileno()))
 
     @property
     def stored(self) -> StoredObject:
-        """What was taken in."""
+        """The object that the bytes so far make."""
         return StoredObject(self._hash.hexdigest(), self.length, self.head)
 
 
 @contextmanager
-def disk_errors(*but: type[OSError]) -> Iterator[None]:
-    """Turn what the system raises into our errors, ``but`` these, which mean something to the caller."""
+def disk_errors(*allowed: type[OSError]) -> Iterator[None]:
+    """Convert OSError to StorageFull or StorageDown, except the ``allowed`` classes."""
     try:
         yield
-    except but:
+    except allowed:
         raise
     except OSError as error:
-        if error.errno in _NO_ROOM:
-            raise StorageFull("no room on the disk") from error
-        raise StorageDown(errno.errorcode.get(error.errno or 0, "the disk fails")) from error
+        if error.errno in _DISK_FULL:
+            raise StorageFull("the disk is full") from error
+        raise StorageDown(errno.errorcode.get(error.errno or 0, "disk error")) from error

@@ -1,4 +1,4 @@
-"""SQLite under an event loop: waiting for its locks, and for the disk, stops no other greenlet."""
+"""SQLite under gevent: waiting for a lock or for the disk does not block other greenlets."""
 
 import random
 import sqlite3
@@ -17,20 +17,20 @@ from gateway.storage.thread_pool import run_in_thread
 LOCK_TIMEOUT_S = 1.5
 CONNECTION_TIMEOUT_S = 3
 _TURN_TIMEOUT_S = 10.0
-_RETRY_AFTER_S = (0.005, 0.025)  # at random, so that several processes do not try in step
+_RETRY_AFTER_S = (0.005, 0.025)  # random, so that processes do not retry in step
 _LOCKED = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 _PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON")
 Result = TypeVar("Result")
 
 
 class LockWait:
-    """Waits for a lock that another process holds, by trying again.
+    """Waits for a lock that another process holds, by polling: SQLite's busy timeout would block the whole thread.
 
-    SQLite's own busy timeout would block the whole thread. After a wait that timed out, each call tries once and fails
-    at once, until one succeeds: a queue of calls does not wait for a database that is locked for long.
+    After a timeout each call tries only once, until one succeeds, so that calls do not queue for a database that stays
+    locked.
 
     Args:
-        timeout_s: the longest wait, in seconds.
+        timeout_s: maximum wait in seconds.
     """
 
     def __init__(self, timeout_s: float = LOCK_TIMEOUT_S) -> None:
@@ -41,7 +41,7 @@ class LockWait:
         """Call ``begin`` until the database is not locked, and return its result.
 
         Raises:
-            OperationalError: the database is still locked after the timeout, or anything else went wrong.
+            OperationalError: the database is still locked after the timeout, or another error occurred.
         """
         until = time.monotonic() + (0 if self._timed_out else self._timeout_s)
         while True:
@@ -56,11 +56,11 @@ class LockWait:
             else:
                 self._timed_out = False
                 return result
-            time.sleep(random.uniform(*_RETRY_AFTER_S))  # noqa: S311 (no secret)
+            time.sleep(random.uniform(*_RETRY_AFTER_S))  # noqa: S311 (jitter)
 
 
 class WriteTurns:
-    """One write transaction at a time in this process; the others wait in order, and none of them polls."""
+    """Serializes the write transactions of this process, so that they wait in order without polling."""
 
     def __init__(self, timeout_s: float = _TURN_TIMEOUT_S) -> None:
         self._timeout_s = timeout_s
@@ -71,7 +71,7 @@ class WriteTurns:
         """Hold the turn for the block.
 
         Raises:
-            DatabaseDown: it did not come within the timeout.
+            DatabaseDown: the turn did not come within the timeout.
         """
         if not self._lock.acquire(timeout=self._timeout_s):
             raise DatabaseDown("too many writes wait for the database")
@@ -82,7 +82,7 @@ class WriteTurns:
 
 
 def create_sqlite_engine(url: URL) -> Engine:
-    """Create the engine. No connection of it waits for a lock; use it with :class:`LockWait`."""
+    """Create an engine whose connections do not wait for locks; use it with :class:`LockWait`."""
     connect_args = {"timeout": 0, "check_same_thread": False, "factory": _Connection}
     in_file = url.database not in {None, "", ":memory:"}
     pool: dict[str, Any] = {"poolclass": QueuePool, "pool_timeout": CONNECTION_TIMEOUT_S} if in_file else {}
@@ -94,20 +94,20 @@ def create_sqlite_engine(url: URL) -> Engine:
 
 class _Connection(sqlite3.Connection):
     def commit(self) -> None:
-        """Commit in a thread: SQLite syncs its log to the disk, and now and then copies the log into the database."""
+        """Commit in a thread: SQLite syncs its write-ahead log, and sometimes checkpoints it."""
         run_in_thread(super().commit)
 
 
 def _on_connect(connection: Any, _record: Any) -> None:  # noqa: ANN401 (the driver's)
-    connection.isolation_level = None  # _on_begin says BEGIN
+    connection.isolation_level = None  # _on_begin sends BEGIN
     for pragma in _PRAGMAS:
         connection.execute(f"PRAGMA {pragma}")
 
 
 def _on_begin(connection: Connection) -> None:
-    """Take the lock here, where it can be retried: in WAL mode no later statement can find the database locked.
+    """Acquire the lock here, where it can be retried: in WAL mode no later statement fails because of a lock.
 
-    A deferred BEGIN would take the write lock at the first write, and the read lock at the first SELECT.
+    A deferred BEGIN acquires the write lock at the first write, and the read lock at the first SELECT.
     """
     if connection.get_execution_options().get("writes", True):
         connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -118,4 +118,4 @@ def _on_begin(connection: Connection) -> None:
 
 def _is_locked(error: OperationalError) -> bool:
     code = getattr(error.orig, "sqlite_errorcode", 0)
-    return code & 0xFF in _LOCKED  # the rest of an extended code says why (https://sqlite.org/rescode.html)
+    return code & 0xFF in _LOCKED  # without the extended result code (https://sqlite.org/rescode.html)

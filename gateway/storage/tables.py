@@ -1,4 +1,4 @@
-"""The tables. Times are Unix milliseconds, as on the provider's wire."""
+"""The tables. Times are Unix milliseconds, as in the provider's API."""
 
 from sqlalchemy import (
     JSON,
@@ -33,11 +33,11 @@ records = Table(
     Column("completed_at", BigInteger),
     Column("error_code", Integer),
     Column("error_message", Text),
-    Column("swept_at", BigInteger),  # set on a tombstone: its urls and objects are gone
+    Column("swept_at", BigInteger),  # set on a tombstone: its URLs and objects are deleted
     Index("ix_records_created_at", "swept_at", "created_at"),
 )
 
-# Which object holds the bytes of which image.
+# Maps each image (task and URL) to the object with its bytes.
 objects = Table(
     "objects",
     metadata,
@@ -45,9 +45,9 @@ objects = Table(
     Column("url_hash", String(64), primary_key=True),
     Column("digest", String(64), nullable=False),
     Column("length", BigInteger, nullable=False),
-    Column("head", String(128), nullable=False),  # the first bytes, in hexadecimal: they tell the type
+    Column("head", String(128), nullable=False),  # the first bytes in hexadecimal, for type detection
     Column("stored_at", BigInteger, nullable=False),
-    Column("own", Boolean, nullable=False, server_default=false()),  # put in here: it could not be fetched again
+    Column("own", Boolean, nullable=False, server_default=false()),  # uploaded, so no origin has it
     Index("ix_objects_digest", "digest"),
 )
 
@@ -66,7 +66,7 @@ api_keys = Table(
     UniqueConstraint("digest"),
 )
 
-# ObjectStore whose bytes are being deleted.
+# Objects whose bytes are being deleted.
 deletions = Table(
     "deletions",
     metadata,
@@ -74,7 +74,7 @@ deletions = Table(
     Column("began_at", BigInteger, nullable=False),
 )
 
-# When a chore is due that one process does for all of them.
+# When each periodic job is due; one process runs it for all.
 job_leases = Table(
     "chores",
     metadata,
@@ -82,7 +82,7 @@ job_leases = Table(
     Column("due_at", BigInteger, nullable=False),
 )
 
-# Quota taken from the day in blocks, so that a call writes nothing.
+# Calls leased from the daily quotas, in blocks, so that few calls write to the database.
 quotas = Table(
     "quotas",
     metadata,

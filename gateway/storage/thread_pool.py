@@ -1,4 +1,4 @@
-"""Waiting for the disk without making others wait."""
+"""Run blocking file operations in threads, so that they do not block the event loop."""
 
 from collections.abc import Callable
 from functools import cache
@@ -12,13 +12,13 @@ Result = TypeVar("Result")
 
 
 def run_in_thread(call: Callable[[], Result]) -> Result:
-    """Run a call that waits for the disk: under gevent in a real thread, as it would stop the whole worker.
+    """Run a blocking call, in a thread if gevent has patched the standard library.
 
-    Give it nothing that uses sockets, or locks of Python's ``threading``: gevent has replaced both.
+    The call must not use sockets or ``threading`` locks: gevent has replaced both.
     """
     if not monkey.is_module_patched("threading"):
         return call()
-    result, error = _pool().apply(_outcome, (call,))
+    result, error = _pool().apply(_capture, (call,))
     if error is not None:
         raise error
     return cast("Result", result)
@@ -26,12 +26,12 @@ def run_in_thread(call: Callable[[], Result]) -> Result:
 
 @cache
 def _pool() -> ThreadPool:
-    """Threads for the disk alone: those of gevent's hub may all wait for slow names."""
+    """A pool for files alone: the threads of gevent's hub may all be waiting for DNS."""
     return ThreadPool(THREADS)
 
 
-def _outcome(call: Callable[[], Result]) -> tuple[Result | None, Exception | None]:
-    """What came of it; an error that leaves the thread by itself would be printed there."""
+def _capture(call: Callable[[], Result]) -> tuple[Result | None, Exception | None]:
+    """Return the result or the error: gevent prints an exception that leaves the thread."""
     try:
         return call(), None
     except Exception as error:  # noqa: BLE001 (raised again by the caller)

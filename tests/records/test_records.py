@@ -64,8 +64,9 @@ def test_each_record_that_permits_nothing_says_so_in_its_own_way(
         check_result(known, URL, now_ms=NOW, days=14)
 
 
-def upsert_statement(database: Database) -> Callable[[Connection], str | None]:
-    return ObjectIndex(database).upsert_statement("task1", URL, StoredObject("a" * 64, 1, b"x"))
+def register(database: Database) -> Callable[[Connection], str | None]:
+    stored = StoredObject("a" * 64, 1, b"x")
+    return lambda connection: ObjectIndex(database).put_in(connection, "task1", URL, stored)
 
 
 @pytest.mark.parametrize("age_ms", [0, 14 * DAY_MS])
@@ -132,20 +133,20 @@ class TestSqlRecords:
             records.put(record(f"task{number}", created_at=number))
             index.put(f"task{number}", URL, StoredObject(str(number) * 64, 1, b"x"))
 
-        first = records.old(created_before=4, most=3)
+        first = records.list_expired(created_before=4, limit=3)
         records.tombstone(first, created_before=4, now_ms=NOW)
-        second = records.old(created_before=4, most=3)
+        second = records.list_expired(created_before=4, limit=3)
         records.tombstone(second, created_before=4, now_ms=NOW)
 
         assert (first, second) == (["task0", "task1", "task2"], ["task3"])
-        assert records.old(created_before=4, most=3) == []
+        assert records.list_expired(created_before=4, limit=3) == []
         assert [index.find(f"task{n}", URL) is None for n in range(5)] == [True] * 4 + [False]
         assert [found.swept for n in range(5) if (found := records.find(f"task{n}"))] == [True] * 4 + [False]
 
     def test_a_record_that_was_renewed_meanwhile_is_not_entombed(self, records: SqlRecords, database: Database) -> None:
         index = ObjectIndex(database)
         records.put(record(created_at=1))
-        old = records.old(created_before=4, most=3)
+        old = records.list_expired(created_before=4, limit=3)
         records.put(record(created_at=5))
         index.put("task1", URL, StoredObject("a" * 64, 1, b"x"))
 
@@ -176,7 +177,7 @@ class TestSqlRecords:
         if known is not None:
             records.put(record(status=known[0], urls=known[1], created_at=known[2]))
 
-        added, _ = records.add_result("task1", URL, upsert_statement(database), now_ms=NOW + 5, oldest_ms=100)
+        added, _ = records.add_result("task1", URL, register(database), now_ms=NOW + 5, oldest_ms=100)
 
         assert records.find("task1") == added
         assert (added.status, added.result_urls) == ("SUCCESS", results)
@@ -192,14 +193,14 @@ class TestSqlRecords:
             records.add_result("task1", URL, failing, now_ms=NOW, oldest_ms=0)
         assert records.find("task1") is None
 
-        records.add_result("task1", URL, upsert_statement(database), now_ms=NOW, oldest_ms=0)
+        records.add_result("task1", URL, register(database), now_ms=NOW, oldest_ms=0)
 
         assert ObjectIndex(database).find("task1", URL) == StoredObject("a" * 64, 1, b"x")
 
     def test_a_failure_that_a_result_makes_good_is_told_no_more(self, records: SqlRecords, database: Database) -> None:
         records.put(replace(record(status="GENERATE_FAILED", urls=None), error_code=400, error_message="flagged"))
 
-        records.add_result("task1", URL, upsert_statement(database), now_ms=NOW, oldest_ms=0)
+        records.add_result("task1", URL, register(database), now_ms=NOW, oldest_ms=0)
 
         assert records.find("task1") == replace(record(), completed_at=NOW)
 
@@ -209,7 +210,7 @@ class TestSqlRecords:
         with ThreadPoolExecutor(8) as pool:
             list(
                 pool.map(
-                    lambda url: records.add_result("task1", url, upsert_statement(database), now_ms=NOW, oldest_ms=0),
+                    lambda url: records.add_result("task1", url, register(database), now_ms=NOW, oldest_ms=0),
                     urls,
                 )
             )
@@ -222,8 +223,8 @@ class TestSqlRecords:
         records.put(record(created_at=1))
         records.tombstone(["task1"], created_before=2, now_ms=100)
 
-        assert records.purge(swept_before=100, most=10) == 0
-        assert records.purge(swept_before=101, most=10) == 1
+        assert records.purge(swept_before=100, limit=10) == 0
+        assert records.purge(swept_before=101, limit=10) == 1
         assert records.find("task1") is None
 
 
@@ -244,7 +245,7 @@ def test_what_somebody_is_just_renewing_is_neither_swept_nor_buried(database: Da
 
     with database.write_transaction() as renewing:
         renewing.execute(tables.records.update().values(created_at=NOW, swept_at=None))
-        old, buried = records.old(created_before=2, most=10), records.purge(swept_before=3, most=10)
+        old, buried = records.list_expired(created_before=2, limit=10), records.purge(swept_before=3, limit=10)
         records.tombstone(["old"], created_before=2, now_ms=NOW)
 
     assert (old, buried) == ([], 0)

@@ -15,7 +15,7 @@ from gateway.services.store_services import StoreServices
 from gateway.storage.database import Database
 from gateway.storage.object_deleter import EXPIRES_AFTER_S, ObjectDeleter
 from gateway.storage.object_index import ObjectIndex
-from gateway.storage.object_store import StoredObject
+from gateway.storage.object_store import StoredObject, Upload
 from tests.support.factories import PNG, Clock, Gateway, store_gateway
 from tests.support.live_gateway import happens
 
@@ -136,24 +136,25 @@ def test_an_image_that_is_put_in_while_the_same_bytes_are_being_deleted_is_not_l
     assert read(own, "task2") == PNG
 
 
-def test_an_image_whose_bytes_were_deleted_before_it_was_noted_is_stored_again(
+def test_an_object_deleted_before_it_is_registered_is_stored_again(
     own: StoreServices, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The deletion ends between the writer's upload and its note."""
+    """The deletion happens between the upload and its registration."""
     put(own, "task1")
-    real = own.index.upsert_statement
+    real = own.objects.put
 
-    def delete_then_note(task_id: str, url: str, stored: StoredObject) -> object:
+    def put_then_delete(upload: Upload) -> StoredObject:
+        stored = real(upload)
         own.record_files.delete("task1")
-        return real(task_id, url, stored)
+        return stored
 
-    monkeypatch.setattr(ObjectIndex, "upsert_statement", staticmethod(delete_then_note))
+    monkeypatch.setattr(own.objects, "put", put_then_delete)
     put(own, "task2")
 
     assert read(own, "task2") == PNG
 
 
-def test_the_reconciliation_deletes_what_no_image_holds_and_nothing_else(own: StoreServices, gateway: Gateway) -> None:
+def test_reconcile_deletes_only_unreferenced_objects(own: StoreServices, gateway: Gateway) -> None:
     put(own, "task1")
     with own.objects.new_upload() as incoming:
         incoming.write(PNG + b"orphan")
@@ -168,7 +169,7 @@ def test_the_reconciliation_deletes_what_no_image_holds_and_nothing_else(own: St
     assert read(own, "task1") == PNG
 
 
-def test_the_reconciliation_loses_no_image_that_is_put_in_meanwhile(
+def test_reconcile_keeps_an_image_uploaded_at_the_same_time(
     own: StoreServices, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with own.objects.new_upload() as incoming:
@@ -188,13 +189,13 @@ def test_the_reconciliation_loses_no_image_that_is_put_in_meanwhile(
     assert read(own, "task2") == PNG
 
 
-def test_a_deletion_waits_for_a_note_that_is_being_written_and_then_deletes_nothing(database: Database) -> None:
+def test_a_deletion_waits_for_a_registration_and_then_deletes_nothing(database: Database) -> None:
     index, dropped = ObjectIndex(database), list[str]()
     deletions = ObjectDeleter(database, dropped.append)
 
     with ThreadPoolExecutor(1) as worker:
         with database.write_transaction() as connection:
-            index.upsert_statement("task1", "gateway:cat.png", StoredObject(DIGEST, 1, b"x"))(connection)
+            index.put_in(connection, "task1", "gateway:cat.png", StoredObject(DIGEST, 1, b"x"))
             deleting = worker.submit(deletions.delete, [DIGEST])
             assert not happens(deleting.done, within_s=0.3)
         assert deleting.result(30) == set()
@@ -202,10 +203,10 @@ def test_a_deletion_waits_for_a_note_that_is_being_written_and_then_deletes_noth
     assert dropped == []
 
 
-def test_the_announcement_of_a_worker_that_was_killed_expires(database: Database, clock: Clock) -> None:
+def test_the_mark_of_a_killed_worker_expires(database: Database, clock: Clock) -> None:
     index = ObjectIndex(database, clock)
     killed = ObjectDeleter(database, lambda _digest: None, clock)
-    killed._announce([DIGEST], evict=False)  # noqa: SLF001 (and no more)
+    killed._mark([DIGEST], evict=False)  # noqa: SLF001 (and no more)
 
     with pytest.raises(Exception, match=DIGEST):
         index.put("task1", URL, StoredObject(DIGEST, 1, b"x"))
@@ -221,7 +222,7 @@ def test_an_upload_times_out_waiting_for_a_deletion(own: StoreServices, monkeypa
     stored = own.index.find("task1", "gateway:cat.png")
     assert stored is not None
     own.records.delete("task1")
-    ObjectDeleter(own.records._database, own.objects.delete)._announce([stored.digest], evict=False)  # noqa: SLF001
+    ObjectDeleter(own.records._database, own.objects.delete)._mark([stored.digest], evict=False)  # noqa: SLF001
 
     with pytest.raises(StorageDown, match="try again"):
         put(own, "task2")

@@ -69,7 +69,7 @@ def test_a_folder_that_cannot_be_made_is_told_by_whoever_uses_it(tmp_path: Path)
 
 
 def test_a_file_of_somebody_elses_in_the_folder_is_no_hindrance(tmp_path: Path) -> None:
-    objects = FolderObjectStore(tmp_path / "store", most_bytes=2500)
+    objects = FolderObjectStore(tmp_path / "store", max_bytes=2500)
     (tmp_path / "store" / "me").touch()
 
     assert objects.exists(kept(objects))
@@ -77,7 +77,7 @@ def test_a_file_of_somebody_elses_in_the_folder_is_no_hindrance(tmp_path: Path) 
 
 def test_beyond_its_size_the_store_drops_what_was_used_longest_ago(tmp_path: Path) -> None:
     clock = Clock()
-    objects = FolderObjectStore(tmp_path / "store", most_bytes=2500, clock=clock)
+    objects = FolderObjectStore(tmp_path / "store", max_bytes=2500, clock=clock)
     first, second = kept(objects, b"1" * 1000), kept(objects, b"2" * 1000)
     for stored, used_at in ((first, 100), (second, 200)):
         os.utime(tmp_path / "store" / stored.digest[:2] / stored.digest[2:], (used_at, used_at))

@@ -258,8 +258,8 @@ def test_check_says_that_the_store_works_and_whether_browsers_are_sent_there(
 @pytest.mark.parametrize(
     ("changes", "keys", "told"),
     [
-        ({"store": "s3://no-such-bucket"}, {}, "NoSuchBucket: make the bucket, or correct GATEWAY_STORE"),
-        ({"endpoint_url": "http://127.0.0.1:9"}, {}, "nobody answers at GATEWAY_S3_ENDPOINT_URL"),
+        ({"store": "s3://no-such-bucket"}, {}, "NoSuchBucket: create the bucket, or correct GATEWAY_STORE"),
+        ({"endpoint_url": "http://127.0.0.1:9"}, {}, "no response from GATEWAY_S3_ENDPOINT_URL"),
         ({}, {"AWS_SECRET_ACCESS_KEY": "wrong"}, "AWS_SECRET_ACCESS_KEY is wrong"),
         ({}, {"AWS_ACCESS_KEY_ID": "test:guest"}, "the key must be allowed to get, put and delete"),
         ({}, {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS"),

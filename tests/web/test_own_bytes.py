@@ -100,9 +100,9 @@ def test_an_image_of_ours_outlives_what_could_be_fetched_again(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("body", "status", "told"),
     [
-        (b"<!doctype html>", 422, "no image's"),
+        (b"<!doctype html>", 422, "not those of an image"),
         (b"", 422, "it is empty"),
-        (b"\x89PN", 422, "no image's"),
+        (b"\x89PN", 422, "not those of an image"),
         (PNG + bytes(100_000), 413, "larger"),
     ],
     ids=["a-page", "empty", "too-short", "too-large"],
