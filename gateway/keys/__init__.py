@@ -1,1 +1,1 @@
-"""API credentials: who may call."""
+"""API keys: authentication, storage, quotas."""

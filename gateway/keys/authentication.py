@@ -1,29 +1,43 @@
-"""Who calls: the ``Authorization`` header becomes a key, or an error."""
+"""Authentication of API calls: the ``Authorization`` header becomes a key, or an error."""
 
+import hmac
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from gateway.cache import MemoryCache
 from gateway.errors import DatabaseDown, KeyInvalid, KeyMissing
-from gateway.keys.configured import ConfiguredKeys
 from gateway.keys.key import TOKEN, Key, digest_of
 from gateway.keys.key_store import KeyStore, StoredKey
 
-KNOWN_FOR_S = 10
-MOST_KNOWN = 10_000
+CACHE_TTL_S = 10
+MAX_CACHED = 10_000
 _SCHEME = "bearer "
 
 
-class KeyAuthenticator:
-    """Matches the header against the keys of the settings, then against those of the database.
-
-    What the database said is known for ten seconds, so that a call rarely waits for it; a revoked key opens calls
-    for that long at most. Two caches, as made-up tokens must not drive good ones out.
+class ConfiguredKeys:
+    """The API keys of the settings, which have every scope and no limit.
 
     Args:
-        configured: the keys of the settings.
-        stored: the keys of the database.
+        secrets: secret by name; only their digests are kept.
+    """
+
+    def __init__(self, secrets: Mapping[str, str]) -> None:
+        self._digests = {name: digest_of(secret) for name, secret in secrets.items()}
+
+    def find(self, digest: str) -> Key | None:
+        """The key with this token digest, or None; compares with all keys in constant time."""
+        matches = [name for name, each in self._digests.items() if hmac.compare_digest(each, digest)]
+        return Key(matches[0]) if matches else None
+
+
+class KeyAuthenticator:
+    """Finds the key of a token in the settings, then in the database.
+
+    Caches lookups for ten seconds, so that few calls wait for the database; a revoked key can be used for that long at
+    most. Unknown tokens have their own cache, so that they cannot evict valid ones.
+
+    Args:
         clock: Unix seconds.
     """
 
@@ -31,24 +45,24 @@ class KeyAuthenticator:
         self._configured = configured
         self._stored = stored
         self._clock = clock
-        self._known: MemoryCache[StoredKey] = MemoryCache(MOST_KNOWN, clock)
-        self._unknown: MemoryCache[bool] = MemoryCache(MOST_KNOWN, clock)
+        self._cached: MemoryCache[StoredKey] = MemoryCache(MAX_CACHED, clock)
+        self._unknown: MemoryCache[bool] = MemoryCache(MAX_CACHED, clock)
         self._used_at: dict[str, int] = {}
         self._lock = threading.Lock()
 
     def authenticate(self, authorization: str) -> Key:
-        """Match ``Bearer <token>`` (RFC 6750 section 2.1), and note that the key was used.
+        """The key of ``Bearer <token>`` (RFC 6750 section 2.1); records its use.
 
         Raises:
             KeyMissing: there is no bearer token.
-            KeyInvalid: it is none of ours, or no longer.
-            DatabaseDown: it may be one of ours, but the database does not answer.
+            KeyInvalid: the token is unknown, expired or revoked.
+            DatabaseDown: the database does not respond.
         """
-        token = _bearer(authorization)
+        token = _bearer_token(authorization)
         digest = digest_of(token)
         if configured := self._configured.find(digest):
             return configured
-        stored = self._find(digest) if TOKEN.fullmatch(token) else None  # nothing else troubles the database
+        stored = self._find(digest) if TOKEN.fullmatch(token) else None
         if stored is None:
             raise KeyInvalid("unknown key")
         now_ms = int(self._clock() * 1000)
@@ -59,10 +73,10 @@ class KeyAuthenticator:
         return stored.key
 
     def flush(self) -> None:
-        """Write down when keys were used since the last time. Call it in the background, now and then.
+        """Write to the database when keys were last used; a background task calls it.
 
         Raises:
-            DatabaseDown: it was not written down; the next time tries again.
+            DatabaseDown: nothing was written; the next call tries again.
         """
         with self._lock:
             used_at, self._used_at = self._used_at, {}
@@ -78,17 +92,17 @@ class KeyAuthenticator:
     def _find(self, digest: str) -> StoredKey | None:
         if self._unknown.get((digest,)):
             return None
-        if known := self._known.get((digest,)):
-            return known
-        until = self._clock() + KNOWN_FOR_S
+        if cached := self._cached.get((digest,)):
+            return cached
+        expires_at = self._clock() + CACHE_TTL_S
         if found := self._stored.find(digest):
-            self._known.put((digest,), found, until)
+            self._cached.put((digest,), found, expires_at)
         else:
-            self._unknown.put((digest,), True, until)  # noqa: FBT003 (a value, not a flag)
+            self._unknown.put((digest,), True, expires_at)  # noqa: FBT003 (a value, not a flag)
         return found
 
 
-def _bearer(authorization: str) -> str:
+def _bearer_token(authorization: str) -> str:
     scheme, token = authorization[: len(_SCHEME)], authorization[len(_SCHEME) :].strip()
     if scheme.lower() != _SCHEME or not token:
         raise KeyMissing("no bearer token")

@@ -1,4 +1,4 @@
-"""An API key: who calls, what they may do, and the token that stands for them."""
+"""An API key: its name, scopes, limits and token."""
 
 import hashlib
 import re
@@ -15,13 +15,11 @@ TOKEN = re.compile(r"gw_[A-Za-z0-9_-]{43}")
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Somebody who may call the API.
+    """An API key, without its token.
 
     Attributes:
-        name: what the operator calls them.
-        scopes: the calls that are open to them.
-        per_minute: how many calls in a minute; 0 for no limit.
-        per_day: how many calls in a day of UTC; 0 for no limit.
+        per_minute: maximum calls per minute; 0 for no limit.
+        per_day: maximum calls per UTC day; 0 for no limit.
     """
 
     name: str
@@ -29,25 +27,24 @@ class Key:
     per_minute: int = 0
     per_day: int = 0
 
-    def check(self, scope: Scope) -> None:
-        """See to it that the key opens the calls of a scope.
+    def require_scope(self, scope: Scope) -> None:
+        """Check that the key has a scope.
 
         Raises:
-            ScopeMissing: it does not.
+            ScopeMissing: it does not have it.
         """
         if scope not in self.scopes:
             raise ScopeMissing(scope)
 
 
 def new_token() -> str:
-    """Make a token: a prefix that people and secret scanners know, and 256 random bits."""
+    """Generate a token: a prefix for secret scanners, and 256 random bits."""
     return "gw_" + secrets.token_urlsafe(32)
 
 
 def digest_of(token: str) -> str:
-    """What is kept in a token's place: its SHA-256, in hexadecimal.
+    """The SHA-256 of a token in hexadecimal, which is stored instead of the token.
 
-    A slow hash protects passwords, which can be guessed one after the other; among 2**256 tokens nobody guesses, and
-    a fast hash costs a call nothing.
+    A slow password hash is not needed: tokens have 256 random bits.
     """
     return hashlib.sha256(token.encode("utf-8", "surrogateescape")).hexdigest()

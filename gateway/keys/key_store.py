@@ -1,4 +1,4 @@
-"""The API keys in the database: made, found, rotated, revoked."""
+"""The API keys in the database."""
 
 import hmac
 import time
@@ -18,7 +18,7 @@ State = Literal["active", "expired", "revoked"]
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:
-    """A key as it is kept, without its token. Times are Unix milliseconds."""
+    """A key with its database fields, without its token. Times are Unix milliseconds."""
 
     key: Key
     created_at: int
@@ -27,17 +27,16 @@ class StoredKey:
     revoked_at: int | None
 
     def state(self, now_ms: int) -> State:
-        """Whether the key opens anything now, and if not, why."""
+        """Whether the key is active, expired or revoked."""
         if self.revoked_at is not None:
             return "revoked"
         return "expired" if self.expires_at is not None and self.expires_at <= now_ms else "active"
 
 
 class KeyStore:
-    """Keeps keys by the digests of their tokens. A name is used once: what was logged of a key stays clear.
+    """Stores keys by the digests of their tokens. Names are never reused, so that log entries stay unambiguous.
 
     Args:
-        database: where they are.
         clock: Unix seconds.
     """
 
@@ -46,10 +45,10 @@ class KeyStore:
         self._clock = clock
 
     def create(self, key: Key, days: int | None = None) -> str | None:
-        """Keep a new key for some days, or for good.
+        """Store a new key that expires after ``days``, or never.
 
         Returns:
-            Its token, which is never seen again; None when the name is taken.
+            Its token, which is not stored; None if the name is taken.
         """
         token = new_token()
         row = {
@@ -67,56 +66,56 @@ class KeyStore:
         return token if created else None
 
     def rotate(self, name: str) -> str | None:
-        """Give an active key a new token; the old one ends.
+        """Replace the token of an active key.
 
         Returns:
-            The new token, which is never seen again; None when no active key has this name.
+            The new token, which is not stored; None if no active key has this name.
         """
         token = new_token()
-        lasting = or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > self.now_ms())
-        statement = update(api_keys).where(api_keys.c.name == name, api_keys.c.revoked_at.is_(None), lasting)
+        unexpired = or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > self.now_ms())
+        statement = update(api_keys).where(api_keys.c.name == name, api_keys.c.revoked_at.is_(None), unexpired)
         with self._database.write_transaction() as connection:
             rotated = connection.execute(statement.values(digest=digest_of(token))).rowcount
         return token if rotated else None
 
     def revoke(self, name: str) -> bool:
-        """End a key for good; tells whether there was one that was not revoked already."""
+        """Revoke a key; returns whether there was one that was not revoked."""
         statement = update(api_keys).where(api_keys.c.name == name, api_keys.c.revoked_at.is_(None))
         with self._database.write_transaction() as connection:
             return connection.execute(statement.values(revoked_at=self.now_ms())).rowcount > 0
 
     def find(self, digest: str) -> StoredKey | None:
-        """The key whose token has this digest, whatever its state; None when none has."""
+        """The key with this token digest in any state, or None."""
         with self._database.read_transaction() as connection:
             row = connection.execute(select(api_keys).where(api_keys.c.digest == digest)).one_or_none()
-        # The index has found it already, but an index makes no promise about time.
+        # An index lookup is not constant in time.
         return _stored(row) if row is not None and hmac.compare_digest(row.digest, digest) else None
 
     def find_by_name(self, name: str) -> StoredKey | None:
-        """The key of this name, whatever its state; None when there is none."""
+        """The key with this name in any state, or None."""
         with self._database.read_transaction() as connection:
             row = connection.execute(select(api_keys).where(api_keys.c.name == name)).one_or_none()
         return None if row is None else _stored(row)
 
     def all(self) -> list[StoredKey]:
-        """Every key, by name."""
+        """All keys, by name."""
         with self._database.read_transaction() as connection:
             return [_stored(row) for row in connection.execute(select(api_keys).order_by(api_keys.c.name))]
 
     def update_last_used(self, used_at: Mapping[str, int]) -> None:
-        """Note when keys were used last, by name, in Unix milliseconds; an earlier time changes nothing."""
+        """Set when keys were last used, by name, in Unix milliseconds; never to an earlier time."""
         later = or_(api_keys.c.last_used_at.is_(None), api_keys.c.last_used_at < bindparam("at"))
         statement = update(api_keys).where(api_keys.c.name == bindparam("key"), later)
-        rows = [{"key": name, "at": at} for name, at in sorted(used_at.items())]  # in one order: no deadlock
+        rows = [{"key": name, "at": at} for name, at in sorted(used_at.items())]  # sorted: no deadlock
         with self._database.write_transaction() as connection:
             connection.execute(statement.values(last_used_at=bindparam("at")), rows)
 
     def now_ms(self) -> int:
-        """The time by which keys expire: Unix milliseconds."""
+        """The current time in Unix milliseconds."""
         return int(self._clock() * 1000)
 
 
-def _stored(row: Any) -> StoredKey:  # noqa: ANN401 (a row's type names its columns' types only)
+def _stored(row: Any) -> StoredKey:  # noqa: ANN401 (rows are typed by their columns only)
     return StoredKey(
         key=Key(row.name, frozenset(row.scopes.split()), row.per_minute, row.per_day),
         created_at=row.created_at,

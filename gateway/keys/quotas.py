@@ -1,4 +1,4 @@
-"""How many calls a key may make in a day, all workers and machines together."""
+"""Daily quotas of API keys, shared by all workers and machines."""
 
 import threading
 import time
@@ -12,29 +12,28 @@ from gateway.storage.database import Database
 from gateway.storage.tables import quotas
 
 DAY_S = 86_400
-LARGEST_BLOCK = 500
-WAIT_S = 3
-_BLOCKS_A_DAY = 50
+MAX_BLOCK = 500
+LOCK_TIMEOUT_S = 3
+_BLOCKS_PER_DAY = 50
 
 
 @dataclass(slots=True)
 class _Lease:
-    """What this worker took from a key's day, and has not spent."""
+    """The calls that this worker has leased from a key's daily quota."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     day: int = -1
-    left: int = 0
-    beyond: int = 0  # what was not yet leased to anybody when we last asked
+    remaining: int = 0
+    unleased: int = 0  # by any worker, at the last lease
 
 
 class Quotas:
-    """Takes calls from a key's day in blocks, and spends them from memory, so that few calls wait for the database.
+    """Leases calls from the daily quota in blocks, and spends them in memory, so that few calls use the database.
 
-    A block is a fiftieth of the day, of 1 to 500 calls. What a worker has leased and not spent when it ends is lost
-    for that day.
+    A block is a fiftieth of the quota, from 1 to 500 calls. The unspent calls of a worker that ends are lost for the
+    day.
 
     Args:
-        database: where it is written what was leased.
         clock: Unix seconds.
     """
 
@@ -43,61 +42,64 @@ class Quotas:
         self._clock = clock
         self._leases: dict[str, _Lease] = {}
 
-    def spend(self, name: str, most: int) -> int | None:
-        """Take one call from the day of a key that may make so many.
+    def spend(self, name: str, daily_limit: int) -> int | None:
+        """Spend one call of a key's daily quota.
 
         Returns:
-            How many are left, as far as this worker knows; None when there was none to take.
+            The remaining calls, as far as this worker knows; None if the quota was exhausted before.
 
         Raises:
-            DatabaseDown: a block was needed, and the database does not answer.
+            DatabaseDown: a block was needed, and the database does not respond.
         """
         lease = self._leases.setdefault(name, _Lease())
-        if not lease.lock.acquire(timeout=WAIT_S):  # or many would wait in turn for a database that hangs
-            raise DatabaseDown("a block of the quota does not come")
+        if not lease.lock.acquire(timeout=LOCK_TIMEOUT_S):  # otherwise calls queue for a database that hangs
+            raise DatabaseDown("timeout waiting for a block of the quota")
         try:
-            return self._spend(lease, name, most)
+            return self._spend(lease, name, daily_limit)
         finally:
             lease.lock.release()
 
     def reset_s(self) -> int:
-        """Seconds until the next day begins."""
+        """Seconds until the next UTC day."""
         return DAY_S - int(self._clock()) % DAY_S
 
     @property
     def today(self) -> int:
-        """The day, in days since the epoch, UTC."""
+        """The current UTC day, in days since the epoch."""
         return int(self._clock() // DAY_S)
 
     def delete_before(self, day: int) -> int:
-        """Drop what was leased before a day, in days since the epoch; tells how many rows that were."""
+        """Delete the rows of earlier days, in days since the epoch; returns their number."""
         with self._database.write_transaction() as connection:
             return connection.execute(delete(quotas).where(quotas.c.day < day)).rowcount
 
-    def _spend(self, lease: _Lease, name: str, most: int) -> int | None:
+    def _spend(self, lease: _Lease, name: str, daily_limit: int) -> int | None:
         day = self.today
         if lease.day != day:
-            lease.day, lease.left, lease.beyond = day, 0, most
-        if not lease.left and lease.beyond:
-            lease.left, lease.beyond = self._lease(name, day, most)
-        if not lease.left:
+            lease.day, lease.remaining, lease.unleased = day, 0, daily_limit
+        if not lease.remaining and lease.unleased:
+            lease.remaining, lease.unleased = self._lease(name, day, daily_limit)
+        if not lease.remaining:
             return None
-        lease.left -= 1
-        return lease.left + lease.beyond
+        lease.remaining -= 1
+        return lease.remaining + lease.unleased
 
-    def _lease(self, name: str, day: int, most: int) -> tuple[int, int]:
-        """Take a block, by one statement: what was granted, and what is left for others.
+    def _lease(self, name: str, day: int, daily_limit: int) -> tuple[int, int]:
+        """Lease a block with one statement.
 
-        The last block may count further than the day goes; only what lies within the day is granted.
+        The counter may exceed the limit after the last block; only calls within the limit are granted.
+
+        Returns:
+            The granted calls, and the calls that remain to be leased.
         """
-        block = max(1, min(LARGEST_BLOCK, most // _BLOCKS_A_DAY))
+        block = max(1, min(MAX_BLOCK, daily_limit // _BLOCKS_PER_DAY))
         statement = (
             self._database.insert(quotas)
             .values(name=name, day=day, leased=block)
             .on_conflict_do_update(
                 index_elements=[quotas.c.name, quotas.c.day],
                 set_={"leased": quotas.c.leased + block},
-                where=quotas.c.leased < most,
+                where=quotas.c.leased < daily_limit,
             )
             .returning(quotas.c.leased)
         )
@@ -105,4 +107,4 @@ class Quotas:
             leased = connection.scalar(statement)
         if leased is None:
             return 0, 0
-        return min(block, most - (leased - block)), max(0, most - leased)
+        return min(block, daily_limit - (leased - block)), max(0, daily_limit - leased)

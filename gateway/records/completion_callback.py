@@ -1,4 +1,4 @@
-"""The provider's completion callback: who may tell us of a task, and what becomes of what is told."""
+"""The provider's completion callback: authenticate it, and store the record that it reports."""
 
 import base64
 import hashlib
@@ -18,19 +18,19 @@ from gateway.records.sql_records import SqlRecords
 
 SALT = b"gateway.callback.v1"
 PATH = "/api/v1/gpt4o-image/callback"
-MOST_SKEW_S = 300
-_LONGEST_MESSAGE = 1000
-_UNKEEPABLE = re.compile(r"[\x00\ud800-\udfff]")  # what databases do not take in a text
+MAX_SKEW_S = 300
+_MAX_MESSAGE_LENGTH = 1000
+_INVALID_TEXT = re.compile(r"[\x00\ud800-\udfff]")  # databases cannot store these characters
 _SIGNATURE = re.compile(r"[A-Za-z0-9+/]{43}=")  # base64 of 32 bytes
 _TIMESTAMP = re.compile(r"[0-9]{1,12}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class CallbackCredentials:
-    """What came with a callback to show that the provider sent it; empty where nothing came.
+    """The credentials in a callback request; each empty if missing.
 
     Attributes:
-        token: the one in our callback URL.
+        token: of the callback URL.
         timestamp: ``X-Webhook-Timestamp``, Unix seconds.
         signature: ``X-Webhook-Signature``, base64 of HMAC-SHA256 over ``<task id>.<timestamp>``.
     """
@@ -41,21 +41,21 @@ class CallbackCredentials:
 
 
 class CallbackReceiver:
-    """Receives callbacks.
+    """Authenticates callbacks and stores their records.
 
     Args:
-        records: where what they tell is kept.
-        admit: lets pass the URLs that links may name, else raises.
-        ring: keys derived for the token of our callback URL.
-        provider_key: the provider's HMAC key; with it the signature is the proof, and without it the token is.
-        base_url: our public URL.
+        records: the records to write.
+        check_url: raises OriginNotAllowed for a URL that links cannot name.
+        ring: keys that sign the token of the callback URL.
+        provider_key: the provider's HMAC key. With it the signature authenticates a callback, without it the token.
+        base_url: the gateway's public URL.
         clock: Unix seconds.
     """
 
     def __init__(
         self,
         records: SqlRecords,
-        admit: Callable[[str], None],
+        check_url: Callable[[str], None],
         ring: KeyRing,
         *,
         provider_key: str = "",
@@ -63,7 +63,7 @@ class CallbackReceiver:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._records = records
-        self._admit = admit
+        self._check_url = check_url
         self._ring = ring
         self._provider_key = provider_key
         self._base_url = base_url
@@ -71,96 +71,99 @@ class CallbackReceiver:
 
     @property
     def url(self) -> str:
-        """What to give the provider as ``callBackUrl``; with the provider's key it needs no token."""
+        """The ``callBackUrl`` for the provider; without a token if the provider signs its callbacks."""
         token = "" if self._provider_key else f"?token={self._ring.sign(b'v1')}"
         return f"{self._base_url}{PATH}{token}"
 
-    def receive(self, read_body: Callable[[], bytes], proof: CallbackCredentials) -> Record:
-        """Keep what a callback tells. The same one again changes nothing; no other one changes a success.
+    def receive(self, read_body: Callable[[], bytes], credentials: CallbackCredentials) -> Record:
+        """Store the record that a callback reports. A repeated callback changes nothing; a success is never replaced.
 
-        The body is read only where the proof can be good: strangers cannot make the gateway wait for one.
+        Args:
+            read_body: reads the body; called only if the credentials can be valid, so that an unauthenticated client
+                cannot make the gateway wait for one.
+            credentials: of the request.
 
         Raises:
-            CallbackRefused: the proof is missing, wrong, or too old.
-            InvalidBody: the body cannot be used; says which field.
-            CallbackConflict: the task has succeeded already, with another result.
+            CallbackRefused: the credentials are missing, wrong or expired.
+            InvalidBody: the body is invalid; the message names the field.
+            CallbackConflict: the task has succeeded with another result.
         """
-        self._check_before_body(proof)
-        told = _object(read_body())
-        data = _object_in(told, "data")
+        self._check_headers(credentials)
+        payload = _parse_object(read_body())
+        data = _object_in(payload, "data")
         task_id = _first(data, "taskId", "task_id")
-        self._check_signature(proof, task_id if isinstance(task_id, str) else "")
-        if told is None:
+        self._check_signature(credentials, task_id if isinstance(task_id, str) else "")
+        if payload is None:
             raise InvalidBody("the body is not a JSON object")
         if not isinstance(task_id, str) or not TASK_ID.fullmatch(task_id):
-            raise InvalidBody("data.taskId: is missing, or no task id")
-        return self._keep(self._record(task_id, told, data))
+            raise InvalidBody("data.taskId: is missing or malformed")
+        return self._store(self._record(task_id, payload, data))
 
-    def _check_before_body(self, proof: CallbackCredentials) -> None:
+    def _check_headers(self, credentials: CallbackCredentials) -> None:
         if not self._provider_key:
-            if not self._ring.verify(b"v1", proof.token):
-                raise CallbackRefused("no token, or another one")
+            if not self._ring.verify(b"v1", credentials.token):
+                raise CallbackRefused("missing or wrong token")
             return
-        if not _SIGNATURE.fullmatch(proof.signature):
-            raise CallbackRefused("no signature")
-        if not _TIMESTAMP.fullmatch(proof.timestamp) or abs(self._clock() - int(proof.timestamp)) > MOST_SKEW_S:
-            raise CallbackRefused("signed too long ago, or in the future")
+        if not _SIGNATURE.fullmatch(credentials.signature):
+            raise CallbackRefused("missing or malformed signature")
+        timestamp = credentials.timestamp
+        if not _TIMESTAMP.fullmatch(timestamp) or abs(self._clock() - int(timestamp)) > MAX_SKEW_S:
+            raise CallbackRefused("the timestamp is too old, or in the future")
 
-    def _check_signature(self, proof: CallbackCredentials, task_id: str) -> None:
+    def _check_signature(self, credentials: CallbackCredentials, task_id: str) -> None:
         if not self._provider_key:
             return
-        message = f"{task_id}.{proof.timestamp}".encode("utf-8", "replace")
+        message = f"{task_id}.{credentials.timestamp}".encode("utf-8", "replace")
         mac = hmac.digest(self._provider_key.encode(), message, hashlib.sha256)
-        if not hmac.compare_digest(base64.b64encode(mac), proof.signature.encode("ascii")):
-            raise CallbackRefused("another signature")
+        if not hmac.compare_digest(base64.b64encode(mac), credentials.signature.encode("ascii")):
+            raise CallbackRefused("wrong signature")
 
-    def _record(self, task_id: str, told: dict[str, Any], data: dict[str, Any]) -> Record:
+    def _record(self, task_id: str, payload: dict[str, Any], data: dict[str, Any]) -> Record:
         now_ms = int(self._clock() * 1000)
-        code = told.get("code")
-        if isinstance(code, float) and code.is_integer():  # JSON has one kind of number (RFC 8259 section 6)
+        code = payload.get("code")
+        if isinstance(code, float) and code.is_integer():  # JSON has one number type (RFC 8259 section 6)
             code = int(code)
         if not isinstance(code, int) or isinstance(code, bool) or not 0 <= code < 100_000:
             raise InvalidBody("code: must be a number")
         if code == 200:
             return Record(task_id, "SUCCESS", self._results(data), now_ms, now_ms)
-        message = _UNKEEPABLE.sub("\ufffd", str(told.get("msg") or ""))[:_LONGEST_MESSAGE]
+        message = _INVALID_TEXT.sub("\ufffd", str(payload.get("msg") or ""))[:_MAX_MESSAGE_LENGTH]
         return Record(task_id, "GENERATE_FAILED", None, now_ms, now_ms, code, message)
 
     def _results(self, data: dict[str, Any]) -> tuple[str, ...] | None:
-        """The result URLs: snake case in callbacks, camel case everywhere else."""
+        """The result URLs: snake case in callbacks, camel case elsewhere."""
         urls = _first(_object_in(data, "info"), "result_urls", "resultUrls")
         if urls is None:
             return None
         if not isinstance(urls, list) or len(urls) > MAX_RESULTS or not all(isinstance(url, str) for url in urls):
-            raise InvalidBody(f"data.info.result_urls: must be a list of at most {MAX_RESULTS} texts")
+            raise InvalidBody(f"data.info.result_urls: must be a list of at most {MAX_RESULTS} strings")
         for number, url in enumerate(cast("list[str]", urls)):
             try:
                 if url.strip():
-                    self._admit(url)
-            except OriginNotAllowed as refused:
-                raise InvalidBody(f"data.info.result_urls.{number}: {refused.reason}") from None
+                    self._check_url(url)
+            except OriginNotAllowed as error:
+                raise InvalidBody(f"data.info.result_urls.{number}: {error.reason}") from None
         return tuple(urls)
 
-    def _keep(self, record: Record) -> Record:
+    def _store(self, record: Record) -> Record:
         if self._records.put_unless_succeeded(record):
             return record
-        known = self._records.find(record.task_id)
-        if known is None or _result(known) != _result(record):
+        existing = self._records.find(record.task_id)
+        if existing is None or _without_times(existing) != _without_times(record):
             raise CallbackConflict(record.status)
-        return known
+        return existing
 
 
-def _result(record: Record) -> Record:
-    """The record without its times."""
+def _without_times(record: Record) -> Record:
     return replace(record, created_at=0, completed_at=0)
 
 
-def _object(body: bytes) -> dict[str, Any] | None:
+def _parse_object(body: bytes) -> dict[str, Any] | None:
     try:
-        told = json.loads(body)
+        payload = json.loads(body)
     except (ValueError, RecursionError):
         return None
-    return told if isinstance(told, dict) else None
+    return payload if isinstance(payload, dict) else None
 
 
 def _object_in(fields: dict[str, Any] | None, name: str) -> dict[str, Any]:
@@ -168,5 +171,5 @@ def _object_in(fields: dict[str, Any] | None, name: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _first(fields: dict[str, Any], *names: str) -> Any:  # noqa: ANN401 (whatever JSON holds)
+def _first(fields: dict[str, Any], *names: str) -> Any:  # noqa: ANN401 (any JSON value)
     return next((fields[name] for name in names if name in fields), None)

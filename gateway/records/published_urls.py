@@ -1,7 +1,7 @@
-"""The URLs under which clients of the contract see images that were uploaded here.
+"""The public URLs of uploaded images in API responses.
 
-Inside, such an image is ``gateway:<name>``. A client fetches whatever ``record-info`` lists, so it is shown a signed
-URL of ours, valid as long as the record is and for an hour at least, and ``download-url`` takes either form.
+A record lists an uploaded image as ``gateway:<name>``. API clients fetch the URLs that ``record-info`` lists, so it
+lists a signed file URL instead, valid as long as the record, and at least one hour. ``download-url`` accepts both.
 """
 
 import time
@@ -17,13 +17,13 @@ HOUR_S = 3600
 
 
 class PublishedUrls:
-    """Translates between the two forms.
+    """Converts between the two forms.
 
     Args:
-        index: which object holds which image.
-        files: signs URLs of objects.
-        base_url: our public URL; empty makes paths, which the gateway warns of when it starts.
-        days: how long a record is kept.
+        index: maps images to objects.
+        files: signs file URLs.
+        base_url: the gateway's public URL; if empty, the URLs are paths.
+        days: validity of a record.
         clock: Unix seconds.
     """
 
@@ -37,20 +37,20 @@ class PublishedUrls:
         self._clock = clock
 
     def of(self, record: Record) -> list[str]:
-        """The result URLs of a record, each one that can be fetched.
+        """The result URLs of a record in their public form.
 
         Raises:
-            DatabaseDown: an uploaded image could not be looked up.
+            DatabaseDown: the database does not respond.
         """
-        earliest = (int(self._clock()) // HOUR_S + 2) * HOUR_S  # rounded, so that the URL is the same for an hour
-        expires = max((record.created_at + self._days * DAY_MS) // 1000, earliest)
-        return [self._published(record.task_id, url, expires) for url in record.result_urls or ()]
+        min_expires = (int(self._clock()) // HOUR_S + 2) * HOUR_S  # rounded, so that the URL changes once an hour
+        expires = max((record.created_at + self._days * DAY_MS) // 1000, min_expires)
+        return [self._public_url(record.task_id, url, expires) for url in record.result_urls or ()]
 
     def original(self, task_id: str, url: str) -> str:
-        """The URL under which the record lists an image: ``gateway:<name>`` for a URL of ours, else ``url`` itself.
+        """The URL in the record: ``gateway:<name>`` for a signed file URL, otherwise ``url`` itself.
 
         Raises:
-            DatabaseDown: the image could not be looked up.
+            DatabaseDown: the database does not respond.
         """
         path = url.removeprefix(self._base_url)
         parts = urlsplit(path)
@@ -65,7 +65,7 @@ class PublishedUrls:
         stored = self._index.find(task_id, original)
         return original if stored is not None and stored.digest == digest else url
 
-    def _published(self, task_id: str, url: str, expires: int) -> str:
+    def _public_url(self, task_id: str, url: str, expires: int) -> str:
         stored = self._index.find(task_id, url) if is_upload_url(url) else None
         if stored is None:
             return url

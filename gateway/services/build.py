@@ -15,8 +15,7 @@ from gateway.egress.client import Client
 from gateway.egress.dns_lookup import Lookup
 from gateway.egress.guard import Guard
 from gateway.errors import GatewayError
-from gateway.keys.authentication import KeyAuthenticator
-from gateway.keys.configured import ConfiguredKeys
+from gateway.keys.authentication import ConfiguredKeys, KeyAuthenticator
 from gateway.keys.key_store import KeyStore
 from gateway.keys.quotas import Quotas
 from gateway.limits.api_rate import ApiRateLimiter

@@ -19,5 +19,5 @@ def authorize(scope: Scope) -> Key:
     key = gateway.key_authenticator.authenticate(request.headers.get("Authorization", ""))
     g.rate_limit = gateway.api_rate.spend(key)  # every envelope has it in its headers
     g.rate_limit.check()
-    key.check(scope)
+    key.require_scope(scope)
     return key

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import DatabaseDown, KeyInvalid, KeyMissing
-from gateway.keys.authentication import KNOWN_FOR_S, KeyAuthenticator
-from gateway.keys.configured import ConfiguredKeys
+from gateway.keys.authentication import CACHE_TTL_S, ConfiguredKeys, KeyAuthenticator
 from gateway.keys.key import SCOPES, Key, new_token
 from gateway.keys.key_store import KeyStore
 from gateway.storage.database import Database
@@ -101,7 +100,7 @@ def test_a_known_key_is_not_looked_up_again_for_ten_seconds(
     keys.authenticate(header)
 
     with statements(database) as sent:
-        clock.now += KNOWN_FOR_S - 0.1
+        clock.now += CACHE_TTL_S - 0.1
         keys.authenticate(header)
         within = [*sent]
         clock.now += 0.1
@@ -139,7 +138,7 @@ def test_what_another_process_ends_is_over_within_ten_seconds(
     end(KeyStore(open_again(), clock), "shop")
 
     keys.authenticate(header)
-    clock.now += KNOWN_FOR_S
+    clock.now += CACHE_TTL_S
     with pytest.raises(KeyInvalid, match=said):
         keys.authenticate(header)
 
@@ -193,7 +192,7 @@ def test_without_the_database_only_configured_and_known_keys_are_good_and_no_use
     file.rename(tmp_path / "away")
     assert keys.authenticate(f"Bearer {API_KEY}").name == "tests"
     assert keys.authenticate(header).name == "shop"
-    clock.now += KNOWN_FOR_S
+    clock.now += CACHE_TTL_S
     for use in (lambda: keys.authenticate(header), keys.flush):
         with pytest.raises(DatabaseDown):
             use()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gateway.errors import DatabaseDown
-from gateway.keys.quotas import DAY_S, LARGEST_BLOCK, Quotas
+from gateway.keys.quotas import DAY_S, MAX_BLOCK, Quotas
 from gateway.storage.database import Database
 from gateway.storage.tables import quotas as table
 from tests.support.databases import statements
@@ -116,7 +116,7 @@ def test_of_many_at_once_one_asks_for_a_block_and_the_others_wait_for_it(
 def test_nobody_waits_in_turn_for_a_database_that_hangs(
     quotas: Quotas, open_again: Callable[[], Database], clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.keys.quotas.WAIT_S", 0.1)
+    monkeypatch.setattr("gateway.keys.quotas.LOCK_TIMEOUT_S", 0.1)
     row = {"name": "shop", "day": int(clock.now // DAY_S), "leased": 0}
 
     with ThreadPoolExecutor(4) as crowd:
@@ -150,7 +150,7 @@ def test_a_worker_that_ends_takes_one_block_with_it_at_most(database: Database, 
     Quotas(database, clock).spend("busy", 100_000)
 
     assert spent(Quotas(database, clock), 1000) == 1000 - 3 * 20
-    assert spent(Quotas(database, clock), 100_000, "busy") == 100_000 - LARGEST_BLOCK
+    assert spent(Quotas(database, clock), 100_000, "busy") == 100_000 - MAX_BLOCK
 
 
 def test_past_days_are_forgotten_and_today_is_not(quotas: Quotas, database: Database, clock: Clock) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.keys.authentication import KNOWN_FOR_S
+from gateway.keys.authentication import CACHE_TTL_S
 from gateway.keys.key import SCOPES, Key, Scope, new_token
 from gateway.keys.quotas import DAY_S
 from gateway.records.completion_callback import PATH as CALLBACK
@@ -171,7 +171,7 @@ def test_a_rotated_key_goes_on_under_its_new_token(gateway: Gateway) -> None:
     assert order(gateway, old).status_code == 422
 
     new = gateway.services.key_store.rotate("shop")
-    gateway.clock.now += KNOWN_FOR_S
+    gateway.clock.now += CACHE_TTL_S
 
     assert (order(gateway, old).status_code, order(gateway, new).status_code) == (401, 422)
 
