@@ -22,7 +22,7 @@ from gateway.server.gunicorn_logger import QuietLogger  # noqa: E402
 from gateway.server.worker import DrainingWorker  # noqa: E402
 from gateway.settings import Settings  # noqa: E402
 from gateway.settings.loader import load_settings, settings_on_ephemeral_disk  # noqa: E402
-from gateway.web.client_address import visitor_of  # noqa: E402
+from gateway.web.client_address import normalize_address  # noqa: E402
 
 _BEHIND = 3
 _FAULTS = {
@@ -40,7 +40,7 @@ workers = _settings.web_concurrency if _settings else 1
 worker_class = DrainingWorker
 DrainingWorker.patience_s = _settings.visitor_timeout_s if _settings else DrainingWorker.patience_s
 DrainingWorker.trusted_proxies = _settings.trusted_proxies if _settings else 0
-DrainingWorker.client_of = staticmethod(visitor_of)  # as the limits count
+DrainingWorker.client_of = staticmethod(normalize_address)  # as the limits count
 worker_connections = connections()
 backlog = 4096  # a connection that finds it full tries again a second later
 keepalive = 5  # above 0, as it is also the deadline for a request's headers
@@ -78,7 +78,7 @@ def post_worker_init(worker: Any) -> None:  # noqa: ANN401 (gunicorn's worker)
     """Begin what a worker does on the side; here, as threads started before the fork would be lost."""
     if services := _services(worker):
         if services.store is not None:
-            services.store.objects.prepare()
+            services.store.objects.warm_up()
         services.background.start()
 
 
@@ -86,7 +86,7 @@ def worker_exit(_server: Any, worker: Any) -> None:  # noqa: ANN401 (gunicorn's 
     """Write down what a worker has in memory alone."""
     if services := _services(worker):
         with suppress(DatabaseDown):
-            services.keys.flush()
+            services.key_authenticator.flush()
 
 
 def child_exit(_server: Any, worker: Any) -> None:  # noqa: ANN401 (gunicorn's arbiter and worker)
@@ -132,7 +132,7 @@ def _prepare_database(settings: Settings, log: Any) -> int:  # noqa: ANN401 (gun
     from gateway.storage.database import Database  # noqa: PLC0415 (faulty settings are told without its libraries)
 
     try:
-        state = Database(settings.database_url).prepare(settings.migrate)
+        state = Database(settings.database_url).migrate_by_policy(settings.migrate)
     except DatabaseDown as down:
         log.warning("DATABASE_URL: the database does not answer (%s); until it does, only page links work", down)
         return 0
