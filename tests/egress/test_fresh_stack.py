@@ -1,4 +1,4 @@
-"""What is called beside has a stack of its own, and is a call like any other."""
+"""A call on a fresh stack returns, raises and waits like any other call."""
 
 import weakref
 
@@ -9,13 +9,13 @@ from greenlet import getcurrent
 from gateway.egress.fresh_stack import run_on_fresh_stack
 
 
-def test_what_is_called_beside_gives_what_it_gives_and_raises_what_it_raises() -> None:
+def test_the_result_and_the_exception_are_those_of_the_function() -> None:
     assert run_on_fresh_stack(int, "12") == 12
     with pytest.raises(ValueError, match="invalid literal"):
         run_on_fresh_stack(int, "twelve")
 
 
-def test_what_is_called_beside_may_wait_while_others_run() -> None:
+def test_the_function_may_wait_while_other_greenlets_run() -> None:
     ran: list[str] = []
     other = gevent.spawn(ran.append, "other")
 
@@ -25,13 +25,13 @@ def test_what_is_called_beside_may_wait_while_others_run() -> None:
     assert ran == ["other"]
 
 
-def test_its_stack_goes_when_it_is_over() -> None:
+def test_the_stack_is_freed_after_the_call() -> None:
     stack = run_on_fresh_stack(lambda: weakref.ref(getcurrent()))
 
     assert stack() is None
 
 
-def test_who_is_killed_meanwhile_leaves_nobody_behind() -> None:
+def test_killing_the_caller_ends_the_function() -> None:
     ended: list[str] = []
 
     def wait() -> None:

@@ -45,20 +45,20 @@ def guard_of(*hosts: str) -> Guard:
     return Guard(map(HostPattern.parse, hosts), [ip_network("10.0.0.0/8")], allow_http=True)
 
 
-@pytest.mark.parametrize("name", SPECIAL_USE)
-@pytest.mark.parametrize("came_from", [None, "http://cdn.example/"], ids=["direct-url", "redirect"])
-def test_a_special_use_name_is_neither_fetched_nor_named_by_a_link(name: str, came_from: str | None) -> None:
+def test_a_special_use_name_is_neither_fetched_nor_allowed_in_a_link() -> None:
     guard = guard_of("*", "*.google.internal", "*.localhost")
+    for name in SPECIAL_USE:
+        for came_from in (None, "http://cdn.example/"):
+            with pytest.raises(OriginUnsafe, match="special-use name"):
+                guard.place(f"http://{name}/x.png", came_from=came_from)
+        with pytest.raises(OriginNotAllowed, match="names a host of a private network"):
+            guard.admit(f"https://{name}/x.png")
 
-    with pytest.raises(OriginUnsafe, match="special-use name"):
-        guard.place(f"http://{name}/x.png", came_from=came_from)
-    with pytest.raises(OriginNotAllowed, match="names a host of a private network"):
-        guard.admit(f"https://{name}/x.png")
 
+def test_a_public_name_that_only_contains_a_special_one_is_reached() -> None:
+    zones = {name: guard_of("*").place(f"https://{name}/x.png") for name in PUBLIC}
 
-@pytest.mark.parametrize("name", PUBLIC)
-def test_a_public_name_that_only_contains_a_special_one_is_reached(name: str) -> None:
-    assert guard_of("*").place(f"https://{name}/x.png") is Zone.PUBLIC
+    assert zones == dict.fromkeys(PUBLIC, Zone.PUBLIC)
 
 
 def test_a_special_use_name_that_the_operator_listed_exactly_is_reached() -> None:
@@ -68,18 +68,16 @@ def test_a_special_use_name_that_the_operator_listed_exactly_is_reached() -> Non
     assert guard.place("https://cdn.local/x.png") is Zone.PUBLIC
 
 
-@pytest.mark.parametrize(
-    "host", ["foo.localhost", "localhost.localdomain", "metadata.google.internal", "nas.home.arpa"]
-)
 def test_redirect_mode_sends_no_browser_to_a_special_use_name(
-    upstream_gateway: Gateway, provider: ScriptedServer, origin: ScriptedServer, host: str
+    upstream_gateway: Gateway, provider: ScriptedServer, origin: ScriptedServer
 ) -> None:
-    provider.route("/api/v1/gpt4o-image/download-url", envelope(data=f"http://{host}/cat.png"))
+    for host in ("foo.localhost", "localhost.localdomain", "metadata.google.internal", "nas.home.arpa"):
+        provider.route("/api/v1/gpt4o-image/download-url", envelope(data=f"http://{host}/cat.png"))
 
-    response = upstream_gateway.get(origin.url("/v/cat.png"), mode="redirect")
+        response = upstream_gateway.get(origin.url(f"/v/{host}.png"), mode="redirect")
 
-    assert response.status_code == 502
-    assert "Location" not in response.headers
+        assert response.status_code == 502
+        assert "Location" not in response.headers
 
 
 def test_a_redirect_of_the_origin_to_a_special_use_name_is_not_followed(origin: ScriptedServer) -> None:
