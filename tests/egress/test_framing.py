@@ -191,7 +191,9 @@ def test_a_body_with_a_length_or_chunks_needs_no_close_notify(certificate: Path)
 def test_the_store_keeps_no_file_whose_tls_connection_was_cut(certificate: Path, tmp_path: Path) -> None:
     for closes_properly in (True, False):
         with RawServer(says(response(), closes_properly=closes_properly), server_context(certificate)) as server:
-            gateway = store_gateway(tmp_path / str(closes_properly), server.address)
+            folder = tmp_path / str(closes_properly)
+            folder.mkdir()
+            gateway = store_gateway(folder, server.address)
             url = server.url("/v/cat.png")
             kept = put_record(gateway, url)
 
