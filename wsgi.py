@@ -2,10 +2,10 @@
 
 from gateway.app import create_app
 from gateway.errors import ConfigError
-from gateway.observability.logging_setup import set_up_logs
+from gateway.observability.logging_setup import configure_logging
 from gateway.settings.loader import load_settings
 
-set_up_logs()
+configure_logging()
 try:
     app = create_app(load_settings())
 except ConfigError as error:

@@ -15,7 +15,7 @@ from bench.results import circumstances, note
 from bench.table import microseconds
 from gateway.app import create_app
 from gateway.delivery.headers import redirect_headers
-from gateway.observability.logging_setup import set_up_logs
+from gateway.observability.logging_setup import configure_logging
 from gateway.observability.metrics import Metrics
 from gateway.observability.request_log import RequestLog
 from gateway.observability.transfer_stats import TransferStats
@@ -113,7 +113,7 @@ def unseen_logs() -> Iterator[None]:
     """Have the lines written, and nobody read them."""
     handlers = logging.root.handlers[:]
     with open(os.devnull, "w", encoding="utf-8") as nowhere, redirect_stderr(nowhere):  # noqa: PTH123 (a device)
-        set_up_logs()
+        configure_logging()
         try:
             yield
         finally:

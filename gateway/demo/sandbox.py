@@ -12,7 +12,7 @@ from flask import Flask
 from gateway.app import create_app
 from gateway.demo.catalogue import SAMPLES
 from gateway.demo.roles import ORIGIN_URL
-from gateway.observability.logging_setup import set_up_logs
+from gateway.observability.logging_setup import configure_logging
 from gateway.records.record import Record
 from gateway.services import build_services
 from gateway.settings import Settings
@@ -49,5 +49,5 @@ def _to_be_shown(wsgi_app: WSGIApplication) -> WSGIApplication:
 
 def build() -> Flask:
     """Build the sandbox from the environment that ``gateway.demo.run`` prepares."""
-    set_up_logs()
+    configure_logging()
     return create_sandbox(load_settings(), os.environ[ORIGIN_URL])

@@ -9,7 +9,7 @@ from gateway.app import create_app
 from gateway.demo.catalogue import SAMPLES, Sample
 from gateway.demo.roles import ORIGIN_URL
 from gateway.links import Link, LinkSigner
-from gateway.observability.logging_setup import set_up_logs
+from gateway.observability.logging_setup import configure_logging
 from gateway.services import build_services
 from gateway.settings import Settings
 from gateway.settings.loader import load_settings
@@ -62,5 +62,5 @@ def _forged(link: str) -> str:
 
 def build() -> Flask:
     """Build the demo from the environment that ``gateway.demo.run`` prepares."""
-    set_up_logs()
+    configure_logging()
     return create_demo(load_settings(), os.environ[ORIGIN_URL])

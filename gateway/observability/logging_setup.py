@@ -35,7 +35,7 @@ _REDACTIONS: tuple[tuple[re.Pattern[str], str], ...] = (
 _encoded = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=repr).encode
 
 
-def set_up_logs() -> None:
+def configure_logging() -> None:
     """Send our own lines and those of gunicorn and the libraries the same way. Safe to call again.
 
     Our own do not go through the library's logging, which would make a record of each and a line of that.

@@ -1,1 +1,1 @@
-"""The gunicorn worker, its sockets and its processes."""
+"""The gunicorn worker, client sockets, and processes."""

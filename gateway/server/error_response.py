@@ -1,4 +1,4 @@
-"""Requests that the server refuses before the application sees them, and their error responses."""
+"""Requests that the server rejects before the application sees them, and their error responses."""
 
 import re
 from io import BytesIO
@@ -21,7 +21,7 @@ from gunicorn.http.errors import (
 )
 
 EXTENSION = "gateway.refused_by_server"
-_REFUSALS: tuple[tuple[type[Exception], int, str], ...] = (
+_ERRORS: tuple[tuple[type[Exception], int, str], ...] = (
     (LimitRequestLine, 414, "the request line is too long"),
     (LimitRequestHeaders, 431, "the header fields are too large, or too many"),
     (ExpectationFailed, 417, "Expect: cannot be met"),
@@ -42,8 +42,8 @@ _VALUE = re.compile(rb"[\t\x20-\x7e]{0,1024}")
 _HOST = re.compile(r"(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=%-]*)(?::[0-9]*)?")
 
 
-class HostInvalid(InvalidHeader):  # type: ignore[misc]  # gunicorn has no types
-    """``Host`` is missing from an HTTP/1.1 request, or is none (RFC 9112 section 3.2)."""
+class InvalidHost(InvalidHeader):  # type: ignore[misc]  # gunicorn has no types
+    """``Host`` is missing from an HTTP/1.1 request, or malformed (RFC 9112 section 3.2)."""
 
     def __init__(self, problem: str) -> None:
         super().__init__("HOST")
@@ -51,33 +51,33 @@ class HostInvalid(InvalidHeader):  # type: ignore[misc]  # gunicorn has no types
 
 
 def check_host(request: Any) -> None:  # noqa: ANN401 (gunicorn's)
-    """Hold a request to RFC 9112 section 3.2; gunicorn has refused more than one ``Host`` already.
+    """Check the ``Host`` header (RFC 9112 section 3.2); gunicorn refuses repeated ones.
 
     Raises:
-        HostInvalid: the field is missing, or malformed.
+        InvalidHost: the header is missing or malformed.
     """
     host = next((value for name, value in request.headers if name == "HOST"), None)
     if host is None:
         if request.version >= (1, 1):
-            raise HostInvalid("Host: is missing; HTTP/1.1 needs it")
+            raise InvalidHost("Host: is missing; HTTP/1.1 needs it")
     elif not _HOST.fullmatch(host):
-        raise HostInvalid("Host: must be a host, and perhaps a port")
+        raise InvalidHost("Host: must be a host, and perhaps a port")
 
 
-def describe(error: Exception) -> tuple[int, str] | None:
-    """The status and the problem of a request that the server refuses; None where the fault is not the client's."""
+def describe_error(error: Exception) -> tuple[int, str] | None:
+    """The status and problem of a rejected request; None for an error that the client did not cause."""
     if isinstance(error, InvalidResponseHeader | InvalidResponseHeaderName):
         return None
-    if isinstance(error, HostInvalid):
+    if isinstance(error, InvalidHost):
         return 400, error.problem
-    return next(((status, problem) for kind, status, problem in _REFUSALS if isinstance(error, kind)), None)
+    return next(((status, problem) for kind, status, problem in _ERRORS if isinstance(error, kind)), None)
 
 
-class RefusedRequest:
-    """A substitute for a request that could not be parsed, from which gunicorn builds an environment and a response.
+class RejectedRequest:
+    """Stands for a request that could not be parsed; gunicorn builds the WSGI environment and response from it.
 
     Args:
-        head: the bytes received; the path and the requested form of the response are read from them.
+        head: the received bytes; path and content negotiation headers are parsed from them.
     """
 
     version = (1, 1)
@@ -91,12 +91,12 @@ class RefusedRequest:
         self.path = self.uri = line[1].decode("ascii") if line else "/"
         self.query = ""
         fields = (line.partition(b":") for line in head.split(b"\n"))
-        told = ((name.decode("latin-1").upper(), value.strip(b" \t\r")) for name, _, value in fields)
+        parsed = ((name.decode("latin-1").upper(), value.strip(b" \t\r")) for name, _, value in fields)
         self.headers = [
-            (name, value.decode("ascii")) for name, value in told if name in _FIELDS and _VALUE.fullmatch(value)
+            (name, value.decode("ascii")) for name, value in parsed if name in _FIELDS and _VALUE.fullmatch(value)
         ]
         self.body = BytesIO()
 
     def should_close(self) -> bool:
-        """Whether the connection is closed afterwards: where the next request begins is unknown."""
+        """True: it is unknown where the next request begins."""
         return True

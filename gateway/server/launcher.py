@@ -1,4 +1,4 @@
-"""Run gunicorn for one or more applications, say when all of them answer, and stop them together."""
+"""Run gunicorn for one or more applications, and stop them together."""
 
 import os
 import signal
@@ -15,14 +15,21 @@ from typing import IO
 
 ROOT = Path(__file__).parents[2]
 Process = subprocess.Popen[bytes]
-STARTS_WITHIN_S = 30.0
-STOPS_WITHIN_S = 30.0
-STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+START_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 30.0
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One application for gunicorn to serve: ``module:name``, at ``host:port``, with variables beside our own."""
+    """An application for gunicorn to serve.
+
+    Attributes:
+        name: for messages.
+        application: ``module:callable``.
+        address: ``host:port``.
+        environment: additional environment variables.
+    """
 
     name: str
     application: str
@@ -35,17 +42,17 @@ def run_until_stopped(services: Sequence[Service], greeting: str, log_file: Path
 
     Args:
         services: what to run.
-        greeting: what to print when they answer.
-        log_file: where their logs go; None leaves them on standard error.
+        greeting: printed when all services are healthy.
+        log_file: receives the logs; None for standard error.
 
     Returns:
-        The exit status: 0 after a stop that was asked for, 1 when a service ended by itself.
+        The exit status: 0 after a signal, 1 when a service failed to start or exited.
     """
-    for stop in STOPS:
+    for stop in STOP_SIGNALS:
         signal.signal(stop, _interrupt)
     for service in services:
         if not is_free(service.address):
-            print(f"{service.address} is taken by another program; set PORT to a free one.", file=sys.stderr)
+            print(f"{service.address} is used by another program; set PORT to a free port.", file=sys.stderr)
             return 1
     with ExitStack() as stack:
         log = stack.enter_context(log_file.open("ab")) if log_file else None
@@ -54,17 +61,17 @@ def run_until_stopped(services: Sequence[Service], greeting: str, log_file: Path
             for service in services:
                 running[service] = _start(service, log)
             for service, process in running.items():
-                if not _answers(service, process):
+                if not _wait_until_healthy(service, process):
                     print(f"The {service.name} did not start; see {log_file or 'the lines above'}.", file=sys.stderr)
                     return 1
             print(greeting, flush=True)
-            _wait_for_any(running.values())
+            _wait_until_one_exits(running.values())
         except KeyboardInterrupt:
             print("\nStopping …", flush=True)
             return 0
         finally:
             _stop(running.values())
-    print("A service ended by itself; the rest was stopped.", file=sys.stderr)
+    print("A service exited; the others were stopped.", file=sys.stderr)
     return 1
 
 
@@ -92,12 +99,12 @@ def _start(service: Service, log: IO[bytes] | None) -> Process:
         env={**os.environ, **service.environment, "PYTHONPATH": paths},
         stdout=log,
         stderr=log,
-        start_new_session=True,  # Ctrl-C reaches us alone, and we stop them in order
+        start_new_session=True,  # so that only this process receives Ctrl-C
     )
 
 
-def _answers(service: Service, process: Process) -> bool:
-    until = time.monotonic() + STARTS_WITHIN_S
+def _wait_until_healthy(service: Service, process: Process) -> bool:
+    until = time.monotonic() + START_TIMEOUT_S
     while process.poll() is None and time.monotonic() < until:
         connection = HTTPConnection(service.address, timeout=2)
         try:
@@ -111,23 +118,23 @@ def _answers(service: Service, process: Process) -> bool:
     return False
 
 
-def _wait_for_any(processes: Collection[Process]) -> None:
+def _wait_until_one_exits(processes: Collection[Process]) -> None:
     while all(process.poll() is None for process in processes):
         time.sleep(0.2)
 
 
 def _stop(processes: Collection[Process]) -> None:
-    """Let running downloads finish; a second signal does not wait for them."""
+    """Terminate gracefully; a second signal kills at once."""
 
     def kill_all(_signal: int, _frame: object) -> None:
         for process in processes:
             process.kill()
 
-    for stop in STOPS:
+    for stop in STOP_SIGNALS:
         signal.signal(stop, kill_all)
     for process in processes:
         process.terminate()
-    until = time.monotonic() + STOPS_WITHIN_S
+    until = time.monotonic() + STOP_TIMEOUT_S
     for process in processes:
         try:
             process.wait(max(0.1, until - time.monotonic()))

@@ -1,4 +1,4 @@
-"""What a worker does on the side, while it serves."""
+"""Periodic background jobs of a worker."""
 
 import threading
 import time
@@ -15,12 +15,12 @@ _log = structlog.get_logger("gateway.background")
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
-    """Something to do again and again.
+class Job:
+    """A periodic job.
 
     Attributes:
         name: for the log.
-        run: does it, and tells whether there was anything to do.
+        run: the function to call; its result is ignored.
     """
 
     name: str
@@ -28,29 +28,29 @@ class Task:
 
 
 class Scheduler:
-    """Does its tasks once a minute, one after the other, in a thread of its own (a greenlet, under gevent).
+    """Runs jobs once a minute, one after the other, in a thread (a greenlet under gevent).
 
-    Build it anywhere; start it after the worker was forked.
+    Start it after the worker was forked: threads do not survive a fork.
     """
 
-    def __init__(self, tasks: Sequence[Task], sleep: Callable[[float], None] = time.sleep) -> None:
-        self._tasks = tuple(tasks)
+    def __init__(self, jobs: Sequence[Job], sleep: Callable[[float], None] = time.sleep) -> None:
+        self._jobs = tuple(jobs)
         self._sleep = sleep
 
     def start(self) -> None:
-        """Begin, and go on until the process ends."""
+        """Start the thread, which runs until the process ends."""
         threading.Thread(target=self._run, name="background", daemon=True).start()
 
     def tick(self) -> None:
-        """Do each task once. What fails is logged, and tried again at the next tick."""
-        for task in self._tasks:
+        """Run each job once. Errors are logged; the job runs again at the next tick."""
+        for job in self._jobs:
             try:
-                task.run()
+                job.run()
             except GatewayError as error:
-                _log.warning("task_failed", task=task.name, code=error.code, reason=str(error))
-            except Exception as error:  # noqa: BLE001 (a task that broke must not end the others)
-                where = "".join(traceback.format_tb(error.__traceback__))
-                _log.error("task_broke", task=task.name, kind=type(error).__name__, where=where)
+                _log.warning("task_failed", task=job.name, code=error.code, reason=str(error))
+            except Exception as error:  # noqa: BLE001 (an error in one job must not stop the others)
+                stack = "".join(traceback.format_tb(error.__traceback__))
+                _log.error("task_broke", task=job.name, kind=type(error).__name__, where=stack)
 
     def _run(self) -> None:
         while True:

@@ -1,108 +1,235 @@
-"""The end of a worker, which breaks nothing that need not break."""
+"""The gunicorn worker: gevent's, with bounds per client and a graceful stop that breaks no transfer needlessly."""
 
 import time
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import gevent
 from gevent.event import Event
 from gevent.pool import Pool
 from gevent.server import StreamServer
-from gevent.socket import SHUT_RD
-from gunicorn.sock import ssl_context
+from gevent.socket import SHUT_RD, SHUT_WR
+from gunicorn.glogging import Logger
+from gunicorn.http import wsgi
+from gunicorn.http.body import ChunkedReader
+from gunicorn.http.errors import ParseException
+from gunicorn.workers.base_async import AsyncWorker
+from gunicorn.workers.ggevent import GeventWorker
 
-from gateway.server.request_reader import BoundedWorker
+from gateway.server.client_socket import ClientSocket
+from gateway.server.connections import ConnectionLimiter
+from gateway.server.error_response import EXTENSION, RejectedRequest, check_host, describe_error
+from gateway.server.request_head import MAX_HEAD_BYTES
 
-TICK_S = 1.0
-DRAIN_TICK_S = 0.1
-CUT_BEFORE_S = 2.0  # the master kills at the end of the grace, and who is killed says nothing
+HEARTBEAT_S = 1.0
+DRAIN_POLL_S = 0.1
+CLOSE_BEFORE_KILL_S = 2.0  # the master kills the worker at the end of graceful_timeout, before it could log
+_CHUNK, _LARGE_CHUNK = 8192, 2**16
+_LINGER_S = 1.0
+_MAX_ADDRESS_LENGTH = 128  # of an address in X-Forwarded-For; longer ones would fill the cache
+
+gevent.config.track_greenlet_tree = False  # saves 1 KB per greenlet
 
 
-class DrainingWorker(BoundedWorker):
-    """Told to end, it serves who is there already, closes what is idle, and lets running downloads finish.
+class NoAccessLog(Logger):  # type: ignore[misc]  # gunicorn has no types
+    """gunicorn's logger without its access log, which contains signatures; ``gateway.web`` logs requests."""
 
-    What still runs shortly before ``graceful_timeout`` is cut, so that the visitor sees a broken transfer and the log
-    has its line. Gunicorn's own end resets who waits to be accepted, waits for idle connections, and is killed first.
+    access_log_enabled = False
+
+
+class GatewayWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no types
+    """A gevent worker with bounds on the time and the connections of each client, and its own graceful stop.
+
+    gunicorn bounds only the time to receive a request's head (``keepalive``). This worker also bounds the time to
+    receive a request body and to send a response that is not a stream.
+
+    At SIGTERM gunicorn resets connections in the backlog, waits for idle ones, and is killed before it aborts what is
+    left. This worker serves established connections, closes idle ones, lets running downloads finish, and aborts the
+    rest shortly before ``graceful_timeout``, so that each transfer is logged.
+
+    Class attributes:
+        client_timeout_s: how long a client may make the worker wait, in seconds.
+        trusted_proxies: the number of proxies in front that append to ``X-Forwarded-For``.
+        normalize_address: maps an address to the client that limits count.
     """
+
+    client_timeout_s: float = 30
+    trusted_proxies: int = 0
+    normalize_address: Callable[[str], str] = str
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (gunicorn's)
         super().__init__(*args, **kwargs)
-        self._idle: dict[Any, Any] = {}  # by the greenlet that serves it
-        self._told_at: float | None = None
-        self._ended = Event()
+        self._sockets: dict[Any, ClientSocket] = {}  # by the greenlet that serves it
+        self._between_requests: set[ClientSocket] = set()
+        self._connections = ConnectionLimiter(self.worker_connections)
+        self._stop = Event()
+        self._stopped_at: float | None = None
+
+    def init_process(self) -> None:
+        """Start the worker. Copying the settings saves 21 calls of ``__getattr__`` per request (private-apis.md)."""
+        self.cfg.__dict__.update({name: setting.get() for name, setting in self.cfg.settings.items()})
+        super().init_process()
 
     def run(self) -> None:
-        """Serve until told to end."""
+        """Serve until SIGTERM, then drain."""
         servers = [self._serve(listener) for listener in self.sockets]
         while self.alive:
             self.notify()
-            self._ended.wait(TICK_S)
+            self._stop.wait(HEARTBEAT_S)
         self._drain(servers)
 
     def handle_exit(self, sig: int, frame: Any) -> None:  # noqa: ANN401 (gunicorn's)
-        """Begin to end (SIGTERM): close what is idle between two requests, as a proxy keeps it."""
+        """Begin the graceful stop (SIGTERM), and close connections that are idle between two requests."""
         super().handle_exit(sig, frame)
-        self._told_at = time.monotonic()
-        self._ended.set()
+        self._stopped_at = time.monotonic()
+        self._stop.set()
         gevent.spawn(self._close_idle)
 
     def handle(self, listener: Any, client: Any, addr: Any) -> None:  # noqa: ANN401 (gunicorn's)
         """Serve one connection."""
+        greenlet = gevent.getcurrent()
+        sock = self._sockets[greenlet] = ClientSocket(client, self.client_timeout_s, self._connections)
+        self._connections.opened()
         try:
-            super().handle(listener, client, addr)
+            AsyncWorker.handle(self, listener, sock, addr)  # GeventWorker.handle would remove the timeout
         finally:
-            self._idle.pop(gevent.getcurrent(), None)
+            self._connections.closed()
+            self._between_requests.discard(sock)
+            del self._sockets[greenlet]
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:  # noqa: ANN401 (gunicorn's)
-        """Serve one request of a connection; at the end of the worker, its last."""
-        self._idle.pop(gevent.getcurrent(), None)
-        super().handle_request(listener_name, req, sock, addr)
+        """Serve one request; during the graceful stop, the connection's last."""
+        self._between_requests.discard(sock)
+        check_host(req)
+        if isinstance(req.body.reader, ChunkedReader):
+            req.body.reader.limit_trailer_section = MAX_HEAD_BYTES
+        sock.begin_request(self._client_of(req, addr))
+        try:
+            super().handle_request(listener_name, req, sock, addr)
+            self._discard_body(req)
+        except StopIteration:  # gunicorn closes the connection
+            if getattr(req.body.reader, "length", None) != 0:
+                self._linger(sock)
+            raise
+        finally:
+            sock.end_request()
         if not self.alive:
             raise StopIteration
-        self._idle[gevent.getcurrent()] = sock
+        self._between_requests.add(sock)
+
+    @contextmanager
+    def timeout_ctx(self) -> Iterator[None]:
+        """Bound the wait for the next request; the connection is idle meanwhile."""
+        sock = self._sockets[gevent.getcurrent()]
+        self._connections.begin_idle(sock)
+        sock.yield_when_due()  # the next request may have arrived already
+        try:
+            with super().timeout_ctx():
+                yield
+        finally:
+            self._connections.end_idle(sock)
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:  # noqa: ANN401 (gunicorn's)
+        """Send the application's error response for a request that failed before or around the application."""
+        respond = getattr(self.wsgi, "extensions", {}).get(EXTENSION)
+        if not isinstance(exc, Exception):
+            return  # the worker exits
+        if respond is None:
+            super().handle_error(req, client, addr, exc)
+            return
+        status, problem = describe_error(exc) or (500, "the server failed around the application")
+        if status == 500:
+            self.log.error("Error handling request", exc_info=exc)
+        exc.with_traceback(None)  # its frames hold up to some hundred KB while the connection lingers
+        rejected = RejectedRequest(client.rejected_head)
+        client.begin_request(self._client_of(rejected, addr))
+        try:
+            self._reject(rejected, client, addr, partial(respond, status=status, problem=problem))
+        except OSError:
+            self.log.debug("The client closed the connection before the error response was sent")
+
+    def _reject(self, request: RejectedRequest, client: ClientSocket, addr: Any, respond: Callable[..., Any]) -> None:  # noqa: ANN401 (of any family)
+        response, environ = wsgi.create(request, client, addr, client.getsockname(), self.cfg)
+        body = respond(environ, response.start_response)
+        try:
+            for part in body:
+                response.write(part)
+            response.close()
+        finally:
+            body.close()
+        self._linger(client)
+
+    def _discard_body(self, req: Any) -> None:  # noqa: ANN401 (gunicorn's request)
+        """Read the rest of a request body, after which the next request begins.
+
+        Raises:
+            StopIteration: the body does not end in time, or its framing is malformed: gunicorn closes the connection.
+        """
+        if getattr(req.body.reader, "length", None) == 0:
+            return
+        at_end = False
+        try:
+            with self.timeout_ctx():
+                while req.body.read(_CHUNK):
+                    pass
+                at_end = not req.body.failed
+        except ParseException:
+            pass
+        if not at_end:
+            raise StopIteration
+
+    def _client_of(self, req: Any, addr: Any) -> str:  # noqa: ANN401 (gunicorn's request, an address of any family)
+        """The client of a request: the address that the outermost trusted proxy saw, else that of the connection."""
+        address = addr[0] if isinstance(addr, tuple) else ""
+        if self.trusted_proxies:
+            forwarded = ",".join(value for name, value in req.headers if name == "X-FORWARDED-FOR").split(",")
+            if len(forwarded) >= self.trusted_proxies:
+                address = forwarded[-self.trusted_proxies].strip()
+        return self.normalize_address(address[:_MAX_ADDRESS_LENGTH])
+
+    def _linger(self, client: ClientSocket) -> None:
+        """Read for a moment after the response: closing with unread input resets and may lose the response."""
+        with self._connections.lingering() as allowed:
+            if not allowed:
+                return
+            with suppress(OSError), gevent.Timeout(_LINGER_S, exception=False):
+                client.shutdown(SHUT_WR)
+                while client.recv(_LARGE_CHUNK):
+                    pass
 
     def _serve(self, listener: Any) -> StreamServer:  # noqa: ANN401 (gevent's socket)
         listener.setblocking(1)
-        options = {"ssl_context": ssl_context(self.cfg)} if self.cfg.is_ssl else {}
-        handle = partial(self.handle, _Named(listener.getsockname()))
-        server = StreamServer(listener, handle=handle, spawn=Pool(self.worker_connections), **options)
+        address = listener.getsockname()  # gunicorn asks for it per connection, also when the listener is closed
+        handle = partial(self.handle, SimpleNamespace(getsockname=lambda: address))
+        server = StreamServer(listener, handle=handle, spawn=Pool(self.worker_connections))
         if self.cfg.workers > 1:
-            server.max_accept = 1  # so that connections are spread over the workers
+            server.max_accept = 1  # spreads connections over the workers
         server.start()
         return server
 
     def _close_idle(self) -> None:
-        for sock in list(self._idle.values()):
+        for sock in list(self._between_requests):
             with suppress(OSError):
-                sock.shutdown(SHUT_RD)  # a request that is here already is still read
+                sock.shutdown(SHUT_RD)  # a request that has arrived is still read
 
     def _drain(self, servers: list[StreamServer]) -> None:
         grace_s = self.cfg.graceful_timeout
-        told_at = time.monotonic() if self._told_at is None else self._told_at  # or it ends by itself
-        until = told_at + max(grace_s - CUT_BEFORE_S, grace_s / 2)
+        stopped_at = time.monotonic() if self._stopped_at is None else self._stopped_at  # None: no SIGTERM
+        until = stopped_at + max(grace_s - CLOSE_BEFORE_KILL_S, grace_s / 2)
         for server in servers:
-            _accept_all(server)
+            _accept_backlog(server)
             server.close()
         while any(len(server.pool) for server in servers) and time.monotonic() < until:
             self.notify()
-            gevent.sleep(DRAIN_TICK_S)
+            gevent.sleep(DRAIN_POLL_S)
         for server in servers:
             server.stop(timeout=0)
 
 
-class _Named:
-    """What gunicorn asks of a listener for each connection, and cannot when it is closed."""
-
-    def __init__(self, name: Any) -> None:  # noqa: ANN401 (of any family)
-        self._name = name
-
-    def getsockname(self) -> Any:  # noqa: ANN401 (of any family)
-        """Give its address."""
-        return self._name
-
-
-def _accept_all(server: StreamServer) -> None:
-    """Take those who have connected and wait: closing the listener would reset them."""
+def _accept_backlog(server: StreamServer) -> None:
+    """Accept the connections in the backlog, which closing the listener would reset."""
     while not server.full() and (connection := server.do_read()):
         server.do_handle(*connection)

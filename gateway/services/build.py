@@ -35,7 +35,7 @@ from gateway.resolving.origin_resolver import OriginResolver
 from gateway.resolving.store_resolver import KNOWN_FOR_S
 from gateway.resolving.upstream_resolver import UpstreamResolver
 from gateway.server.capacity import stream_slots
-from gateway.server.scheduler import Scheduler, Task
+from gateway.server.scheduler import Job, Scheduler
 from gateway.services.store_services import StoreServices, build_store_services
 from gateway.settings import Settings
 from gateway.storage.database import Database
@@ -189,10 +189,10 @@ def _background(key_authenticator: KeyAuthenticator, quotas: Quotas, sweep: Swee
 
     return Scheduler(
         [
-            Task("note the last use of keys", key_authenticator.flush),
-            Task("drop what has expired", drop_expired),
-            Task("reconcile", partial(_in_turn, lease, "reconcile", RECONCILE_EVERY_S, reconcile)),
-            Task("sweep", partial(_in_turn, lease, "sweep", SWEEP_EVERY_S, sweep_old)),
+            Job("note the last use of keys", key_authenticator.flush),
+            Job("drop what has expired", drop_expired),
+            Job("reconcile", partial(_in_turn, lease, "reconcile", RECONCILE_EVERY_S, reconcile)),
+            Job("sweep", partial(_in_turn, lease, "sweep", SWEEP_EVERY_S, sweep_old)),
         ]
     )
 

@@ -8,8 +8,8 @@ from contextlib import closing
 import gevent.socket
 import pytest
 
-from gateway.server.client_socket import VisitorSocket, VisitorTimedOut
-from gateway.server.connections import Connections
+from gateway.server.client_socket import ClientSocket, ClientTimeout
+from gateway.server.connections import ConnectionLimiter
 
 PATIENCE_S = 0.3
 MUCH = 400_000
@@ -18,14 +18,14 @@ NOW_AND_THEN_S = 0.02  # so that all of it takes three times the patience
 
 
 @pytest.fixture
-def pair() -> Iterator[tuple[VisitorSocket, socket.socket]]:
+def pair() -> Iterator[tuple[ClientSocket, socket.socket]]:
     """The gateway's end, whose kernel has much to send, and the visitor's, whose kernel takes little at a time."""
     with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as visitor:
         visitor.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, A_LITTLE)
         visitor.connect(listener.getsockname())
         accepted, _ = listener.accept()
         with closing(
-            VisitorSocket(gevent.socket.socket(fileno=accepted.detach()), PATIENCE_S, Connections(100))
+            ClientSocket(gevent.socket.socket(fileno=accepted.detach()), PATIENCE_S, ConnectionLimiter(100))
         ) as ours:
             ours.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, MUCH)
             ours.begin_stream()
@@ -34,7 +34,7 @@ def pair() -> Iterator[tuple[VisitorSocket, socket.socket]]:
             yield ours, visitor
 
 
-def test_who_accepts_a_little_is_waited_for_longer_than_the_timeout(pair: tuple[VisitorSocket, socket.socket]) -> None:
+def test_who_accepts_a_little_is_waited_for_longer_than_the_timeout(pair: tuple[ClientSocket, socket.socket]) -> None:
     ours, visitor = pair
     gone = threading.Event()
 
@@ -54,8 +54,8 @@ def test_who_accepts_a_little_is_waited_for_longer_than_the_timeout(pair: tuple[
     assert room
 
 
-def test_who_accepts_nothing_is_not(pair: tuple[VisitorSocket, socket.socket]) -> None:
+def test_who_accepts_nothing_is_not(pair: tuple[ClientSocket, socket.socket]) -> None:
     ours, _ = pair
 
-    with pytest.raises(VisitorTimedOut):
+    with pytest.raises(ClientTimeout):
         ours.wait_for_room()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.server.request_head import MOST_HEAD_BYTES, HeadBuffer
+from gateway.server.request_head import MAX_HEAD_BYTES, HeadBuffer
 
 HEAD = b"GET /healthz HTTP/1.1\r\nHost: x\r\nAccept: text/html\r\n\r\n"
 
@@ -46,7 +46,7 @@ def test_a_line_without_cr_is_given_at_once_so_that_it_is_refused(line: bytes) -
 def test_no_more_than_32_kb_of_a_head_are_taken() -> None:
     buffer = HeadBuffer()
     part = b"X-A: " + b"a" * 1000 + b"\r\n"
-    taken = given(buffer, [part] * (MOST_HEAD_BYTES // len(part) + 1))
+    taken = given(buffer, [part] * (MAX_HEAD_BYTES // len(part) + 1))
 
-    assert len(b"".join(taken)) < MOST_HEAD_BYTES + len(part)
+    assert len(b"".join(taken)) < MAX_HEAD_BYTES + len(part)
     assert buffer.is_full

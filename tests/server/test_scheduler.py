@@ -7,7 +7,7 @@ from pathlib import Path
 from gateway.errors import DatabaseDown
 from gateway.keys.key import Key
 from gateway.records.record import Record
-from gateway.server.scheduler import Scheduler, Task
+from gateway.server.scheduler import Job, Scheduler
 from tests.support.factories import PNG, store_gateway
 from tests.support.live_gateway import happens
 from tests.support.real_logs import lines, real_logs
@@ -22,7 +22,7 @@ def test_what_fails_is_told_and_hinders_nobody() -> None:
     def broken() -> None:
         raise ValueError("https://bucket.example/x?X-Amz-Signature=secret")
 
-    background = Scheduler([Task("a", down), Task("b", broken), Task("c", lambda: done.append("c"))])
+    background = Scheduler([Job("a", down), Job("b", broken), Job("c", lambda: done.append("c"))])
     with real_logs() as written:
         background.tick()
         background.tick()
@@ -41,7 +41,7 @@ def test_it_goes_on_and_on() -> None:
     def until_my_turn(_seconds: float) -> None:
         turn.acquire()
 
-    background = Scheduler([Task("count", lambda: ticks.append(1))], sleep=until_my_turn)
+    background = Scheduler([Job("count", lambda: ticks.append(1))], sleep=until_my_turn)
 
     background.start()
     for _ in range(3):

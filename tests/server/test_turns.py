@@ -9,20 +9,20 @@ import gevent
 import gevent.socket
 import pytest
 
-from gateway.server.client_socket import VisitorSocket
-from gateway.server.connections import Connections
+from gateway.server.client_socket import ClientSocket
+from gateway.server.connections import ConnectionLimiter
 
 MUCH = 64 * 2**20
 PIECE = 8192
 
 
 @pytest.fixture
-def pair() -> Iterator[tuple[VisitorSocket, socket.socket]]:
+def pair() -> Iterator[tuple[ClientSocket, socket.socket]]:
     """The gateway's end of a connection, and the client's."""
     with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as client:
         client.connect(listener.getsockname())
         accepted, _ = listener.accept()
-        with closing(VisitorSocket(gevent.socket.socket(fileno=accepted.detach()), 5, Connections(100))) as ours:
+        with closing(ClientSocket(gevent.socket.socket(fileno=accepted.detach()), 5, ConnectionLimiter(100))) as ours:
             yield ours, client
 
 
@@ -44,7 +44,7 @@ def turns_of_another_during(work: Callable[[], None]) -> int:
     return turns
 
 
-def test_receiving_what_never_ends_gives_others_their_turn(pair: tuple[VisitorSocket, socket.socket]) -> None:
+def test_receiving_what_never_ends_gives_others_their_turn(pair: tuple[ClientSocket, socket.socket]) -> None:
     ours, client = pair
     flood = Thread(target=client.sendall, args=(bytes(MUCH),))
     flood.start()
@@ -62,7 +62,7 @@ def test_receiving_what_never_ends_gives_others_their_turn(pair: tuple[VisitorSo
 
 
 def test_sending_to_a_client_that_takes_everything_gives_others_their_turn(
-    pair: tuple[VisitorSocket, socket.socket],
+    pair: tuple[ClientSocket, socket.socket],
 ) -> None:
     ours, client = pair
 

@@ -7,7 +7,7 @@ from typing import Any
 from gevent.pool import Pool
 from gevent.server import StreamServer
 
-from gateway.server.worker import DrainingWorker
+from gateway.server.worker import GatewayWorker
 
 
 def test_who_has_connected_when_the_listener_closes_is_served() -> None:
@@ -17,10 +17,10 @@ def test_who_has_connected_when_the_listener_closes_is_served() -> None:
 
     server = StreamServer(("127.0.0.1", 0), handle=serve, spawn=Pool(10))
     server.start()
-    worker: Any = SimpleNamespace(cfg=SimpleNamespace(graceful_timeout=5), notify=lambda: None, _told_at=None)
+    worker: Any = SimpleNamespace(cfg=SimpleNamespace(graceful_timeout=5), notify=lambda: None, _stopped_at=None)
 
     visitors = [socket.create_connection(server.address, timeout=5) for _ in range(3)]  # nobody has run yet
-    DrainingWorker._drain(worker, [server])  # noqa: SLF001 (the step itself: at no other time is it sure who waits)
+    GatewayWorker._drain(worker, [server])  # noqa: SLF001 (the step itself: at no other time is it sure who waits)
 
     assert [visitor.recv(10) for visitor in visitors] == [b"served"] * 3
     for visitor in visitors:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from typing import Any
 
-from gateway.observability.logging_setup import set_up_logs
+from gateway.observability.logging_setup import configure_logging
 
 
 @contextmanager
@@ -16,7 +16,7 @@ def real_logs() -> Iterator[io.StringIO]:
     root = logging.getLogger()
     before, level = root.handlers[:], root.level
     with redirect_stderr(io.StringIO()) as written:
-        set_up_logs()
+        configure_logging()
         try:
             yield written
         finally:
