@@ -1,4 +1,4 @@
-"""What a file is, told by its bytes and by nothing else."""
+"""The media type of a file is detected from its first bytes only."""
 
 import gzip
 import io
@@ -19,8 +19,6 @@ OCTETS = "application/octet-stream"
 
 def image(kind: str, **options: Any) -> bytes:
     """A real image of two pixels."""
-    if kind in {"webp", "avif"} and not features.check(kind):
-        pytest.skip(f"this Pillow cannot write {kind}")
     file = io.BytesIO()
     Image.new("RGB", (2, 1), "red").save(file, kind, **options)
     return file.getvalue()
@@ -70,6 +68,8 @@ FILES: dict[str, tuple[str, Callable[[], bytes]]] = {
     "mp3-without-id3": ("audio/mpeg", lambda: b"\xff\xfb\x90\x64" + bytes(40)),
     "docx": ("application/zip", lambda: archive("[Content_Types].xml", "word/document.xml")),
 }
+# What this Pillow cannot write.
+UNSUPPORTED = {name for name in ("webp", "avif", "lossless-webp") if not features.check(name.removeprefix("lossless-"))}
 OTHERS = {
     "html": b"<!doctype html><script>alert(1)</script>",
     "html-after-blanks": b" \r\n\t<html><body onload=alert(1)>",
@@ -100,52 +100,41 @@ OTHERS = {
 }
 
 
-@pytest.mark.parametrize("name", FILES)
-def test_a_file_of_the_safe_list_is_told_by_its_first_bytes(name: str) -> None:
-    content_type, made = FILES[name]
-
-    assert detect_media_type(made()[:HEAD_BYTES]).content_type == content_type
-
-
-@pytest.mark.parametrize("name", FILES)
-def test_sixteen_bytes_are_enough(name: str) -> None:
-    content_type, made = FILES[name]
-
-    assert detect_media_type(made()[:16]).content_type == content_type
+@pytest.mark.parametrize("size", [HEAD_BYTES, 16])
+def test_a_file_of_the_safe_list_is_recognised_by_its_first_bytes(size: int) -> None:
+    for name, (content_type, make) in FILES.items():
+        if name not in UNSUPPORTED:
+            assert detect_media_type(make()[:size]).content_type == content_type, name
 
 
-@pytest.mark.parametrize("kind", ["ico", "eps", "tga"])
-def test_a_type_that_is_not_on_the_list_is_bytes_of_unknown_make(kind: str) -> None:
-    assert detect_media_type(image(kind)[:HEAD_BYTES]).content_type == OCTETS
+def test_any_other_type_is_an_octet_stream() -> None:
+    heads = OTHERS | {kind: image(kind)[:HEAD_BYTES] for kind in ("ico", "eps", "tga")}
+
+    assert {name for name, head in heads.items() if detect_media_type(head).content_type != OCTETS} == set()
 
 
-@pytest.mark.parametrize("head", OTHERS.values(), ids=OTHERS)
-def test_what_a_browser_could_run_is_bytes_of_unknown_make(head: bytes) -> None:
-    assert detect_media_type(head).content_type == OCTETS
-
-
-@pytest.mark.parametrize(
-    ("compatible", "content_type"),
-    [(b"mif1avif", "image/avif"), (b"mif1heic", "image/heic"), (b"mif1miaf", "image/heif")],
-)
-def test_the_compatible_brands_tell_what_a_general_major_brand_does_not(compatible: bytes, content_type: str) -> None:
-    head = (16 + len(compatible)).to_bytes(4, "big") + b"ftypmif1\0\0\0\0" + compatible + b"\0\0\0\x08avif"
-
-    assert detect_media_type(head).content_type == content_type
+def test_a_general_major_brand_is_refined_by_the_compatible_brands() -> None:
+    for compatible, content_type in {
+        b"mif1avif": "image/avif",
+        b"mif1heic": "image/heic",
+        b"mif1miaf": "image/heif",
+    }.items():
+        head = (16 + len(compatible)).to_bytes(4, "big") + b"ftypmif1\0\0\0\0" + compatible + b"\0\0\0\x08avif"
+        assert detect_media_type(head).content_type == content_type
 
 
 DECLARED = ["image/png", "text/html; charset=utf-8", "image/svg+xml", "application/pdf", "text/javascript", ""]
 
 
-@pytest.mark.parametrize("declared", DECLARED)
-def test_what_the_origin_declares_is_not_believed(origin: ScriptedServer, declared: str) -> None:
+def test_the_type_that_the_origin_declares_is_not_used(origin: ScriptedServer) -> None:
     gateway = Gateway(make_settings(origin.address, allow_markup_as_image="true"))
-    for name, head in OTHERS.items():
-        if not head and declared.startswith("image/"):
-            continue  # no image of no bytes is delivered at all
-        response = gateway.get(origin.serve(f"/{name}", head, Content_Type=declared))
+    for number, declared in enumerate(DECLARED):
+        for name, head in OTHERS.items():
+            if not head and declared.startswith("image/"):
+                continue  # an empty image is not delivered at all
+            response = gateway.get(origin.serve(f"/{number}/{name}", head, Content_Type=declared))
 
-        assert response.headers.getlist("Content-Type") == [OCTETS]
+            assert response.headers.getlist("Content-Type") == [OCTETS], (declared, name)
 
 
 def test_no_trick_in_a_declared_type_reaches_the_visitor(origin: ScriptedServer, corpora: dict[str, Any]) -> None:
@@ -160,7 +149,7 @@ def test_no_trick_in_a_declared_type_reaches_the_visitor(origin: ScriptedServer,
         assert (image_types, page_types) == (["image/png"], [OCTETS])
 
 
-def test_the_type_of_a_coded_file_is_told_by_its_decoded_bytes(gateway: Gateway, origin: ScriptedServer) -> None:
+def test_the_type_of_a_coded_file_is_detected_from_its_decoded_bytes(gateway: Gateway, origin: ScriptedServer) -> None:
     url = origin.serve("/cat.png", gzip.compress(image("png")), Content_Encoding="gzip", Content_Type="text/html")
 
     response = gateway.get(url)

@@ -41,27 +41,20 @@ def follow(query: str, task_id: str = FULL.task_id) -> Link:
     )
 
 
-@pytest.mark.parametrize("after", AROUND, ids=ascii)
-def test_punctuation_after_the_whole_signature_is_not_part_of_it(after: str) -> None:
-    assert follow(QUERY + after) == FULL
-    assert follow(QUERY + quote(after)) == FULL
-    assert follow(QUERY + quote(after) + "&utm_source=mail") == FULL
-
-
-@pytest.mark.parametrize("after", [".A", "A.", "-", "_", "=", "%20", "+", "/", "." * 9, "\u0410."])
-def test_anything_else_after_the_signature_is_refused(after: str) -> None:
-    with pytest.raises(LinkInvalid):
-        follow(QUERY + after)
-
-
-def test_punctuation_in_place_of_the_signatures_end_is_refused() -> None:
+def test_punctuation_after_the_whole_signature_is_ignored_and_nothing_else() -> None:
+    for after in AROUND:
+        for query in (QUERY + after, QUERY + quote(after), QUERY + quote(after) + "&utm_source=mail"):
+            assert follow(query) == FULL, after
+    for after in (".A", "A.", "-", "_", "=", "%20", "+", "/", "." * 9, "\u0410."):
+        with pytest.raises(LinkInvalid):
+            follow(QUERY + after)
     with pytest.raises(LinkInvalid):
         follow(QUERY[:-1] + ".")
 
 
-@pytest.mark.parametrize("ampersand", ["&amp;", "&amp;amp;", "&amp%3B", "&&amp;"])
-def test_an_ampersand_copied_as_html_is_understood(ampersand: str) -> None:
-    assert follow(QUERY.replace("&", ampersand)) == FULL
+def test_an_ampersand_copied_as_html_is_understood() -> None:
+    for ampersand in ("&amp;", "&amp;amp;", "&amp%3B", "&&amp;"):
+        assert follow(QUERY.replace("&", ampersand)) == FULL
 
 
 def test_a_parameter_is_not_given_twice_by_two_spellings_of_its_name() -> None:
@@ -81,13 +74,10 @@ DAMAGED = {
 }
 
 
-@pytest.mark.parametrize("query", DAMAGED.values(), ids=DAMAGED)
-def test_what_is_damaged_beyond_that_is_refused_as_damaged(query: str) -> None:
-    with pytest.raises(LinkDamaged):
-        follow(query)
-
-
-def test_a_line_broken_in_the_path_is_refused_as_damaged() -> None:
+def test_any_other_damage_is_refused_as_damage() -> None:
+    for query in DAMAGED.values():
+        with pytest.raises(LinkDamaged):
+            follow(query)
     with pytest.raises(LinkDamaged):
         follow(QUERY, FULL.task_id[:4] + "\n" + FULL.task_id[4:])
 
@@ -101,13 +91,13 @@ def test_a_forged_link_is_not_called_damaged() -> None:
     assert type(refused.value) is LinkInvalid
 
 
-@settings(deadline=None, max_examples=500)
+@settings(deadline=None, max_examples=200)
 @given(
     at=st.integers(0, len(QUERY)),
     drop=st.integers(0, 3),
     put=st.text(st.sampled_from("".join({*AROUND, *"&;=ampsigur%203DA"})), max_size=5),
 )
-def test_whatever_a_link_suffers_it_is_refused_or_says_what_was_signed(at: int, drop: int, put: str) -> None:
+def test_a_link_with_any_damage_is_refused_or_has_the_signed_fields(at: int, drop: int, put: str) -> None:
     try:
         link = follow(QUERY[:at] + put + QUERY[at + drop :])
     except LinkInvalid:
@@ -115,18 +105,18 @@ def test_whatever_a_link_suffers_it_is_refused_or_says_what_was_signed(at: int, 
     assert link == FULL
 
 
-@pytest.mark.parametrize("language", ["en", "ru", "zh"])
-def test_the_page_on_a_damaged_link_says_how_to_copy_it_whole(gateway: Gateway, language: str) -> None:
-    headers = {"Accept": "text/html", "Accept-Language": language}
+def test_the_page_on_a_damaged_link_says_how_to_copy_it_whole(gateway: Gateway) -> None:
+    for language, words in {"en": "Copy link", "ru": "Копировать ссылку", "zh": "复制链接"}.items():
+        headers = {"Accept": "text/html", "Accept-Language": language}
 
-    response = gateway.client.get(f"{PATH}?{DAMAGED['quoted-printable']}", headers=headers)
+        response = gateway.client.get(f"{PATH}?{DAMAGED['quoted-printable']}", headers=headers)
 
-    assert response.status_code == 403
-    assert "403 link_damaged" in response.text
-    assert {"en": "Copy link", "ru": "Копировать ссылку", "zh": "复制链接"}[language] in response.text
+        assert response.status_code == 403
+        assert "403 link_damaged" in response.text
+        assert words in response.text
 
 
-def test_direct_urls_of_our_own_bear_the_same(tmp_path: Path, origin: ScriptedServer) -> None:
+def test_signed_file_urls_ignore_the_same_punctuation(tmp_path: Path, origin: ScriptedServer) -> None:
     gateway = store_gateway(tmp_path, origin.address)
     own = gateway.services.store
     assert own is not None

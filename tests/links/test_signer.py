@@ -3,7 +3,7 @@
 import hashlib
 import json
 import string
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
@@ -72,7 +72,7 @@ def alterations(value: str) -> Iterator[str]:
     for at, old in enumerate(value):
         before, after = value[:at], value[at + 1 :]
         yield before + after
-        yield from (before + new + after for new in BASE64URL + "=.%/ é\n" if new != old)
+        yield from (before + new + after for new in "aZ09-_=.%/ é\n" if new != old)
         yield from (before + new + old + after for new in "a0=")
     yield from (value + new for new in BASE64URL + "=.%/ é\n")
 
@@ -123,19 +123,14 @@ def test_a_link_altered_in_any_one_character_is_refused(field: str) -> None:
     assert accepted == ([whole["sig"] + "."] if field == "sig" else [])  # a full stop of the text around the link
 
 
-@pytest.mark.parametrize("field", ["mode", "filename", "id", "expires", "url", "sig"])
-def test_a_link_that_lost_a_field_is_refused(field: str) -> None:
+def test_a_link_with_a_field_removed_or_added_is_refused() -> None:
     whole = parts_of(signer().href(FULL))
-    del whole[field]
+    for field in ("mode", "filename", "id", "expires", "url", "sig"):
+        assert is_refused({name: value for name, value in whole.items() if name != field}), field
 
-    assert is_refused(whole)
-
-
-@pytest.mark.parametrize(("field", "value"), [("mode", "stream"), ("filename", "cat.exe"), ("id", "other")])
-def test_a_link_that_gained_a_field_is_refused(field: str, value: str) -> None:
-    whole = parts_of(signer().href(make_link()))
-
-    assert is_refused({**whole, field: value})
+    short = parts_of(signer().href(make_link()))
+    for field, value in {"mode": "stream", "filename": "cat.exe", "id": "other"}.items():
+        assert is_refused({**short, field: value}), field
 
 
 def test_a_value_cannot_move_from_one_field_into_another() -> None:
@@ -155,55 +150,20 @@ def test_the_three_other_spellings_of_the_last_character_are_refused() -> None:
     assert [other for other in others if not is_refused({**whole, "sig": other})] == []
 
 
-@pytest.mark.parametrize(
-    "appended",
-    ["=", "==", " ", "\n", "\r\n", "A", "\N{FULLWIDTH DIGIT ONE}", ".A", "-", "_", "." * 9],
-    ids=[
-        "padding",
-        "more-padding",
-        "blank",
-        "line-feed",
-        "crlf",
-        "letter",
-        "fullwidth-digit",
-        "dot-letter",
-        "-",
-        "_",
-        "dots",
-    ],
-)
-def test_a_signature_with_something_appended_is_refused(appended: str) -> None:
+def test_a_signature_with_anything_appended_or_that_is_not_ascii_is_refused() -> None:
     whole = parts_of(signer().href(FULL))
+    appended = ["=", "==", " ", "\n", "\r\n", "A", "\N{FULLWIDTH DIGIT ONE}", ".A", "-", "_", "." * 9]
+    foreign = ["\N{CYRILLIC CAPITAL LETTER A}" * 43, "\N{FULLWIDTH LATIN SMALL LETTER A}" * 43, "é" * 43]
 
-    assert is_refused({**whole, "sig": whole["sig"] + appended})
-
-
-@pytest.mark.parametrize(
-    "sig",
-    ["\N{CYRILLIC CAPITAL LETTER A}" * 43, "\N{FULLWIDTH LATIN SMALL LETTER A}" * 43, "é" * 43],
-    ids=["cyrillic", "fullwidth", "latin-1"],
-)
-def test_a_signature_that_is_not_ascii_is_refused(sig: str) -> None:
-    whole = parts_of(signer().href(FULL))
-
-    assert is_refused({**whole, "sig": sig})
+    for sig in [whole["sig"] + text for text in appended] + foreign:
+        assert is_refused({**whole, "sig": sig}), sig
 
 
-@pytest.mark.parametrize("secrets", [(NEW, OLD), (OLD, NEW)], ids=["in-front", "behind"])
-def test_links_signed_before_another_key_was_added_still_verify(secrets: tuple[str, str]) -> None:
+def test_keys_are_rotated_by_adding_the_new_one_and_later_removing_the_old_one() -> None:
     before = signer(OLD).href(FULL)
 
-    assert follow(before, *secrets) == FULL
-
-
-def test_the_newest_key_signs() -> None:
-    assert signer(OLD, NEW).href(FULL) == signer(NEW).href(FULL)
-    assert signer(OLD, NEW).href(FULL) != signer(OLD).href(FULL)
-
-
-def test_links_signed_by_a_key_that_was_removed_are_refused() -> None:
-    before = signer(OLD).href(FULL)
-
+    assert follow(before, NEW, OLD) == follow(before, OLD, NEW) == FULL
+    assert signer(OLD, NEW).href(FULL) == signer(NEW).href(FULL) != before
     with pytest.raises(LinkInvalid):
         follow(before, NEW)
 
@@ -213,12 +173,11 @@ def test_a_signer_without_keys_cannot_be_made() -> None:
         LinkSigner([])
 
 
-@pytest.mark.parametrize("purpose", ["zip", "short", "file", "callback", "etag", "via"])
-def test_a_signature_made_for_another_purpose_is_refused(purpose: str) -> None:
-    foreign = KeyRing.derive([SECRET], f"gateway.{purpose}.v1".encode()).sign(FULL.message)
+def test_a_signature_made_for_another_purpose_is_refused() -> None:
     whole = parts_of(signer().href(FULL))
-
-    assert is_refused({**whole, "sig": foreign})
+    for purpose in ("zip", "short", "file", "callback", "etag", "via"):
+        foreign = KeyRing.derive([SECRET], f"gateway.{purpose}.v1".encode()).sign(FULL.message)
+        assert is_refused({**whole, "sig": foreign}), purpose
 
 
 def test_a_signature_by_the_secret_itself_is_refused() -> None:
@@ -228,44 +187,30 @@ def test_a_signature_by_the_secret_itself_is_refused() -> None:
     assert is_refused({**whole, "sig": underived.decode()})
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
-def test_a_vector_is_minted_as_it_is_published(case: Case) -> None:
-    mint = LinkSigner([case["secret"]], clock=lambda: 0).mint
+def test_the_published_vectors_are_minted_and_verify() -> None:
+    for case in CASES:
+        path = LinkSigner([case["secret"]], clock=lambda: 0).mint(
+            case["task_id"],
+            case["url"],
+            lifetime_s=int(case["expires"]),
+            mode=case["mode"] or None,  # type: ignore[arg-type]
+            filename=case["filename"] or None,
+            link_id=case["id"] or None,
+        )
+        name = case["path_name"] and "/" + quote(case["path_name"], safe="")
+        assert path == case["path"].replace("?", f"{name}?", 1), case["name"]
 
-    path = mint(
-        case["task_id"],
-        case["url"],
-        lifetime_s=int(case["expires"]),
-        mode=case["mode"] or None,  # type: ignore[arg-type]
-        filename=case["filename"] or None,
-        link_id=case["id"] or None,
-    )
-
-    assert path == named(case)
-
-
-def named(case: Case) -> str:
-    """The path of a vector, with the file's name."""
-    name = case["path_name"] and "/" + quote(case["path_name"], safe="")
-    return case["path"].replace("?", f"{name}?", 1)
+        path, _, query = case["path"].partition("?")
+        gate = LinkVerifier(LinkSigner([case["secret"]]), MemoryLedger(), lambda _url: None, lambda: 0)
+        link = gate.verify(unquote(path.removeprefix("/download/")), query.encode())
+        assert link.message.decode() == case["message"], case["name"]
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
-def test_a_vector_verifies_as_it_is_published(case: Case) -> None:
-    path, _, query = case["path"].partition("?")
-    gate = LinkVerifier(LinkSigner([case["secret"]]), MemoryLedger(), lambda _url: None, lambda: 0)
-
-    link = gate.verify(unquote(path.removeprefix("/download/")), query.encode())
-
-    assert link.message.decode() == case["message"]
-
-
-@pytest.mark.parametrize("case", REFUSED, ids=lambda case: case["name"])
-def test_a_refused_vector_is_not_minted(case: Case) -> None:
-    fields = (case["mode"] or None, case["filename"] or None, case["id"] or None)
-
-    with pytest.raises(FieldFault):
-        Link(case["task_id"], case["url"], case["expires"], *fields)  # type: ignore[arg-type]
+def test_the_published_refusals_are_not_minted() -> None:
+    for case in REFUSED:
+        fields = (case["mode"] or None, case["filename"] or None, case["id"] or None)
+        with pytest.raises(FieldFault):
+            Link(case["task_id"], case["url"], case["expires"], *fields)  # type: ignore[arg-type]
 
 
 def plainly_encoded(parts: Case) -> str:
@@ -303,23 +248,11 @@ def stray_separators(parts: Case) -> str:
     return "&" + plus_encoded(parts).replace("&", "&&") + "&"
 
 
-@pytest.mark.parametrize(
-    "rewritten",
-    [
-        plainly_encoded,
-        plus_encoded,
-        lower_case_escapes,
-        everything_escaped,
-        reversed_order,
-        tracked,
-        stray_separators,
-    ],
-    ids=lambda rewritten: rewritten.__name__,
-)
-def test_a_query_that_was_written_anew_still_verifies(rewritten: Callable[[Case], str]) -> None:
+def test_a_query_that_was_encoded_in_another_way_still_verifies() -> None:
     parts = parts_of(signer().href(FULL))
     task = parts.pop("task")
-
-    query = rewritten(parts)
-
-    assert links().verify(task, query.encode()) == FULL
+    for rewrite in (
+        *(plainly_encoded, plus_encoded, lower_case_escapes, everything_escaped),
+        *(reversed_order, tracked, stray_separators),
+    ):
+        assert links().verify(task, rewrite(parts).encode()) == FULL, rewrite.__name__

@@ -89,33 +89,18 @@ def test_a_link_is_good_in_the_second_it_names_and_expired_after_it(gate: Gate) 
         gate.follow(link)
 
 
-def test_a_forged_link_does_not_learn_that_it_is_expired(gate: Gate) -> None:
-    with pytest.raises(LinkInvalid):
-        gate.follow(make(expires=NOW - 1), ANOTHER_SECRET)
-
-
-def test_a_forged_link_does_not_learn_that_it_was_revoked(gate: Gate) -> None:
+def test_a_forged_link_gets_no_other_answer_than_that_it_is_invalid(gate: Gate) -> None:
     gate.ledger.revoke("a-1")
-
-    with pytest.raises(LinkInvalid):
-        gate.follow(make(id="a-1"), ANOTHER_SECRET)
-
-
-def test_a_forged_link_does_not_learn_which_origins_are_listed(gate: Gate) -> None:
-    with pytest.raises(LinkInvalid):
-        gate.follow(make(url=UNLISTED), ANOTHER_SECRET)
+    for changes in ({"expires": NOW - 1}, {"id": "a-1"}, {"url": UNLISTED}):
+        with pytest.raises(LinkInvalid):
+            gate.follow(make(**changes), ANOTHER_SECRET)
 
 
-def test_a_revoked_link_is_refused(gate: Gate) -> None:
+def test_a_revoked_link_is_refused_and_no_other_link_to_its_file(gate: Gate) -> None:
     gate.ledger.revoke("a-1")
 
     with pytest.raises(LinkRevoked):
         gate.follow(make(id="a-1"))
-
-
-def test_another_link_to_the_same_file_is_not_revoked_with_it(gate: Gate) -> None:
-    gate.ledger.revoke("a-1")
-
     assert gate.follow(make(id="a-2")).id == "a-2"
     assert gate.follow(make()).id is None
 
@@ -208,32 +193,19 @@ def test_of_several_refusals_the_first_in_order_is_told(
         gate.follow(make(**OVER | mended))
 
 
-@pytest.mark.parametrize(
-    ("query", "field_named"),
-    [
-        (b"expires=1&sig=x", "url"),
-        (b"url=%FF&expires=1&sig=x", "url"),
-        (f"url={QUOTED}&sig=x".encode(), "expires"),
-        (f"url={QUOTED}&expires=1".encode(), "sig"),
-        (f"url={QUOTED}&expires=1&sig=x&sig=x".encode(), "sig"),
-        (f"url={QUOTED}&expires=1&sig=".encode(), "sig"),
-        (f"url={QUOTED}&expires=1&sig=x".encode(), "sig"),
-        (b"utm_source=mail", "expires"),
-    ],
-    ids=[
-        "no-url",
-        "url-not-utf8",
-        "no-expires",
-        "no-sig",
-        "sig-twice",
-        "sig-empty",
-        "sig-too-short",
-        "nothing-of-ours",
-    ],
-)
-def test_a_malformed_link_is_refused_like_a_forged_one(gate: Gate, query: bytes, field_named: str) -> None:
-    with pytest.raises(LinkInvalid, match=rf"^{field_named}: "):
-        gate.verify(query)
+def test_a_malformed_link_is_refused_like_a_forged_one(gate: Gate) -> None:
+    for query, name in {
+        "expires=1&sig=x": "url",
+        "url=%FF&expires=1&sig=x": "url",
+        f"url={QUOTED}&sig=x": "expires",
+        f"url={QUOTED}&expires=1": "sig",
+        f"url={QUOTED}&expires=1&sig=x&sig=x": "sig",
+        f"url={QUOTED}&expires=1&sig=": "sig",
+        f"url={QUOTED}&expires=1&sig=x": "sig",
+        "utm_source=mail": "expires",
+    }.items():
+        with pytest.raises(LinkInvalid, match=rf"^{name}: "):
+            gate.verify(query.encode())
 
 
 def test_an_unsigned_request_is_refused_by_default(gate: Gate) -> None:
@@ -241,34 +213,17 @@ def test_an_unsigned_request_is_refused_by_default(gate: Gate) -> None:
         gate.verify(f"url={QUOTED}".encode())
 
 
-def test_an_unsigned_request_is_taken_where_no_signature_is_required(open_gate: Gate) -> None:
-    link = open_gate.verify(f"url={QUOTED}".encode())
-
-    assert link == Link("task12345", LISTED, signed=False)
-
-
-@pytest.mark.parametrize(
-    "ignored",
-    [
-        "mode=redirect",
-        "filename=evil.exe",
-        "id=a-1",
-        "expires=1",
-        "mode=zip",
-        "id=%2F",
-        "expires=never",
-        "filename=%0A",
-    ],
-)
-def test_an_unsigned_request_chooses_nothing_but_the_file(open_gate: Gate, ignored: str) -> None:
-    link = open_gate.verify(f"url={QUOTED}&{ignored}".encode())
-
-    assert link == Link("task12345", LISTED, signed=False)
+def test_an_unsigned_request_where_it_is_allowed_chooses_nothing_but_the_file(open_gate: Gate) -> None:
+    for ignored in (
+        *("", "&mode=redirect", "&filename=evil.exe", "&id=a-1", "&expires=1"),
+        *("&mode=zip", "&id=%2F", "&expires=never", "&filename=%0A"),
+    ):
+        link = open_gate.verify(f"url={QUOTED}{ignored}".encode())
+        assert link == Link("task12345", LISTED, signed=False), ignored
 
 
-@pytest.mark.parametrize(
-    ("task_id", "query", "field_named"),
-    [
+def test_a_malformed_unsigned_request_gets_the_name_of_the_parameter(open_gate: Gate) -> None:
+    for task_id, query, name in (
         ("task12345", "x=1", "url"),
         ("task12345", "url=", "url"),
         ("task12345", f"url={QUOTED}&url={QUOTED}", "url"),
@@ -278,16 +233,10 @@ def test_an_unsigned_request_chooses_nothing_but_the_file(open_gate: Gate, ignor
         ("task12345", "url=" + "a" * 2049, "url"),
         ("a b", f"url={QUOTED}", "task_id"),
         ("task12345", f"url={QUOTED}&mode=a&mode=b", "mode"),
-    ],
-    ids=["no-url", "empty", "twice", "not-utf8", "bad-escape", "control", "too-long", "task", "mode-twice"],
-)
-def test_an_unsigned_request_learns_which_parameter_is_bad(
-    open_gate: Gate, task_id: str, query: str, field_named: str
-) -> None:
-    with pytest.raises(BadParameter) as refused:
-        open_gate.verify(query.encode(), task_id)
-
-    assert refused.value.detail.startswith(f"{field_named}: ")
+    ):
+        with pytest.raises(BadParameter) as refused:
+            open_gate.verify(query.encode(), task_id)
+        assert refused.value.detail.startswith(f"{name}: "), query
 
 
 def test_an_unsigned_request_for_an_origin_that_is_not_listed_is_refused(open_gate: Gate) -> None:
@@ -295,23 +244,16 @@ def test_an_unsigned_request_for_an_origin_that_is_not_listed_is_refused(open_ga
         open_gate.verify(f"url={QUOTED}2".encode())
 
 
-@pytest.mark.parametrize(
-    "sig",
-    ["sig=" + "A" * 43, "sig=x", "sig=", "sig", "s%69g=x", "sig=%zz", "sig=x&sig=x"],
-    ids=["forged", "too-short", "empty", "bare", "escaped-name", "bad-escape", "twice"],
-)
-def test_a_signature_that_is_present_is_verified_even_where_none_is_required(open_gate: Gate, sig: str) -> None:
-    with pytest.raises(LinkInvalid):
-        open_gate.verify(f"url={QUOTED}&expires={NOW + 600}&{sig}".encode())
+def test_a_signature_that_is_present_is_verified_even_where_none_is_required(open_gate: Gate) -> None:
+    for sig in ("sig=" + "A" * 43, "sig=x", "sig=", "sig", "s%69g=x", "sig=%zz", "sig=x&sig=x"):
+        with pytest.raises(LinkInvalid):
+            open_gate.verify(f"url={QUOTED}&expires={NOW + 600}&{sig}".encode())
 
 
-def test_a_signed_link_keeps_all_it_says_where_no_signature_is_required(open_gate: Gate) -> None:
+def test_a_signed_link_keeps_its_fields_and_expires_where_no_signature_is_required(open_gate: Gate) -> None:
     link = make(mode="redirect", filename="cat.png", id="a-1")
 
     assert open_gate.follow(link) == link
-
-
-def test_a_signed_link_expires_also_where_no_signature_is_required(open_gate: Gate) -> None:
     with pytest.raises(LinkExpired):
         open_gate.follow(make(expires=NOW - 1))
 

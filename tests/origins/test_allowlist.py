@@ -8,7 +8,7 @@ from hypothesis import given, settings, strategies as st
 from gateway.origins.allowlist import HostPattern, Origin, parse_origin
 
 LOOPBACK = IPv4Address("127.0.0.1")
-TAKEN_AFTER_ALL = "(it was taken)"
+ACCEPTED = "(accepted)"
 
 REFUSED = {
     # spellings that some resolvers take for an address
@@ -125,7 +125,7 @@ REFUSED = {
     "path": "/v/cat.png",
     "bare-host": "example.com/v/cat.png",
 }
-TAKEN = {
+VALID = {
     "https": ("https://example.com/v/cat.png", Origin("https", "example.com", 443)),
     "http": ("http://example.com/", Origin("http", "example.com", 80)),
     "blank-before": (" https://example.com/", Origin("https", "example.com", 443)),
@@ -185,17 +185,16 @@ REASONS = {
 
 
 def reason(url: str) -> str:
-    """Why the URL is refused; that it is taken otherwise."""
+    """Why the URL is refused; or ``ACCEPTED``."""
     try:
         parse_origin(url)
     except ValueError as refused:
         return str(refused)
-    return TAKEN_AFTER_ALL
+    return ACCEPTED
 
 
-@pytest.mark.parametrize("url", REFUSED.values(), ids=REFUSED)
-def test_an_odd_url_is_refused_for_a_reason_that_never_repeats_it(url: str) -> None:
-    assert reason(url) in REASONS
+def test_a_malformed_url_is_refused_for_a_reason_that_does_not_show_it() -> None:
+    assert {name: reason(url) for name, url in REFUSED.items() if reason(url) not in REASONS} == {}
 
 
 def test_a_traceback_does_not_show_the_url_either() -> None:
@@ -206,25 +205,24 @@ def test_a_traceback_does_not_show_the_url_either() -> None:
     assert refused.value.__context__ is None
 
 
-@pytest.mark.parametrize(("url", "origin"), TAKEN.values(), ids=TAKEN)
-def test_a_host_has_one_form(url: str, origin: Origin) -> None:
-    assert parse_origin(url) == origin
+def test_a_host_has_one_form() -> None:
+    assert {name: parse_origin(url) for name, (url, _) in VALID.items()} == {
+        name: origin for name, (_, origin) in VALID.items()
+    }
 
 
-@pytest.mark.parametrize(("url", "address"), ADDRESSES.values(), ids=ADDRESSES)
-def test_an_address_is_known_for_one_however_it_is_written(url: str, address: IPv4Address | IPv6Address) -> None:
-    origin = parse_origin(url)
-
-    assert origin.address == address
-    assert ip_address(origin.host) == address
+def test_an_address_is_recognised_in_every_spelling() -> None:
+    for name, (url, address) in ADDRESSES.items():
+        origin = parse_origin(url)
+        assert (origin.address, ip_address(origin.host)) == (address, address), name
 
 
 @settings(deadline=None)
 @given(
     st.text("aZ019.-:[]@%\\①。ßъ\u00ad\u200d", max_size=12).map(lambda text: f"https://{text}/") | st.text(max_size=12)
 )
-def test_whatever_is_taken_reads_the_same_when_it_is_written_out(url: str) -> None:
-    if reason(url) != TAKEN_AFTER_ALL:
+def test_an_accepted_url_is_parsed_the_same_when_it_is_rebuilt(url: str) -> None:
+    if reason(url) != ACCEPTED:
         return
     origin = parse_origin(url)
 
@@ -234,100 +232,78 @@ def test_whatever_is_taken_reads_the_same_when_it_is_written_out(url: str) -> No
     assert set(origin.host) <= set("abcdefghijklmnopqrstuvwxyz0123456789.-:")
 
 
-@pytest.mark.parametrize(
-    ("pattern", "url", "covered"),
-    [
-        # a host stands for itself, at the scheme's own port
-        ("example.com", "https://example.com/", True),
-        ("example.com", "http://example.com/", True),
-        ("example.com", "https://EXAMPLE.com:443/", True),
-        ("Example.COM", "https://example.com/", True),
-        ("example.com", "https://example.com:8443/", False),
-        ("example.com", "http://example.com:443/", False),
-        ("example.com", "https://www.example.com/", False),
-        ("example.com", "https://evilexample.com/", False),
-        ("example.com", "https://example.com.evil.example/", False),
-        ("example.com", "https://example.org/", False),
-        ("пример.рф", "https://xn--e1afmkfd.xn--p1ai/", True),
-        ("xn--e1afmkfd.xn--p1ai", "https://пример.рф/", True),
-        # with a port, for exactly that one
-        ("example.com:8443", "https://example.com:8443/", True),
-        ("example.com:8443", "https://example.com/", False),
-        ("example.com:8443", "https://example.com:8444/", False),
-        ("example.com:443", "https://example.com/", True),
-        ("example.com:443", "http://example.com/", False),
-        # a suffix covers whole labels below it, and not itself
-        ("*.example.com", "https://a.example.com/", True),
-        ("*.example.com", "https://a.b.example.com/", True),
-        ("*.example.com", "https://example.com/", False),
-        ("*.example.com", "https://evilexample.com/", False),
-        ("*.example.com", "https://a.example.com.evil.example/", False),
-        ("*.example.com", "https://a.example.com:8443/", False),
-        ("*.example.com:8443", "https://a.example.com:8443/", True),
-        ("*.example.com:8443", "https://a.example.com/", False),
-        ("*.рф", "https://пример.рф/", True),
-        # everything is every public host, and no address
-        ("*", "https://example.com/", True),
-        ("*", "http://example.com/", True),
-        ("*", "https://intranet/", True),
-        ("*", "https://example.com:8443/", False),
-        ("*", "https://192.0.2.7/", False),
-        ("*", "https://[2001:db8::1]/", False),
-        ("*", "https://①②⑦.⓪.⓪.①/", False),
-        # an address is covered only by itself
-        ("192.0.2.7", "https://192.0.2.7/", True),
-        ("192.0.2.7", "https://192.0.2.8/", False),
-        ("192.0.2.7:8443", "https://192.0.2.7:8443/", True),
-        ("[2001:DB8::1]", "https://[2001:db8:0::1]/", True),
-        ("[2001:db8::1]:8443", "https://[2001:db8::1]:8443/", True),
-        ("[2001:db8::1]", "https://[2001:db8::1]:8443/", False),
-        ("127.0.0.1", "https://[::ffff:127.0.0.1]/", False),
-    ],
-)
-def test_an_entry_covers(pattern: str, url: str, covered: bool) -> None:  # noqa: FBT001 (a column)
-    assert HostPattern.parse(pattern).matches(parse_origin(url)) is covered
+COVERS = [
+    # a host stands for itself, at the scheme's own port
+    ("example.com", "https://example.com/", True),
+    ("example.com", "http://example.com/", True),
+    ("example.com", "https://EXAMPLE.com:443/", True),
+    ("Example.COM", "https://example.com/", True),
+    ("example.com", "https://example.com:8443/", False),
+    ("example.com", "http://example.com:443/", False),
+    ("example.com", "https://www.example.com/", False),
+    ("example.com", "https://evilexample.com/", False),
+    ("example.com", "https://example.com.evil.example/", False),
+    ("example.com", "https://example.org/", False),
+    ("пример.рф", "https://xn--e1afmkfd.xn--p1ai/", True),
+    ("xn--e1afmkfd.xn--p1ai", "https://пример.рф/", True),
+    # with a port, for exactly that one
+    ("example.com:8443", "https://example.com:8443/", True),
+    ("example.com:8443", "https://example.com/", False),
+    ("example.com:8443", "https://example.com:8444/", False),
+    ("example.com:443", "https://example.com/", True),
+    ("example.com:443", "http://example.com/", False),
+    # a suffix covers whole labels below it, and not itself
+    ("*.example.com", "https://a.example.com/", True),
+    ("*.example.com", "https://a.b.example.com/", True),
+    ("*.example.com", "https://example.com/", False),
+    ("*.example.com", "https://evilexample.com/", False),
+    ("*.example.com", "https://a.example.com.evil.example/", False),
+    ("*.example.com", "https://a.example.com:8443/", False),
+    ("*.example.com:8443", "https://a.example.com:8443/", True),
+    ("*.example.com:8443", "https://a.example.com/", False),
+    ("*.рф", "https://пример.рф/", True),
+    # everything is every public host, and no address
+    ("*", "https://example.com/", True),
+    ("*", "http://example.com/", True),
+    ("*", "https://intranet/", True),
+    ("*", "https://example.com:8443/", False),
+    ("*", "https://192.0.2.7/", False),
+    ("*", "https://[2001:db8::1]/", False),
+    ("*", "https://①②⑦.⓪.⓪.①/", False),
+    # an address is covered only by itself
+    ("192.0.2.7", "https://192.0.2.7/", True),
+    ("192.0.2.7", "https://192.0.2.8/", False),
+    ("192.0.2.7:8443", "https://192.0.2.7:8443/", True),
+    ("[2001:DB8::1]", "https://[2001:db8:0::1]/", True),
+    ("[2001:db8::1]:8443", "https://[2001:db8::1]:8443/", True),
+    ("[2001:db8::1]", "https://[2001:db8::1]:8443/", False),
+    ("127.0.0.1", "https://[::ffff:127.0.0.1]/", False),
+]
 
 
-@pytest.mark.parametrize(
-    "entry",
-    [
-        "",
-        "https://example.com",
-        "example.com/",
-        "example.com/path",
-        "example.com:",
-        "example.com:0",
-        "example.com:65536",
-        "example.com:http",
-        "example.com:-1",
-        "example.com:\N{FULLWIDTH DIGIT FOUR}43",
-        "user@example.com",
-        "example.com.",
-        ".example.com",
-        "*example.com",
-        "a.*.example.com",
-        "*.*.example.com",
-        "*.",
-        "**",
-        "*:8443",
-        "127.1",
-        "0x7f000001",
-        "*.127.0.0.1",
-        "*.[::1]",
-        "*.1",
-        "::1",
-        "[::1",
-        "[127.0.0.1]",
-        "[fe80::1%eth0]",
-        "exam ple.com",
-        "a_b.example.com",
-    ],
-)
-def test_an_entry_that_is_no_host_is_refused(entry: str) -> None:
-    with pytest.raises(ValueError, match=r"^[a-z]") as refused:
-        HostPattern.parse(entry)
+def test_an_entry_covers() -> None:
+    for pattern, url, covered in COVERS:
+        assert HostPattern.parse(pattern).matches(parse_origin(url)) is covered, (pattern, url)
 
-    assert not entry or entry not in str(refused.value)
+
+def test_an_entry_that_is_no_host_is_refused() -> None:
+    for entry in (
+        *("", "https://example.com", "example.com/", "example.com/path", "example.com:", "example.com:0"),
+        *(
+            "example.com:65536",
+            "example.com:http",
+            "example.com:-1",
+            "example.com:\N{FULLWIDTH DIGIT FOUR}43",
+            "user@example.com",
+            "example.com.",
+        ),
+        *(".example.com", "*example.com", "a.*.example.com", "*.*.example.com", "*.", "**"),
+        *("*:8443", "127.1", "0x7f000001", "*.127.0.0.1", "*.[::1]", "*.1"),
+        *("::1", "[::1", "[127.0.0.1]", "[fe80::1%eth0]", "exam ple.com", "a_b.example.com"),
+    ):
+        with pytest.raises(ValueError, match=r"^[a-z]") as refused:
+            HostPattern.parse(entry)
+        assert not entry or entry not in str(refused.value)
 
 
 def test_only_the_asterisk_alone_is_everything() -> None:
