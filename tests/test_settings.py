@@ -278,8 +278,8 @@ def test_a_fault_speaks_to_an_operator_and_not_to_a_programmer(enough: Set, name
         ("GATEWAY_API_KEYS", "shop:short", "at least 32 visible ASCII characters"),
         ("GATEWAY_API_KEYS", f"shop 1:{SECRET}", "name:secret"),
         ("GATEWAY_API_KEYS", f"shop:{SECRET}ж", "visible ASCII"),
-        ("GATEWAY_UPSTREAM_API_KEY", "two words", "without blanks"),
-        ("GATEWAY_UPSTREAM_API_KEY", "a\nb", "without blanks"),
+        ("GATEWAY_UPSTREAM_API_KEY", "two words", "without spaces"),
+        ("GATEWAY_UPSTREAM_API_KEY", "a\nb", "without spaces"),
         ("GATEWAY_CORS_ORIGINS", "https://a.example/", "without a path"),
         ("GATEWAY_CORS_ORIGINS", "*", "https:// or http://"),
         ("GATEWAY_FRAME_ANCESTORS", "https://a.example; script-src *", "https://*.host"),
@@ -363,18 +363,21 @@ def test_names_in_the_env_file_that_no_setting_has_are_faults(enough: Set) -> No
         ),
         ({"GATEWAY_UPSTREAM_URL": "http://api.example"}, "GATEWAY_UPSTREAM_URL: is plain http"),
         ({"GATEWAY_UPSTREAM_URL": "http://8.8.8.8"}, "GATEWAY_UPSTREAM_URL: is plain http"),
-        ({"GATEWAY_S3_ENDPOINT_URL": "https://s3.example"}, "GATEWAY_S3_ENDPOINT_URL: is set for a store in a folder"),
+        (
+            {"GATEWAY_S3_ENDPOINT_URL": "https://s3.example"},
+            "GATEWAY_S3_ENDPOINT_URL: is set, but the store is a folder",
+        ),
         (
             {"GATEWAY_STORE": "s3://images", "GATEWAY_S3_ENDPOINT_URL": "http://s3.example"},
             "GATEWAY_S3_ENDPOINT_URL: is plain http",
         ),
         (
             {"GATEWAY_STORE": "s3://images", "GATEWAY_STORE_MAX_BYTES": "1"},
-            "GATEWAY_STORE_MAX_BYTES: bounds a folder only; for a bucket leave this out and use a lifecycle rule",
+            "GATEWAY_STORE_MAX_BYTES: applies to a folder only; for a bucket unset it and use a lifecycle rule",
         ),
         (
             {"GATEWAY_STORE": "s3://images", "GATEWAY_MAX_BYTES": "5368709121"},
-            "GATEWAY_MAX_BYTES: a bucket takes an image in one piece, of at most 5368709120 bytes",
+            "GATEWAY_MAX_BYTES: a bucket accepts at most 5368709120 bytes",
         ),
     ],
     ids=[

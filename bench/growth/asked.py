@@ -14,7 +14,7 @@ from pathlib import Path  # noqa: E402
 from random import Random  # noqa: E402
 
 from bench.filling import created_at, fill, stored, task_id, url  # noqa: E402
-from gateway.resolving.caching_resolver import MOST_SOURCES, CachingResolver  # noqa: E402
+from gateway.resolving.caching_resolver import MAX_SOURCES, CachingResolver  # noqa: E402
 from gateway.services import build_services  # noqa: E402
 from gateway.settings import Settings  # noqa: E402
 from tests.support.procfile_gateway import SECRET  # noqa: E402
@@ -31,7 +31,7 @@ def main(count: int, folder: Path) -> None:
     )
     services = build_services(settings, clock=lambda: created_at(count) / 1000)
     fill(services.database, count)
-    numbers = Random(count).sample(range(count), min(count, MOST_SOURCES))
+    numbers = Random(count).sample(range(count), min(count, MAX_SOURCES))
     _make_objects(folder / "store", numbers)
     wanted = [(task_id(number), url(number)) for number in numbers]
     json.dump([_ask(services.resolver, wanted) for _ in ("first", "again")], sys.stdout)

@@ -1,1 +1,1 @@
-"""The image provider's API: client, transport, circuit breaker."""
+"""The provider's API: client, transport, circuit breaker."""

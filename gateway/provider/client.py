@@ -1,4 +1,4 @@
-"""The provider's API, exactly as the contract says and as tolerant as the wire asks: patient, inside one deadline."""
+"""A client of the provider's API: retries within a deadline, reports to the circuit breaker, maps errors."""
 
 import json
 import random
@@ -29,20 +29,20 @@ from gateway.errors import (
 )
 from gateway.observability.metrics import Metrics
 from gateway.provider.circuit_breaker import CircuitBreaker, Failure
-from gateway.provider.transport import Call, ProviderSession, Reply
+from gateway.provider.transport import ProviderRequest, ProviderResponse, ProviderSession
 
 DOWNLOAD_URL = "/api/v1/gpt4o-image/download-url"
 RECORD_INFO = "/api/v1/gpt4o-image/record-info"
-DEADLINE_S = 15.0  # and then the origin has its 10 s: platforms' routers give up after 30
+DEADLINE_S = 15.0  # platform routers time out after 30 s, and the origin needs time too
 ATTEMPT_TIMEOUT_S = 8.0
-SHORTEST_ATTEMPT_S = 1.0
-MOST_ATTEMPTS = 3
+MIN_ATTEMPT_S = 1.0
+MAX_ATTEMPTS = 3
 FIRST_BACKOFF_S = 0.25
 
-# The contract's codes and, for 422, its messages. "record is null" travels as "recordInfo is null" too.
+# The contract's codes and, for 422, its messages. The provider sends "recordInfo is null" for "record is null" too.
 _BY_CODE: dict[int, type[ProviderError]] = {
     401: ProviderUnauthorized,
-    402: ProviderUnauthorized,  # not in the contract; its sibling calls say so when the account is empty
+    402: ProviderUnauthorized,  # not in the contract; other calls of the API send it when the account is empty
     403: ProviderUnauthorized,
     404: ImageNotFound,
     451: ImageUnavailable,
@@ -61,19 +61,19 @@ _ON_422: tuple[type[ProviderError], ...] = (
 )
 _BY_MESSAGE = {kind.contract[1].lower(): kind for kind in _ON_422} | {"recordinfo is null": RecordNotFound}
 _CODES = {200, 422, *_BY_CODE}
-# The provider's own failures: worth another try, and what the breaker counts.
-_ITS_FAULT = (ProviderFailed, ProviderMaintenance, ProviderTimeout, ProviderUnreachable)
+# Failures of the provider: retried, and counted by the breaker.
+_PROVIDER_FAILURES = (ProviderFailed, ProviderMaintenance, ProviderTimeout, ProviderUnreachable)
 _FAILURES: dict[type[ProviderError], Failure] = {
     ProviderFailed: "fails",
     ProviderMaintenance: "is in maintenance",
-    ProviderTimeout: "does not answer in time",
+    ProviderTimeout: "does not respond in time",
     ProviderUnreachable: "cannot be reached",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class _Envelope:
-    """The answer's ``{code, msg, data}``, read tolerantly."""
+    """The ``{code, msg, data}`` of a response."""
 
     code: int
     message: str
@@ -81,13 +81,14 @@ class _Envelope:
 
 
 class ProviderClient:
-    """Calls the provider.
+    """Calls the provider's API.
 
     Args:
-        session: sends the calls.
-        breaker: leaves a failing provider alone.
-        clock, sleep: time, and how to wait for it.
-        metrics: is told of each call.
+        session: sends the requests.
+        breaker: rejects calls to a failing provider.
+        clock: seconds.
+        sleep: pauses between attempts.
+        metrics: counts the calls.
     """
 
     def __init__(
@@ -105,42 +106,42 @@ class ProviderClient:
         self._clock = clock
         self._sleep = sleep
 
-    def convert(self, task_id: str, url: str) -> object:
-        """Ask for a direct URL; gives the ``data`` of the answer, whatever it is.
+    def request_download_url(self, task_id: str, url: str) -> object:
+        """Call ``download-url``; returns the unchecked ``data`` of the response.
 
         Raises:
-            ProviderError: the leaf that says why there is none.
+            ProviderError: the call failed.
         """
-        return self._ask_patiently(Call("POST", DOWNLOAD_URL, json={"taskId": task_id, "url": url}))
+        return self._call(ProviderRequest("POST", DOWNLOAD_URL, json={"taskId": task_id, "url": url}))
 
     def record_info(self, task_id: str) -> object:
-        """Ask for a record; gives the ``data`` of the answer, whatever it is.
+        """Call ``record-info``; returns the unchecked ``data`` of the response.
 
         Raises:
-            ProviderError: the leaf that says why there is none.
+            ProviderError: the call failed.
         """
-        return self._ask_patiently(Call("GET", RECORD_INFO, query={"taskId": task_id}))
+        return self._call(ProviderRequest("GET", RECORD_INFO, query={"taskId": task_id}))
 
     def probe(self) -> None:
-        """Ask for something that does not exist, to learn whether the provider answers and takes our key.
+        """Request an unknown task, to check that the provider responds and accepts the API key.
 
         Raises:
-            ProviderError: it does not answer, or refuses the key.
+            ProviderError: it does not.
         """
         unknown = {"taskId": "gateway-check", "url": "https://example.com/gateway-check.png"}
         try:
-            self._ask(Call("POST", DOWNLOAD_URL, json=unknown), ATTEMPT_TIMEOUT_S)
-        except (ProviderUnauthorized, ProviderGarbled, ProviderBusy, *_ITS_FAULT):
+            self._call_once(ProviderRequest("POST", DOWNLOAD_URL, json=unknown), ATTEMPT_TIMEOUT_S)
+        except (ProviderUnauthorized, ProviderGarbled, ProviderBusy, *_PROVIDER_FAILURES):
             raise
         except ProviderError:
-            return  # it understood us, and rightly does not know that task
+            return  # the expected response for an unknown task
 
-    def _ask_patiently(self, call: Call) -> object:
-        """Ask again, with growing random pauses and inside one deadline, while it is the provider that fails."""
+    def _call(self, request: ProviderRequest) -> object:
+        """Call with retries, and report the outcome to the breaker."""
         self._breaker.check()
         try:
-            data = self._ask_again(call, self._clock() + DEADLINE_S)
-        except _ITS_FAULT as failure:
+            data = self._call_with_retries(request, self._clock() + DEADLINE_S)
+        except _PROVIDER_FAILURES as failure:
             self._breaker.failed(_FAILURES.get(type(failure), "fails"))
             raise
         except ProviderUnauthorized:
@@ -150,8 +151,8 @@ class ProviderClient:
             self._breaker.garbled()
             raise
         except ProviderBusy as busy:
-            # The rate of conversions is our key's, and so every file's; that of record-info is one task's.
-            self._breaker.defer_for(busy.retry_after_s if call.path == DOWNLOAD_URL else 0)
+            # download-url has one rate limit for the API key, record-info one for each task.
+            self._breaker.defer_for(busy.retry_after_s if request.path == DOWNLOAD_URL else 0)
             raise
         except ProviderError:
             self._breaker.succeeded()
@@ -159,55 +160,55 @@ class ProviderClient:
         self._breaker.succeeded()
         return data
 
-    def _ask_again(self, call: Call, until: float) -> object:
-        for attempt in range(1, MOST_ATTEMPTS):
+    def _call_with_retries(self, request: ProviderRequest, until: float) -> object:
+        for attempt in range(1, MAX_ATTEMPTS):
             try:
-                return self._ask(call, min(ATTEMPT_TIMEOUT_S, until - self._clock()))
-            except _ITS_FAULT:
+                return self._call_once(request, min(ATTEMPT_TIMEOUT_S, until - self._clock()))
+            except _PROVIDER_FAILURES:
                 pause_s = random.uniform(0.5, 1) * FIRST_BACKOFF_S * 2**attempt  # noqa: S311 (jitter, not a secret)
-                if self._clock() + pause_s + SHORTEST_ATTEMPT_S >= until:
+                if self._clock() + pause_s + MIN_ATTEMPT_S >= until:
                     raise
                 self._sleep(pause_s)
-        return self._ask(call, min(ATTEMPT_TIMEOUT_S, until - self._clock()))
+        return self._call_once(request, min(ATTEMPT_TIMEOUT_S, until - self._clock()))
 
-    def _ask(self, call: Call, timeout_s: float) -> object:
-        asked_at, code = time.monotonic(), ""
+    def _call_once(self, request: ProviderRequest, timeout_s: float) -> object:
+        started_at, code = time.monotonic(), ""
         try:
-            reply = self._session.call(call, timeout_s=timeout_s)
-            envelope = read_envelope(reply)
+            response = self._session.call(request, timeout_s=timeout_s)
+            envelope = read_envelope(response)
             code = str(envelope.code) if envelope.code in _CODES else "other"
         except ProviderError as error:
             code = error.code.removeprefix("provider_")
             raise
         finally:
-            self._metrics.provider_answered(code, time.monotonic() - asked_at)
+            self._metrics.provider_answered(code, time.monotonic() - started_at)
         if envelope.code != 200:
-            raise _error(envelope, reply)
+            raise _error(envelope, response)
         return envelope.data
 
 
-def read_envelope(reply: Reply) -> _Envelope:
-    """Read the code of the envelope first, and the HTTP status where there is no envelope.
+def read_envelope(response: ProviderResponse) -> _Envelope:
+    """Read the envelope of a response; without one, use the HTTP status as its code.
 
     Raises:
-        ProviderGarbled: the answer is neither.
+        ProviderGarbled: neither is valid.
     """
     try:
-        body: Any = json.loads(reply.body)
+        body: Any = json.loads(response.body)
     except (ValueError, RecursionError):
         body = None
     fields = body if isinstance(body, dict) else {}
     code = _whole_number(fields.get("code"))
     if code is None:
-        # A bare 404 is no word of the provider's on an image: the base URL is wrong.
-        if (reply.status in _BY_CODE and reply.status != 404) or reply.status >= 500:
-            return _Envelope(reply.status, "", None)
-        raise ProviderGarbled(f"HTTP {reply.status} without an envelope")
+        # A 404 without an envelope does not mean that the image is unknown, but that the base URL is wrong.
+        if (response.status in _BY_CODE and response.status != 404) or response.status >= 500:
+            return _Envelope(response.status, "", None)
+        raise ProviderGarbled(f"HTTP {response.status} without an envelope")
     return _Envelope(code, str(fields.get("msg") or ""), fields.get("data"))
 
 
 def _whole_number(value: object) -> int | None:
-    """An integer, also when it came as a string or as a float without a fraction (RFC 8259 section 6)."""
+    """An integer, also from a string of digits or a float without a fraction (RFC 8259 section 6)."""
     if isinstance(value, bool):
         return None
     if isinstance(value, float) and value.is_integer():
@@ -217,11 +218,11 @@ def _whole_number(value: object) -> int | None:
     return value if isinstance(value, int) else None
 
 
-def _error(envelope: _Envelope, reply: Reply) -> ProviderError:
+def _error(envelope: _Envelope, response: ProviderResponse) -> ProviderError:
     by_message = _BY_MESSAGE.get(envelope.message.strip().rstrip(".").lower())
     if envelope.code == 422:
-        return by_message("422") if by_message else ImageRejected("422 with a message that the contract does not have")
-    kind = _BY_CODE.get(envelope.code) or (ProviderFailed if 500 <= envelope.code < 600 else ProviderGarbled)
-    if issubclass(kind, ProviderBusy | ProviderMaintenance):
-        return kind(str(envelope.code), retry_after_s=seconds_of(reply.retry_after))
-    return kind(str(envelope.code))
+        return by_message("422") if by_message else ImageRejected("422 with an unknown message")
+    error_class = _BY_CODE.get(envelope.code) or (ProviderFailed if 500 <= envelope.code < 600 else ProviderGarbled)
+    if issubclass(error_class, ProviderBusy | ProviderMaintenance):
+        return error_class(str(envelope.code), retry_after_s=seconds_of(response.retry_after))
+    return error_class(str(envelope.code))

@@ -1,4 +1,4 @@
-"""The provider's records, relayed: what the contract documents of them, and nothing else."""
+"""The provider's records, reduced to the fields that the contract documents."""
 
 import copy
 import time
@@ -11,10 +11,10 @@ from gateway.errors import ProviderBusy, RecordNotFound
 from gateway.provider.client import ProviderClient
 from gateway.singleflight import SingleFlight
 
-KNOWN_FOR_S = 1.0  # the provider takes three queries a second for one task
-MOST_KNOWN = 2_000
-MOST_BYTES = 8 * 2**20
-LONGEST_WAIT_S = 20.0
+CACHE_TTL_S = 1.0  # the provider allows three calls per second for one task
+MAX_CACHED = 2_000
+MAX_CACHED_BYTES = 8 * 2**20
+TIMEOUT_S = 20.0
 _FIELDS: dict[str, tuple[type, ...]] = {
     "paramJson": (str,),
     "completeTime": (int, str),
@@ -28,32 +28,31 @@ _FIELDS: dict[str, tuple[type, ...]] = {
 
 
 class RecordInfoClient:
-    """Finds records at the provider, each at most once a second.
+    """Reads records from the provider, each at most once a second.
 
     Args:
-        provider: is asked.
         clock: Unix seconds.
     """
 
     def __init__(self, provider: ProviderClient, clock: Callable[[], float] = time.time) -> None:
         self._provider = provider
         self._clock = clock
-        self._known: MemoryCache[dict[str, Any]] = MemoryCache(MOST_KNOWN, clock, max_bytes=MOST_BYTES)
-        self._busy: MemoryCache[ProviderBusy] = MemoryCache(MOST_KNOWN, clock)
+        self._cached: MemoryCache[dict[str, Any]] = MemoryCache(MAX_CACHED, clock, max_bytes=MAX_CACHED_BYTES)
+        self._busy: MemoryCache[ProviderBusy] = MemoryCache(MAX_CACHED, clock)
         self._single_flight: SingleFlight[dict[str, Any]] = SingleFlight()
 
     def find(self, task_id: str) -> dict[str, Any]:
-        """Give the record of a task in the provider's form.
+        """The record of a task, in the provider's form.
 
         Raises:
-            RecordNotFound: the provider has none.
-            ProviderError: the leaf that says why it cannot be told.
+            RecordNotFound: the provider has no record.
+            ProviderError: the call failed.
         """
         key = (task_id,)
-        known = self._known.get(key)
-        return known if known is not None else self._single_flight.do(key, lambda: self._ask(task_id), LONGEST_WAIT_S)
+        known = self._cached.get(key)
+        return known if known is not None else self._single_flight.do(key, lambda: self._request(task_id), TIMEOUT_S)
 
-    def _ask(self, task_id: str) -> dict[str, Any]:
+    def _request(self, task_id: str) -> dict[str, Any]:
         if busy := self._busy.get((task_id,)):
             raise copy.copy(busy)
         try:
@@ -61,16 +60,16 @@ class RecordInfoClient:
         except ProviderBusy as busy:
             self._busy.put((task_id,), copy.copy(busy), self._clock() + busy.retry_after_s)
             raise
-        if not isinstance(data, dict):  # the provider says success, and null, of a task it does not know
+        if not isinstance(data, dict):  # the response to an unknown task is a success with null
             raise RecordNotFound("no record")
         record: dict[str, Any] = {"taskId": task_id, "response": _response(data.get("response"))}
         record |= {name: _typed(data.get(name), types) for name, types in _FIELDS.items()}
-        self._known.put((task_id,), record, self._clock() + KNOWN_FOR_S, _size(record))
+        self._cached.put((task_id,), record, self._clock() + CACHE_TTL_S, _size(record))
         return record
 
 
 def _response(response: object) -> dict[str, list[str]] | None:
-    """The results; camel case on the wire, snake case in the vendor's prose."""
+    """The results; camel case in responses, snake case in the vendor's documentation."""
     if not isinstance(response, dict):
         return None
     urls = response.get("resultUrls", response.get("result_urls"))
@@ -82,6 +81,6 @@ def _typed(value: object, types: tuple[type, ...]) -> object:
 
 
 def _size(record: dict[str, Any]) -> int:
-    """The bytes that a record holds in memory."""
+    """The size of a record in memory."""
     urls = (record["response"] or {}).get("resultUrls", ())
     return getsizeof(record) + sum(map(getsizeof, record.values())) + getsizeof(urls) + sum(map(getsizeof, urls))

@@ -1,4 +1,4 @@
-"""How the provider's API is called: JSON over a guarded ``requests`` session that reaches that one host."""
+"""HTTP transport of the provider's API: a ``requests`` session that can reach only the API host."""
 
 import time
 from collections.abc import Iterable, Mapping
@@ -21,13 +21,13 @@ from gateway.egress.dns_lookup import Lookup
 from gateway.egress.guard import Network, one_host_policy
 from gateway.errors import ProviderGarbled, ProviderTimeout, ProviderUnreachable
 
-MOST_BYTES = 64 * 1024
-MOST_IDLE = 64  # connections
+MAX_BYTES = 64 * 1024
+MAX_IDLE = 64  # connections
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """One call of the API. The path begins with a slash; a GET has a query, and a POST a body."""
+class ProviderRequest:
+    """A request. The path begins with a slash; a GET has a query, a POST a JSON body."""
 
     method: Literal["GET", "POST"]
     path: str
@@ -36,8 +36,8 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
-    """A complete answer of the provider: the HTTP status, ``Retry-After`` as it came, and at most 64 KiB of body."""
+class ProviderResponse:
+    """A response: the HTTP status, the raw ``Retry-After``, and at most 64 KiB of body."""
 
     status: int
     retry_after: str
@@ -45,21 +45,21 @@ class Reply:
 
 
 class ProviderSession:
-    """Calls one API host. Sends no cookies back, reads no proxy or netrc from the environment, follows no redirect.
+    """Sends requests to one host. Ignores cookies, redirects, and the proxies and netrc of the environment.
 
     Args:
-        base_url: scheme, host and perhaps a path prefix.
+        base_url: scheme, host and optional path prefix.
         api_key: sent as ``Authorization: Bearer``.
         lookup: resolves names.
-        private_networks: where the host may lie when it is not public.
+        private_networks: networks that may contain the host, beside public addresses.
     """
 
     def __init__(self, base_url: str, api_key: str, lookup: Lookup, private_networks: Iterable[Network] = ()) -> None:
         self._base_url = base_url
         policy = one_host_policy(base_url, private_networks)
         self._session = _Session(policy=policy)
-        adapter = SafeAdapter(policy=policy, resolver=lookup, pool_maxsize=MOST_IDLE)
-        adapter.init_poolmanager(1, MOST_IDLE, ssl_context=tls_roots())
+        adapter = SafeAdapter(policy=policy, resolver=lookup, pool_maxsize=MAX_IDLE)
+        adapter.init_poolmanager(1, MAX_IDLE, ssl_context=tls_roots())
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
         self._session.headers.update(
@@ -71,43 +71,43 @@ class ProviderSession:
             }
         )
 
-    def call(self, call: Call, *, timeout_s: float) -> Reply:
-        """Send one call and read its whole answer.
+    def call(self, request: ProviderRequest, *, timeout_s: float) -> ProviderResponse:
+        """Send a request and read the whole response.
 
         Args:
-            call: what to send.
-            timeout_s: for everything together, in seconds.
+            request: what to send.
+            timeout_s: total, in seconds.
 
         Raises:
-            ProviderTimeout: no complete answer in time.
-            ProviderUnreachable: no connection, or one that does not speak HTTP.
-            ProviderGarbled: more than 64 KiB, or a broken content coding.
+            ProviderTimeout: no complete response in time.
+            ProviderUnreachable: no connection, or no HTTP response.
+            ProviderGarbled: more than 64 KiB, or an invalid content coding.
         """
         until = time.monotonic() + timeout_s
         try:
             with deadline(timeout_s):
-                answer = self._session.request(
-                    call.method,
-                    self._base_url + call.path,
-                    params=call.query,
-                    json=call.json,
+                response = self._session.request(
+                    request.method,
+                    self._base_url + request.path,
+                    params=request.query,
+                    json=request.json,
                     timeout=(min(CONNECT_TIMEOUT_S, timeout_s), timeout_s),
                     allow_redirects=False,
                     stream=True,
                 )
-                with closing(answer):
-                    body = _read(answer.raw, until)
-        except (requests.Timeout, ReadTimeoutError, TimeoutError) as slow:
-            raise ProviderTimeout(type(slow).__name__) from slow
-        except DecodeError as garbled:
-            raise ProviderGarbled(type(garbled).__name__) from garbled
-        except (requests.RequestException, HTTPError, HTTPException, SSRFGuardError, OSError) as broken:
-            raise ProviderUnreachable(type(broken).__name__) from broken
-        return Reply(answer.status_code, answer.headers.get("Retry-After", ""), body)
+                with closing(response):
+                    body = _read(response.raw, until)
+        except (requests.Timeout, ReadTimeoutError, TimeoutError) as error:
+            raise ProviderTimeout(type(error).__name__) from error
+        except DecodeError as error:
+            raise ProviderGarbled(type(error).__name__) from error
+        except (requests.RequestException, HTTPError, HTTPException, SSRFGuardError, OSError) as error:
+            raise ProviderUnreachable(type(error).__name__) from error
+        return ProviderResponse(response.status_code, response.headers.get("Retry-After", ""), body)
 
 
 class _Session(Session):
-    """A session without anything of the environment; redirects are answers, never read and never followed."""
+    """A session that ignores the environment and cookies, and returns redirects without parsing them."""
 
     def __init__(self, **options: object) -> None:
         super().__init__(**options)  # type: ignore[arg-type]
@@ -122,8 +122,8 @@ def _read(raw: BaseHTTPResponse, until: float) -> bytes:
     body = bytearray()
     while part := raw.read1(8192, decode_content=True):
         body += part
-        if len(body) > MOST_BYTES:
-            raise ProviderGarbled("the answer is larger than 64 KiB")
+        if len(body) > MAX_BYTES:
+            raise ProviderGarbled("the response is larger than 64 KiB")
         if time.monotonic() > until:
-            raise ProviderTimeout("the answer took too long")
+            raise ProviderTimeout("the response took too long")
     return bytes(body)

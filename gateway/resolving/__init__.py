@@ -1,1 +1,1 @@
-"""From (task, URL) to a source of bytes."""
+"""Resolvers: turn a task and an image URL into a source of bytes."""

@@ -1,4 +1,4 @@
-"""The ``store`` resolver: the provider's own job. Check the record, fetch the image, keep it, and hand it out."""
+"""The ``store`` resolver: check the record, fetch and store the image, and return its object."""
 
 import secrets
 import threading
@@ -16,71 +16,73 @@ from gateway.sources.remote import RemoteSource
 from gateway.sources.stored import StoredSource
 from gateway.storage.object_store import StoredObject
 
-LIFE_S = 1200
-KNOWN_FOR_S = 10  # and then it is looked up again: other workers replace and delete, and so does the command line
-MOST_AT_ONCE = 64  # fetches in this worker; more wait, so that slow origins fill neither the disk nor the files
+SOURCE_TTL_S = 1200
+MAX_AGE_S = 10  # of a cached source: other processes replace and delete images
+MAX_FETCHES = 64  # concurrent, in this worker, so that slow origins do not fill the disk or use up file descriptors
 _PROBE_BYTES = 16
 
 
 class StoreResolver:
-    """Turns our own records into sources.
+    """Resolves images of the gateway's own records.
 
     Args:
-        shelf, door: where the images are kept, and how others get at them.
-        client, guard: the way to the images' origins.
-        kept: is told, with its task, of every image that was fetched.
+        store: records and images.
+        public_url: makes public URLs of objects.
+        client: fetches images from their origins.
+        guard: checks the origin URLs.
+        on_stored: called with the task id after an image was fetched and stored.
     """
 
     def __init__(
-        self, store: RecordStore, public_url: PublicUrl, client: Client, guard: Guard, kept: Callable[[str], None]
+        self, store: RecordStore, public_url: PublicUrl, client: Client, guard: Guard, on_stored: Callable[[str], None]
     ) -> None:
         self._store = store
-        self._door = public_url
+        self._public_url = public_url
         self._client = client
         self._guard = guard
-        self._kept = kept
-        self._slots = threading.BoundedSemaphore(MOST_AT_ONCE)
+        self._on_stored = on_stored
+        self._slots = threading.BoundedSemaphore(MAX_FETCHES)
 
     def resolve(self, task_id: str, url: str) -> StoredSource:
-        """Give the object of an image, and fetch the image when there is none yet.
+        """The stored object of an image; fetches the image if it is not stored.
 
         Raises:
-            ProviderError: the record, or the image, stands against it.
-            StorageFull, StorageDown, DatabaseDown: our own trouble.
+            ProviderError: the record has no such image, or the image cannot be fetched.
+            StorageFull, StorageDown, DatabaseDown: the storage failed.
         """
         check_result(self._store.records.find(task_id), url, now_ms=self._store.now_ms(), days=self._store.days)
         stored = self._store.index.find(task_id, url)
         if stored is None or not self._store.objects.exists(stored):
             stored = self._fetch(task_id, url)
-            self._kept(task_id)
-        return StoredSource(self._store.objects, stored, self._door, self._store.clock() + LIFE_S)
+            self._on_stored(task_id)
+        return StoredSource(self._store.objects, stored, self._public_url, self._store.clock() + SOURCE_TTL_S)
 
     def probe(self) -> str:
-        """Keep, read and drop an object of sixteen bytes.
+        """Check the object store: write, read and delete an object of sixteen bytes.
 
         Returns:
-            Why no browser would be sent to the store, in one word; empty when it would be.
+            Why browsers are not redirected to the store, in one word; empty if they are.
 
         Raises:
-            StorageFull, StorageDown: what stands against it, and the remedy.
+            StorageFull, StorageDown: the check failed; the message names the remedy.
         """
         objects = self._store.objects
-        with objects.new_upload() as incoming:
-            incoming.write(secrets.token_bytes(_PROBE_BYTES))
-            stored = objects.put(incoming)
+        with objects.new_upload() as upload:
+            upload.write(secrets.token_bytes(_PROBE_BYTES))
+            stored = objects.put(upload)
         try:
             with closing(objects.open(stored, 0, stored.length - 1)) as reading:
                 whole = reading.read(stored.length) == stored.head
-            reason = self._door.redirect_blocker(stored)
+            reason = self._public_url.redirect_blocker(stored)
         finally:
             objects.delete(stored.digest)
         if not whole or objects.exists(stored):
-            raise StorageDown("it does not give what it was given, or does not drop it")
+            raise StorageDown("an object that was written could not be read or deleted")
         return reason
 
     def _fetch(self, task_id: str, url: str) -> StoredObject:
         if is_upload_url(url):
-            raise ImageUnavailable("nobody has put this image in")
+            raise ImageUnavailable("the image was not uploaded")
         try:
             self._guard.admit(url)
             source = RemoteSource(self._client, url, 0, sendable=False, listed_only=True)

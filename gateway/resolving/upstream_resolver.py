@@ -1,4 +1,4 @@
-"""The ``upstream`` resolver: the provider obtains the direct URL."""
+"""The ``upstream`` resolver: the provider returns a direct URL."""
 
 import re
 import time
@@ -17,12 +17,12 @@ _AMZ_DATE = re.compile(r"\d{8}T\d{6}Z", re.ASCII)
 
 
 class UpstreamResolver:
-    """Asks the provider for direct URLs.
+    """Requests direct URLs from the provider.
 
     Args:
-        provider: is asked.
-        client: the way to the direct URLs.
-        guard: decides which direct URLs are followed.
+        provider: the provider's API.
+        client: fetches from direct URLs.
+        guard: checks direct URLs.
         clock: Unix seconds.
     """
 
@@ -35,22 +35,22 @@ class UpstreamResolver:
         self._clock = clock
 
     def resolve(self, task_id: str, url: str) -> RemoteSource:
-        """Obtain a direct URL and make a source of it.
+        """Request a direct URL and make a source of it.
 
         Raises:
-            ProviderError: the leaf that says why there is none.
+            ProviderError: there is no direct URL, or the guard rejects it.
         """
-        direct_url = _direct_url(self._provider.convert(task_id, url))
+        direct_url = _direct_url(self._provider.request_download_url(task_id, url))
         try:
             self._guard.place(direct_url)
-        except OriginUnsafe as unsafe:
-            raise DirectUrlRefused(str(unsafe)) from None
+        except OriginUnsafe as error:
+            raise DirectUrlRefused(str(error)) from None
         expires_at = expiry_of(direct_url) or self._clock() + DIRECT_URL_LIFE_S
         return RemoteSource(self._client, direct_url, expires_at, sendable=self._guard.is_sendable(direct_url))
 
 
 def _direct_url(data: object) -> str:
-    """The contract has a text; the vendor's own quickstart reads ``data.downloadUrl``."""
+    """The direct URL in ``data``: a string by the contract, ``data.downloadUrl`` in the vendor's quickstart."""
     direct_url = data.get("downloadUrl") if isinstance(data, dict) else data
     if not isinstance(direct_url, str) or not direct_url.strip():
         raise ProviderGarbled("success without a usable direct URL")
@@ -58,7 +58,7 @@ def _direct_url(data: object) -> str:
 
 
 def expiry_of(url: str) -> float | None:
-    """The true expiry of a presigned URL: X-Amz-Date plus X-Amz-Expires, in Unix seconds; None when it does not say."""
+    """The expiry of a presigned URL, X-Amz-Date plus X-Amz-Expires, in Unix seconds; None if these are missing."""
     query = parse_qs(urlsplit(url).query)
     date, seconds = query.get("X-Amz-Date", [""])[0], query.get("X-Amz-Expires", [""])[0]
     if not _AMZ_DATE.fullmatch(date) or not seconds.isascii() or not seconds.isdigit() or len(seconds) > 6:

@@ -1,4 +1,4 @@
-"""The composition: settings in, working objects out."""
+"""The composition: builds the objects of a worker from the settings."""
 
 from gateway.services.build import Services, build_services
 

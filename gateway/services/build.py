@@ -1,4 +1,4 @@
-"""The composition: settings in, working objects out. The only place that builds them."""
+"""Build all services of a worker from the settings."""
 
 import math
 import time
@@ -32,7 +32,7 @@ from gateway.provider.transport import ProviderSession
 from gateway.records.sweep import Sweep
 from gateway.resolving.caching_resolver import CachingResolver, Resolver
 from gateway.resolving.origin_resolver import OriginResolver
-from gateway.resolving.store_resolver import KNOWN_FOR_S
+from gateway.resolving.store_resolver import MAX_AGE_S
 from gateway.resolving.upstream_resolver import UpstreamResolver
 from gateway.server.capacity import stream_slots
 from gateway.server.scheduler import Job, Scheduler
@@ -49,7 +49,7 @@ SWEEP_PAUSE_S = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Everything a request needs, built once for each worker, after it was forked."""
+    """Everything that requests use; built once per worker, after the fork."""
 
     signer: LinkSigner
     links: LinkVerifier
@@ -75,12 +75,12 @@ class Services:
 def build_services(
     settings: Settings, *, clock: Callable[[], float] = time.time, lookup: Lookup | None = None
 ) -> Services:
-    """Build the services that the settings ask for.
+    """Build the services.
 
     Args:
-        settings: checked settings.
+        settings: validated settings.
         clock: Unix seconds; tests pass their own.
-        lookup: how names are resolved; tests pass their own.
+        lookup: DNS lookup; tests pass their own.
     """
     lookup = lookup or Lookup()
     via = "gateway-" + KeyRing.derive(settings.secret_keys, _VIA_SALT).sign(b"")[:16]
@@ -104,9 +104,13 @@ def build_services(
     ledger = MemoryLedger()
     tags = EntityTags(KeyRing.derive(settings.secret_keys, etag.SALT))
     store = build_store_services(settings, database, client, guard, clock) if settings.resolver == "store" else None
-    converter = _converter(settings, client, guard, provider, store, clock)
-    max_age_s = KNOWN_FOR_S if store else math.inf
-    resolver = CachingResolver(converter, settings.min_life_s, clock, max_age_s=max_age_s, metrics=metrics)
+    resolver = CachingResolver(
+        _resolver(settings, client, guard, provider, store, clock),
+        settings.min_life_s,
+        clock,
+        max_age_s=MAX_AGE_S if store else math.inf,
+        metrics=metrics,
+    )
     key_authenticator = KeyAuthenticator(ConfiguredKeys(settings.named_api_keys), key_store, clock)
     slots = SlotLimiter(stream_slots(), settings.streams_per_visitor)
     planner = Planner(tags, settings.default_mode, settings.max_bytes, settings.allow_markup_as_image)
@@ -145,7 +149,7 @@ def build_services(
 def _metrics(settings: Settings) -> Metrics:
     if not settings.metrics_token:
         return Metrics()
-    from gateway.observability.prometheus import PrometheusMetrics  # noqa: PLC0415 (its library is for those who read it)
+    from gateway.observability.prometheus import PrometheusMetrics  # noqa: PLC0415 (imports prometheus_client)
 
     return PrometheusMetrics()
 
@@ -157,7 +161,7 @@ def _provider(
     return ProviderClient(session, breaker, clock, metrics=metrics)
 
 
-def _converter(
+def _resolver(
     settings: Settings,
     client: Client,
     guard: Guard,
@@ -173,13 +177,13 @@ def _converter(
 
 
 def _background(key_authenticator: KeyAuthenticator, quotas: Quotas, sweep: Sweep | None, lease: JobLease) -> Scheduler:
-    def sweep_old() -> None:
+    def run_sweep() -> None:
         quotas.delete_before(quotas.today)
         if sweep is None:
             return
         try:
             sweep.run(pause_s=SWEEP_PAUSE_S)
-        except GatewayError:  # the records are swept, and perhaps not their objects: reconcile at the next tick
+        except GatewayError:  # objects may be left behind: reconcile at the next tick
             lease.release("reconcile")
             raise
 
@@ -189,16 +193,16 @@ def _background(key_authenticator: KeyAuthenticator, quotas: Quotas, sweep: Swee
 
     return Scheduler(
         [
-            Job("note the last use of keys", key_authenticator.flush),
-            Job("drop what has expired", drop_expired),
-            Job("reconcile", partial(_in_turn, lease, "reconcile", RECONCILE_EVERY_S, reconcile)),
-            Job("sweep", partial(_in_turn, lease, "sweep", SWEEP_EVERY_S, sweep_old)),
+            Job("save when keys were last used", key_authenticator.flush),
+            Job("delete expired cache entries", drop_expired),
+            Job("reconcile", partial(_run_leased, lease, "reconcile", RECONCILE_EVERY_S, reconcile)),
+            Job("sweep", partial(_run_leased, lease, "sweep", SWEEP_EVERY_S, run_sweep)),
         ]
     )
 
 
-def _in_turn(lease: JobLease, name: str, every_s: int, run: Callable[[], None]) -> None:
-    """Run a chore that is due, unless another worker does."""
+def _run_leased(lease: JobLease, name: str, every_s: int, run: Callable[[], None]) -> None:
+    """Run a job if it is due and no other worker runs it."""
     if not lease.acquire(name, every_s):
         return
     try:

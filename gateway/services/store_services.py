@@ -1,4 +1,4 @@
-"""What the ``store`` resolver needs, composed: records, objects, and the way in and out of both."""
+"""Build the services of the ``store`` resolver: records, objects, and access to both."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ from gateway.storage.object_store import ObjectStore
 
 @dataclass(frozen=True, slots=True)
 class StoreServices:
-    """The parts that routes and commands use."""
+    """The services that routes and commands use; only with the ``store`` resolver."""
 
     records: SqlRecords
     index: ObjectIndex
@@ -44,7 +44,7 @@ class StoreServices:
 def build_store_services(
     settings: Settings, database: Database, client: Client, guard: Guard, clock: Callable[[], float]
 ) -> StoreServices:
-    """Build the store that the settings ask for."""
+    """Build the services from the settings."""
     records = SqlRecords(database)
     index = ObjectIndex(database, clock)
     file_links = FileLinks(KeyRing.derive(settings.secret_keys, FILES_SALT), settings.public_url, clock)
@@ -82,17 +82,17 @@ def build_store_services(
 def _objects(
     settings: Settings,
     deleter: ObjectDeleter,
-    own_door: SignedFileUrl,
+    signed_url: SignedFileUrl,
     client: Client,
     guard: Guard,
     clock: Callable[[], float],
 ) -> tuple[ObjectStore, PublicUrl]:
-    """Where the objects are, and how others get at them."""
+    """The object store, and the public URLs of its objects."""
     if not isinstance(settings.store, Bucket):
         evict = partial(deleter.delete, evict=True)
         folder = FolderObjectStore(settings.store, settings.store_max_bytes or None, clock, evict)
-        return folder, own_door
-    from gateway.storage.s3 import S3ObjectStore  # noqa: PLC0415 (boto3 takes a moment, and few need it)
+        return folder, signed_url
+    from gateway.storage.s3 import S3ObjectStore  # noqa: PLC0415 (boto3 is slow to import)
 
     bucket = S3ObjectStore(settings.store, settings.s3_endpoint_url)
-    return bucket, PresignedUrl(bucket.presign, own_door, client, guard)
+    return bucket, PresignedUrl(bucket.presign, signed_url, client, guard)

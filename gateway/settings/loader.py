@@ -1,4 +1,4 @@
-"""Read the environment and ``.env`` into the settings, and tell every fault by name and remedy."""
+"""Load the settings from the environment and ``.env``, and report all errors together."""
 
 import os
 from ipaddress import ip_address
@@ -15,55 +15,56 @@ from gateway.settings import PREFIX, Bucket, Settings, variable
 from gateway.settings.platforms import is_platform, platform_url
 from gateway.settings.types import MIN_SECRET_BYTES, SECRET_REMEDY
 
-# A prefix that begins like a route could not be told from it.
-_OWN_PATHS = frozenset(
+# First path segments of the routes; the path of PUBLIC_URL must not begin with one of them.
+_ROUTE_SEGMENTS = frozenset(
     "api d docs download favicon.ico files healthz llms.txt metrics"  # noqa: SIM905
     " openapi.json problems readyz robots.txt static".split()
 )
-_MOST_BUCKET_BYTES = 5 * 2**30  # the most that S3 takes in one request
+_MAX_BUCKET_BYTES = 5 * 2**30  # the limit of one S3 PUT request
 
 
 def load_settings() -> Settings:
-    """Read the environment and ``.env`` of the working directory.
+    """Load the environment and ``.env`` of the working directory.
 
     Raises:
-        ConfigError: every fault at once, by name and remedy; never a value.
+        ConfigError: lists every invalid setting by name, with a remedy and without its value.
     """
     faults: list[str] = []
-    bad: set[str] = set()
-    known_by_platform = _platform_defaults()  # reads .env first, and says so when it cannot
+    invalid_fields: set[str] = set()
+    defaults = _platform_defaults()  # reads .env first, which may raise
     try:
-        settings = Settings(**known_by_platform)
+        settings = Settings(**defaults)
     except ValidationError as invalid:
-        faults, bad = _format_error(invalid)
-        settings = Settings(**known_by_platform | {field: _STAND_INS.get(field, _default(field)) for field in bad})
-    faults += [text for fields, text in _contradictions(settings) if not bad & fields]
-    if faults := faults + _unknown():
+        faults, invalid_fields = _format_error(invalid)
+        replacements = {field: _PLACEHOLDERS.get(field, _default(field)) for field in invalid_fields}
+        settings = Settings(**defaults | replacements)
+    faults += [text for fields, text in _conflicts(settings) if not invalid_fields & fields]
+    if faults := faults + _unknown_names():
         raise ConfigError(faults)
     if isinstance(settings.store, Bucket):
-        _hand_on_keys()
+        _export_aws_variables()
     return settings
 
 
 def settings_on_ephemeral_disk(settings: Settings) -> list[str]:
-    """The settings that keep something on the disk of a platform that gives an empty one to each deploy."""
+    """The settings that store data on a platform's disk, which is empty after each deploy."""
     if not is_platform(_raw_names()):
         return []
     on_disk = {
         "DATABASE_URL": settings.database_url.startswith("sqlite:"),
         PREFIX + "STORE": settings.resolver == "store" and isinstance(settings.store, Path),
     }
-    return [name for name, is_there in on_disk.items() if is_there]
+    return [name for name, is_on_disk in on_disk.items() if is_on_disk]
 
 
-def _hand_on_keys() -> None:
-    """Put what ``.env`` says for boto3 where boto3 looks; the environment wins."""
+def _export_aws_variables() -> None:
+    """Copy the ``AWS_`` variables of ``.env`` to the environment for boto3; the environment has precedence."""
     for name, value in read_dotenv().items():
         if name.startswith("AWS_") and value:
             os.environ.setdefault(name, value)
 
 
-_STAND_INS: dict[str, Any] = {"secret_keys": ["-" * MIN_SECRET_BYTES], "upstream_api_key": "-", "resolver": "origin"}
+_PLACEHOLDERS: dict[str, Any] = {"secret_keys": ["-" * MIN_SECRET_BYTES], "upstream_api_key": "-", "resolver": "origin"}
 
 
 def _default(field: str) -> object:
@@ -73,7 +74,9 @@ def _default(field: str) -> object:
 def _format_error(invalid: ValidationError) -> tuple[list[str], set[str]]:
     faults: dict[str, str] = {}
     for error in invalid.errors(include_url=False, include_input=False, include_context=False):
-        if error["type"] == "default_factory_not_called":  # its default depends on a field that is told already
+        if (
+            error["type"] == "default_factory_not_called"
+        ):  # its default depends on an invalid field, which is reported itself
             continue
         field = _field_of(str(error["loc"][0]))
         missing = error["type"] == "missing"
@@ -90,7 +93,7 @@ def _field_of(loc: str) -> str:
     return loc.lower().removeprefix(PREFIX.lower())
 
 
-def _unknown() -> list[str]:
+def _unknown_names() -> list[str]:
     known = {variable(name) for name in Settings.model_fields} | {PREFIX + "DATABASE_URL"}
     raw = {name for name in (*os.environ, *read_dotenv()) if name.upper().startswith(PREFIX)}
     unknown = sorted(name for name in raw if name.upper() not in known)
@@ -98,7 +101,7 @@ def _unknown() -> list[str]:
 
 
 def read_dotenv() -> dict[str, str | None]:
-    """What ``.env`` of the working directory says.
+    """The variables in ``.env`` of the working directory.
 
     Raises:
         ConfigError: it is not UTF-8.
@@ -110,7 +113,7 @@ def read_dotenv() -> dict[str, str | None]:
 
 
 def _platform_defaults() -> dict[str, Any]:
-    """What the platform tells about itself, where the operator set nothing."""
+    """Defaults that the hosting platform provides, for settings that are not set."""
     raw = _raw_names()
     defaults: dict[str, Any] = {}
     if PREFIX + "TRUSTED_PROXIES" not in raw and is_platform(raw):
@@ -122,12 +125,12 @@ def _platform_defaults() -> dict[str, Any]:
 
 
 def _raw_names() -> dict[str, str]:
-    """Every variable that is not empty; the environment wins over ``.env``."""
+    """All variables that are not empty; the environment has precedence over ``.env``."""
     return {name: value for name, value in (*read_dotenv().items(), *os.environ.items()) if value}
 
 
-def _contradictions(settings: Settings) -> list[tuple[set[str], str]]:
-    """Faults that only several settings together have: the fields concerned, and what to say."""
+def _conflicts(settings: Settings) -> list[tuple[set[str], str]]:
+    """Conflicts between settings: the fields, and the message."""
     found: list[tuple[set[str], str]] = []
     if settings.resolver == "upstream" and not settings.upstream_api_key:
         found.append(
@@ -143,15 +146,18 @@ def _contradictions(settings: Settings) -> list[tuple[set[str], str]]:
                 "GATEWAY_REQUIRE_SIGNATURE: false with GATEWAY_ORIGIN_HOSTS=* is an open proxy; list the hosts",
             )
         )
-    if settings.public_url and urlsplit(settings.public_url).path.partition("/")[2].partition("/")[0] in _OWN_PATHS:
-        text = "GATEWAY_PUBLIC_URL: its path begins like one of the gateway's own; choose another prefix"
+    if (
+        settings.public_url
+        and urlsplit(settings.public_url).path.partition("/")[2].partition("/")[0] in _ROUTE_SEGMENTS
+    ):
+        text = "GATEWAY_PUBLIC_URL: its path begins with a path of the gateway; choose another prefix"
         found.append(({"public_url"}, text))
     found += [({"origin_hosts", "private_networks", "allow_http"}, text) for text in _port_faults(settings)]
     if _is_exposed(settings.upstream_url, settings):
         found.append(
             (
                 {"upstream_url", "allow_http"},
-                "GATEWAY_UPSTREAM_URL: is plain http, which would show the key to the network; use https",
+                "GATEWAY_UPSTREAM_URL: is plain http, which exposes the API key; use https",
             )
         )
     return found + _bucket_faults(settings)
@@ -163,22 +169,22 @@ def _bucket_faults(settings: Settings) -> list[tuple[set[str], str]]:
         (
             endpoint and not in_bucket,
             {"store", "s3_endpoint_url"},
-            "GATEWAY_S3_ENDPOINT_URL: is set for a store in a folder; set GATEWAY_STORE=s3://bucket or leave this out",
+            "GATEWAY_S3_ENDPOINT_URL: is set, but the store is a folder; set GATEWAY_STORE=s3://bucket or unset this",
         ),
         (
             endpoint and _is_exposed(endpoint, settings),
             {"s3_endpoint_url", "allow_http"},
-            "GATEWAY_S3_ENDPOINT_URL: is plain http, which would show the images to the network; use https",
+            "GATEWAY_S3_ENDPOINT_URL: is plain http, which exposes the images; use https",
         ),
         (
             in_bucket and settings.store_max_bytes > 0,
             {"store", "store_max_bytes"},
-            "GATEWAY_STORE_MAX_BYTES: bounds a folder only; for a bucket leave this out and use a lifecycle rule",
+            "GATEWAY_STORE_MAX_BYTES: applies to a folder only; for a bucket unset it and use a lifecycle rule",
         ),
         (
-            in_bucket and settings.max_bytes > _MOST_BUCKET_BYTES,
+            in_bucket and settings.max_bytes > _MAX_BUCKET_BYTES,
             {"store", "max_bytes"},
-            f"GATEWAY_MAX_BYTES: a bucket takes an image in one piece, of at most {_MOST_BUCKET_BYTES} bytes",
+            f"GATEWAY_MAX_BYTES: a bucket accepts at most {_MAX_BUCKET_BYTES} bytes",
         ),
     )
     return [(fields, text) for holds, fields, text in faults if holds]
@@ -197,19 +203,19 @@ def _port_faults(settings: Settings) -> list[str]:
         elif not settings.private_networks:
             faults.append(
                 f"GATEWAY_ORIGIN_HOSTS: an entry has port {pattern.port}, which only private hosts may have; set "
-                "GATEWAY_PRIVATE_NETWORKS to the networks they lie in"
+                "GATEWAY_PRIVATE_NETWORKS to their networks"
             )
     return faults
 
 
 def _is_exposed(url: str, settings: Settings) -> bool:
-    """Whether anybody on the way could read what is sent there, and the operator did not say that this is all right."""
+    """Whether a URL is plain http to a host that is not local, and plain http is not allowed."""
     origin = parse_origin(url)
-    return origin.scheme == "http" and not settings.allow_http and not _inside(origin.host)
+    return origin.scheme == "http" and not settings.allow_http and not _is_local(origin.host)
 
 
-def _inside(host: str) -> bool:
-    """Whether a host is near: a private address, or a name of one label, as containers have."""
+def _is_local(host: str) -> bool:
+    """Whether a host is a private address, or a name of one label, as containers have."""
     try:
         return ip_address(host).is_private
     except ValueError:

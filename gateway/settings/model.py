@@ -1,4 +1,4 @@
-"""The settings: their names, types, defaults and rules."""
+"""The settings: names, types, defaults and constraints."""
 
 from pathlib import Path
 from typing import Any, Literal
@@ -26,7 +26,7 @@ from gateway.settings.types import (
 __all__ = ["PREFIX", "RELATIVE_LINKS", "Bucket", "Settings", "make_printable", "variable"]
 
 PREFIX = "GATEWAY_"
-PROVIDER_DAYS = 14  # so long the provider keeps the record of a task (its contract)
+PROVIDER_DAYS = 14  # how long the provider keeps records, by its contract
 RELATIVE_LINKS = (
     "GATEWAY_PUBLIC_URL is not set, so links are paths without a host; set it to the address at which visitors reach "
     "the gateway, for example https://dl.example.com"
@@ -35,13 +35,13 @@ _PROVIDER_HOSTS = "tempfile.aiquickdraw.com,tempfile.redpandaai.co,cdn.kie.ai,st
 
 
 class Settings(BaseSettings):
-    """Every setting of the gateway. The names in the environment are these in capitals, with ``GATEWAY_`` before."""
+    """All settings. Environment variables are the upper-case field names with the prefix ``GATEWAY_``."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
         env_file=".env",
         env_ignore_empty=True,
-        extra="ignore",  # unknown names are told by gateway.settings.loader, which sees them all
+        extra="ignore",  # gateway.settings.loader reports unknown names
         frozen=True,
         hide_input_in_errors=True,
         populate_by_name=True,
@@ -49,92 +49,111 @@ class Settings(BaseSettings):
 
     secret_keys: SecretKeys = Field(
         repr=False,
-        description="Secrets that sign links, oldest first: the last signs, all verify. At least 32 bytes each.",
+        description="Secrets that sign links, comma-separated, oldest first: the last one signs, all "
+        "verify. At least 32 bytes each.",
     )
     public_url: BaseUrl = Field(
-        "", description="Where visitors reach the gateway, a path prefix included. Without it, links are paths."
+        "",
+        description="The address at which visitors reach the gateway, including a path prefix. Without "
+        "it, links are paths.",
     )
-    upstream_url: BaseUrl = Field("https://api.apikley.ru", description="Where the provider's API is.")
+    upstream_url: BaseUrl = Field("https://api.apikley.ru", description="Base URL of the provider's API.")
     upstream_api_key: HeaderToken = Field(
-        "", repr=False, description="The provider's API key. Needed by the `upstream` resolver."
+        "", repr=False, description="API key of the provider. Required by the `upstream` resolver."
     )
     resolver: Literal["upstream", "store", "origin"] = Field(
         default_factory=lambda raw: "upstream" if raw.get("upstream_api_key") else "store",
-        description="Who turns an image URL into a source: the provider's API, our own records, or nobody.",
+        description="How an image URL becomes a file: `upstream` (the provider's API), `store` (own "
+        "records) or `origin` (the URL).",
     )
     origin_hosts: HostPatterns = Field(
-        default=_PROVIDER_HOSTS,  # parsed as if it were given
+        default=_PROVIDER_HOSTS,  # parsed like a value of the environment
         validate_default=True,
-        description="Hosts that links may name: `host`, `*.suffix`, `*` (any public one), `host:port` (a private one).",
+        description="Hosts that links may name: `host`, `*.suffix`, `*` (any public host), `host:port` (a "
+        "private server).",
     )
     private_networks: Networks = Field(
         (),
-        description="Networks in which the `host:port` entries of `ORIGIN_HOSTS` lie. Nothing else in them is reached.",
+        description="Networks that contain the `host:port` entries of `GATEWAY_ORIGIN_HOSTS`. Nothing "
+        "else in them is accessed.",
     )
     allow_http: bool = Field(default=False, description="Also fetch from, and redirect to, plain http.")
     default_mode: Literal["auto", "redirect", "stream"] = Field(
-        "auto", description="Delivery of links that sign no mode."
+        "auto", description="Delivery mode of links without a signed mode."
     )
     require_signature: bool = Field(
-        default=True, description="`false` also serves unsigned requests, streamed. Not with `*`."
+        default=True,
+        description="`false` also serves unsigned requests, always streamed. Not permitted together with `*`.",
     )
     api_keys: ApiKeys = Field(
-        (), repr=False, description="Keys that may call our API, beside the key store: `name:secret,…`."
+        (), repr=False, description="API keys in addition to those in the database: `name:secret,…`."
     )
-    page_link_lifetime_s: int = Field(900, ge=60, le=2_592_000, description="Life of a page link, in seconds.")
+    page_link_lifetime_s: int = Field(
+        900, ge=60, le=2_592_000, description="Lifetime of a link when its creator gives none, in seconds."
+    )
     min_life_s: int = Field(
-        120, ge=0, le=1200, description="A known direct URL is reused while it lives this long, in seconds."
+        120,
+        ge=0,
+        le=1200,
+        description="A cached direct URL is used only while at least this many seconds of its life remain.",
     )
-    max_bytes: int = Field(5 * 2**30, ge=1, description="Largest file that is passed on, in bytes.")
+    max_bytes: int = Field(5 * 2**30, ge=1, description="Largest file that is streamed or stored, in bytes.")
     allow_markup_as_image: bool = Field(
-        default=False, description="Also pass on HTML and XML where the link or the type says that it is an image."
+        default=False, description="Also deliver HTML and XML where the link or the content type announces an image."
     )
     cors_origins: Origins = Field((), description="Origins whose scripts may `fetch()` downloads.")
-    frame_ancestors: FrameAncestors = Field((), description="Origins whose pages may show our error pages in a frame.")
+    frame_ancestors: FrameAncestors = Field((), description="Origins whose pages may show error pages in a frame.")
     cross_origin_resource_policy: Literal["same-origin", "same-site", "cross-origin"] = Field(
-        "same-origin", description="Whose pages may embed streamed files, for example in `<img>`."
+        "same-origin", description="Which pages may embed streamed files."
     )
     downloads_per_minute: int = Field(
-        120, ge=0, description="Downloads a visitor may begin in a minute; 0 for no limit."
+        120, ge=0, description="Downloads that one visitor may start per minute; 0 for no limit."
     )
     streams_per_visitor: int = Field(
-        128, ge=0, description="Streams a visitor may have running at once, in each worker; 0 for no limit."
+        128, ge=0, description="Concurrent streams of one visitor in each worker; 0 for no limit."
     )
     visitor_timeout_s: int = Field(
-        30, ge=1, le=600, description="A visitor who accepts nothing for so long is cut, in seconds."
+        30, ge=1, le=600, description="A stream ends when the visitor accepts no byte for this long, in seconds."
     )
     trusted_proxies: int = Field(
-        0, ge=0, le=5, description="Proxies in front whose `X-Forwarded-For` is believed. 1 on known platforms."
+        0,
+        ge=0,
+        le=5,
+        description="Number of proxies in front of the gateway whose `X-Forwarded-For` is trusted. 1 on "
+        "known platforms.",
     )
     database_url: DatabaseUrl = Field(
         "sqlite:///instance/gateway.db",
         repr=False,
         validation_alias=AliasChoices("GATEWAY_DATABASE_URL", "DATABASE_URL"),
-        description="Where API keys, and the records of the `store` resolver, are: SQLite, or `postgres://…`.",
+        description="The database for API keys and records: SQLite or `postgres://…`.",
     )
     migrate: MigrationPolicy = Field(
-        "empty", description="When a start migrates PostgreSQL: while it is `empty`, always (`auto`), or `never`."
+        "empty",
+        description="When the gateway migrates PostgreSQL at its start: `empty` (only an empty database), "
+        "`auto` or `never`.",
     )
     store: StoreLocation = Field(
         Path("instance/store"),
-        description="Where the `store` resolver keeps images: a folder, or `s3://bucket/prefix`.",
+        description="Where the `store` resolver keeps files: a folder, or a bucket, `s3://bucket/prefix`.",
     )
     store_max_bytes: int = Field(
-        0, ge=0, description="Beyond it the least recently used images are dropped from the folder; 0 for no limit."
+        0, ge=0, description="Size of the folder above which the least recently used files are deleted; 0 for no limit."
     )
     s3_endpoint_url: BaseUrl = Field(
-        "", description="Where the bucket's server is: R2, MinIO, Swift. Without it, AWS. Keys come from `AWS_…`."
+        "",
+        description="Address of the bucket's server: R2, MinIO, Swift. Unset for AWS. Credentials come from `AWS_…`.",
     )
     record_days: int = Field(
-        14, ge=1, le=365, description="How old a record may be, in days, for its images to be downloaded."
+        14, ge=1, le=365, description="Age in days after which a record and its files are deleted."
     )
     callback_key: HeaderToken = Field(
         "",
         repr=False,
-        description="The provider's key for signing its callbacks. Without it, our callback URL has a token.",
+        description="Key with which the provider signs its callbacks. Without it, the callback URL contains a token.",
     )
     metrics_token: MetricsToken = Field(
-        "", repr=False, description="Opens `/metrics` to `Authorization: Bearer …`. Without it, nothing is counted."
+        "", repr=False, description="Bearer token for `/metrics`. Without it, metrics are off."
     )
     maintenance: bool = Field(default=False, description="Answer every download with a maintenance page (503).")
     port: int = Field(8000, ge=1, le=65535, validation_alias="PORT", description="Port to listen on.")
@@ -149,18 +168,18 @@ class Settings(BaseSettings):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What these settings allow but rarely mean; each text names the setting and the remedy."""
+        """Warnings about settings that are valid but probably mistaken, each with a remedy."""
         return () if self.public_url else (RELATIVE_LINKS,)
 
     def lifetime_warnings(self, life_s: int) -> tuple[str, ...]:
-        """What is wrong with a link of this life, in seconds: it may outlive the record that it needs."""
+        """Warnings about a link lifetime in seconds, which may exceed that of the record."""
         days = {"store": self.record_days, "upstream": PROVIDER_DAYS}.get(self.resolver)
         if days is None or life_s <= days * 86_400:
             return ()
         return (f"the link outlives its record, which is kept for {days} days after the task; make expiresIn shorter",)
 
     def masked(self) -> dict[str, str]:
-        """The effective settings by the name in the environment, ready to print: secrets are only counted."""
+        """The effective settings by environment variable, for printing, without secrets."""
         return {variable(name): self._printable(name) for name in type(self).model_fields}
 
     def _printable(self, name: str) -> str:
@@ -190,12 +209,12 @@ def _entry(part: object) -> str:
 
 
 def make_printable(database_url: str) -> str:
-    """A database URL without what a password may be in."""
+    """A database URL without the part that may contain a password."""
     return database_url if database_url.startswith("sqlite:") else database_url.partition("://")[0] + "://…"
 
 
 def variable(field: str) -> str:
-    """The name in the environment of a field of Settings; platforms' own names stand without the prefix."""
+    """The environment variable of a field of Settings."""
     alias = Settings.model_fields[field].validation_alias
     if isinstance(alias, AliasChoices):
         return str(alias.choices[-1])

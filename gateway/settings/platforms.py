@@ -1,10 +1,10 @@
-"""What hosting platforms say of themselves in the environment."""
+"""Detection of hosting platforms by their environment variables."""
 
 import json
 from collections.abc import Mapping
 from typing import Any
 
-# Platforms that set one of these have exactly one proxy of their own before the process.
+# Each of these platforms has exactly one proxy in front of the process.
 MARKS = (
     "DYNO",
     "RENDER",
@@ -14,7 +14,7 @@ MARKS = (
     "K_SERVICE",
     "CF_INSTANCE_GUID",
 )
-# The variable, and how its value becomes a URL.
+# Variables, and templates that turn their values into a URL.
 _URLS = {
     "RENDER_EXTERNAL_URL": "{}",
     "RAILWAY_PUBLIC_DOMAIN": "https://{}",
@@ -22,20 +22,20 @@ _URLS = {
     "FLY_APP_NAME": "https://{}.fly.dev",
     "KOYEB_PUBLIC_DOMAIN": "https://{}",
 }
-# Names that other programs use too: they count only behind a proxy that is trusted.
+# Other programs use these names too, so they count only behind a trusted proxy.
 _SHARED_URLS = {
-    "APP_URL": "{}",  # DigitalOcean App Platform, where the operator binds it
+    "APP_URL": "{}",  # DigitalOcean App Platform, set by the operator
     "WEBSITE_HOSTNAME": "https://{}",  # Azure App Service
 }
 
 
 def is_platform(environment: Mapping[str, str]) -> bool:
-    """Whether a known platform runs this process."""
+    """Whether the process runs on a known platform."""
     return any(environment.get(mark) for mark in MARKS)
 
 
 def platform_url(environment: Mapping[str, str], *, behind_proxy: bool) -> str:
-    """The public URL that the platform tells; empty where it tells none.
+    """The public URL that the platform provides; empty if none.
 
     Args:
         environment: the variables.
@@ -48,7 +48,7 @@ def platform_url(environment: Mapping[str, str], *, behind_proxy: bool) -> str:
 
 
 def _cloud_foundry_url(application: str) -> str:
-    """The first route of the application, as Cloud Foundry describes it in ``VCAP_APPLICATION``."""
+    """The first route in ``VCAP_APPLICATION``, the JSON description of a Cloud Foundry application."""
     try:
         described: Any = json.loads(application or "{}")
         return f"https://{described['application_uris'][0]}"

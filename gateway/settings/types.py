@@ -1,4 +1,4 @@
-"""The types of the settings' values: how each is parsed from text, and the rules that it must keep."""
+"""The types of the settings: parsing and validation."""
 
 import re
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ MigrationPolicy = Literal["empty", "auto", "never"]
 MIN_SECRET_BYTES = 32
 SECRET_REMEDY = "make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"  # noqa: S105 (a text)
 KEY_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
-_SURROGATE = re.compile(r"[\ud800-\udfff]")  # what stands for bytes that are not UTF-8
+_SURROGATE = re.compile(r"[\ud800-\udfff]")  # stands for a byte that is not UTF-8
 _HEADER_TOKEN = re.compile(r"[\x21-\x7e]+")
 # A host-source of CSP 3 (section 2.3.1), with a scheme and without a path.
 _FRAME_ANCESTOR = re.compile(r"(?P<scheme>https?://)(?:\*\.)?(?P<host>[a-z0-9.-]+(?::[0-9]{1,5})?)")
@@ -25,7 +25,7 @@ _BUCKET = re.compile(r"s3://([A-Za-z0-9][A-Za-z0-9._-]{2,62})(?:/([A-Za-z0-9._/-
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """A bucket of a server that speaks S3, and what the names of our objects in it begin with; empty for nothing."""
+    """An S3 bucket, and the prefix of the gateway's keys in it."""
 
     name: str
     prefix: str = ""
@@ -40,7 +40,7 @@ def _comma_list(value: object) -> object:
 
 def _secrets(keys: tuple[str, ...]) -> tuple[str, ...]:
     if not keys:
-        raise ValueError(f"must hold at least one key; {SECRET_REMEDY}")
+        raise ValueError(f"must contain at least one key; {SECRET_REMEDY}")
     if any(_SURROGATE.search(key) for key in keys):
         raise ValueError(f"every key must be UTF-8 text; {SECRET_REMEDY}")
     if any(_byte_length(key) < MIN_SECRET_BYTES for key in keys):
@@ -61,13 +61,13 @@ def _api_keys(entries: tuple[str, ...]) -> tuple[str, ...]:
                 f"characters; {SECRET_REMEDY}"
             )
     if len({entry.partition(":")[0] for entry in entries}) < len(entries):
-        raise ValueError("every key needs a name of its own")
+        raise ValueError("every key needs a different name")
     return entries
 
 
 def _header_token(value: str) -> str:
     if value and not _HEADER_TOKEN.fullmatch(value):
-        raise ValueError("must be visible ASCII characters without blanks, as a header carries it")
+        raise ValueError("must be visible ASCII characters without spaces")
     return value
 
 
@@ -82,7 +82,7 @@ def _base_url(value: str) -> str:
         return value
     parse_origin(value)
     if urlsplit(value).query or urlsplit(value).fragment:
-        raise ValueError("must be a scheme, a host and perhaps a path; without ? and #")
+        raise ValueError("must be a scheme, a host and an optional path, without ? and #")
     return value.rstrip("/")
 
 
@@ -103,7 +103,7 @@ def _network(value: object) -> object:
     try:
         return ip_network(value)
     except ValueError:
-        raise ValueError("write each network as 10.0.0.0/8 or fd00::/8, with no bits behind the prefix") from None
+        raise ValueError("write each network as 10.0.0.0/8 or fd00::/8, with no bits set after the prefix") from None
 
 
 def _byte_length(text: str) -> int:

@@ -42,7 +42,7 @@ def download_url() -> Response:
     authorize("download-url")
     link = _parse_link(read_body())
     gateway = services()
-    source = gateway.resolver.resolve(link.task_id, link.url, min_life_s=LEAST_LIFE_S)
+    source = gateway.resolver.resolve(link.task_id, link.url, required_life_s=LEAST_LIFE_S)
     return contract_envelope(gateway.deliverer.direct_url(link, source))
 
 

@@ -25,7 +25,7 @@ from gateway.errors import (
 )
 from gateway.limits.stream_slots import SlotLimiter
 from gateway.links.signer import KeyRing
-from gateway.resolving.caching_resolver import MOST_RENEWALS
+from gateway.resolving.caching_resolver import MAX_RENEWALS
 from gateway.settings import Bucket
 from gateway.sources.public_urls import SignedFileUrl
 from gateway.sources.stored import StoredSource
@@ -435,7 +435,7 @@ def test_direct_urls_that_all_die_at_once_do_not_hammer_the_provider(
     for _ in range(5):
         assert taken(deliver(upstream_gateway, image_url(origin))) == (PNG[:5000], False)
 
-    assert len(provider.seen) == 1 + MOST_RENEWALS
+    assert len(provider.seen) == 1 + MAX_RENEWALS
 
 
 # --- what we keep ourselves

@@ -44,7 +44,7 @@ class ProviderStatus:
 
 
 PAUSED = "paused after failures"
-LEFT_ALONE = "asks to be left alone since 20"
+LEFT_ALONE = "limits the rate of calls since 20"
 FAILS = "has a problem"
 
 
@@ -66,7 +66,7 @@ TROUBLES = {
         "provider_unauthorized",
         None,
         "nothing to do with your link",
-        ready="refuses our key since 20",
+        ready="rejects the API key since 20",
         ours=True,
     ),
     "points-inside": ProviderStatus(

@@ -6,7 +6,7 @@ from gateway import errors
 from gateway.provider.circuit_breaker import FAILURES_IN_A_ROW, CircuitBreaker
 from gateway.provider.client import DEADLINE_S, DOWNLOAD_URL, RECORD_INFO, ProviderClient
 from gateway.provider.record_info import RecordInfoClient
-from gateway.provider.transport import Call, ProviderSession, Reply
+from gateway.provider.transport import ProviderRequest, ProviderResponse, ProviderSession
 from gateway.resolving.upstream_resolver import UpstreamResolver
 from tests.support.factories import PROVIDER_KEY, Clock, Gateway
 from tests.support.provider_harness import TASK, URL, NoNames, ProviderHarness, reply
@@ -212,13 +212,13 @@ class SlowSession(ProviderSession):
         self._clock = clock
         self._takes_s = takes_s
 
-    def call(self, call: Call, *, timeout_s: float) -> Reply:  # noqa: ARG002
+    def call(self, call: ProviderRequest, *, timeout_s: float) -> ProviderResponse:  # noqa: ARG002
         """Advance the clock."""
         self.timeouts.append(timeout_s)
         self._clock.now += min(self._takes_s, timeout_s)
         if self._takes_s > timeout_s:
             raise errors.ProviderTimeout("too slow")
-        return Reply(500, "", b"")
+        return ProviderResponse(500, "", b"")
 
 
 def test_all_attempts_and_pauses_stay_inside_one_deadline(harness: ProviderHarness) -> None:
@@ -290,7 +290,7 @@ def test_no_file_is_converted_before_the_time_that_a_busy_provider_names(harness
     for said, seconds in (("20", 20), ("1", 1), (None, 10), ("Wed, 21 Oct 2026 07:28:00 GMT", 10)):
         harness.failure_of(busy(said), envelope(data=DIRECT))
         assert harness.breaker.status is not None
-        assert (harness.breaker.status.what, harness.breaker.is_open) == ("asks to be left alone", False)
+        assert (harness.breaker.status.what, harness.breaker.is_open) == ("limits the rate of calls", False)
         harness.clock.now += seconds - 0.5
 
         with pytest.raises(errors.ProviderBusy) as refused:
@@ -328,7 +328,7 @@ def test_the_status_names_a_refused_key_until_it_is_accepted(harness: ProviderHa
     harness.resolve()
 
     assert refused is not None
-    assert refused.what == "refuses our key"
+    assert refused.what == "rejects the API key"
     assert harness.breaker.status is None
 
 

@@ -15,14 +15,14 @@ import pytest
 
 from gateway.egress.dns_lookup import Lookup
 from gateway.errors import ProviderError, ProviderGarbled, ProviderTimeout, ProviderUnreachable
-from gateway.provider.transport import MOST_BYTES, Call, ProviderSession, Reply
+from gateway.provider.transport import MAX_BYTES, ProviderRequest, ProviderResponse, ProviderSession
 from tests.support.factories import PROVIDER_KEY
 from tests.support.live_gateway import ROOT, free_port
 from tests.support.servers import Request, ScriptedServer, answer, envelope
 
 CONVERT = "/api/v1/gpt4o-image/download-url"
 CALL = {"taskId": "task12345", "url": "https://tempfile.aiquickdraw.com/v/xxxxxxx.png"}
-ORDER = Call("POST", CONVERT, json=CALL)
+ORDER = ProviderRequest("POST", CONVERT, json=CALL)
 AT_ONCE_S = 2.0
 GZIP = {"Content-Encoding": "gzip"}
 
@@ -41,7 +41,7 @@ def session_for(provider: ScriptedServer, prefix: str = "") -> ProviderSession:
     return ProviderSession(provider.url(prefix), PROVIDER_KEY, Lookup())
 
 
-def call(provider: ScriptedServer, timeout_s: float = 5.0) -> Reply:
+def call(provider: ScriptedServer, timeout_s: float = 5.0) -> ProviderResponse:
     return session_for(provider).call(ORDER, timeout_s=timeout_s)
 
 
@@ -66,7 +66,7 @@ def test_the_call_is_the_contracts_with_no_more_headers_than_http_needs(provider
 def test_a_get_has_its_parameters_in_the_query(provider: ScriptedServer) -> None:
     provider.route("/api/v1/info", envelope(data={"taskId": "t"}))
 
-    reply = session_for(provider).call(Call("GET", "/api/v1/info", query={"taskId": "a b&c"}), timeout_s=5)
+    reply = session_for(provider).call(ProviderRequest("GET", "/api/v1/info", query={"taskId": "a b&c"}), timeout_s=5)
 
     request = provider.seen[0]
     assert (request.method, request.query, request.body) == ("GET", {"taskId": ["a b&c"]}, b"")
@@ -86,7 +86,7 @@ def test_a_url_with_anything_in_it_arrives_as_it_is(provider: ScriptedServer) ->
     provider.route(CONVERT, envelope())
     url = 'https://cdn.example/\u043a\u043e\u0442 "&\\?x=%2F#\u202e\U0001f408'
 
-    session_for(provider).call(Call("POST", CONVERT, json={"taskId": "t", "url": url}), timeout_s=5)
+    session_for(provider).call(ProviderRequest("POST", CONVERT, json={"taskId": "t", "url": url}), timeout_s=5)
 
     assert provider.seen[0].json["url"] == url
 
@@ -97,17 +97,17 @@ def test_a_url_with_anything_in_it_arrives_as_it_is(provider: ScriptedServer) ->
 def test_status_body_and_retry_after_come_back_unchanged(provider: ScriptedServer) -> None:
     for status in (200, 400, 404, 422, 429, 455, 500, 550):
         provider.route(CONVERT, answer(status, b"\xff anything", {"Retry-After": "7"}))
-        assert call(provider) == Reply(status, "7", b"\xff anything")
+        assert call(provider) == ProviderResponse(status, "7", b"\xff anything")
 
     chunked = b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"cod\r\n8\r\ne":200}\n\r\n0\r\n\r\n'
     for body, sent in {
         b"": answer(200),
         b'{"code":200}': answer(200, gzip.compress(b'{"code":200}'), GZIP),
         b'{"code":200}\n': chunked,
-        b"x" * MOST_BYTES: answer(200, b"x" * MOST_BYTES),
+        b"x" * MAX_BYTES: answer(200, b"x" * MAX_BYTES),
     }.items():
         provider.route(CONVERT, sent)
-        assert call(provider) == Reply(200, "", body)
+        assert call(provider) == ProviderResponse(200, "", body)
 
 
 # --- what is not sent
@@ -170,7 +170,7 @@ def test_an_endless_body_is_not_read(provider: ScriptedServer, status: int, *, c
 
 def test_an_answer_over_64_kib_is_garbled(provider: ScriptedServer) -> None:
     for extra in (1, 10_000_000):
-        provider.route(CONVERT, answer(200, b"x" * (MOST_BYTES + extra)))
+        provider.route(CONVERT, answer(200, b"x" * (MAX_BYTES + extra)))
         with pytest.raises(ProviderGarbled):
             call(provider)
 
@@ -232,12 +232,13 @@ monkey.patch_all()
 import sys, time
 import gevent
 from gateway.egress.dns_lookup import Lookup
-from gateway.provider.transport import Call, ProviderSession
+from gateway.provider.transport import ProviderRequest, ProviderSession
 
 def call(case):
     begun = time.monotonic()
     try:
-        ProviderSession(sys.argv[1] + "/" + case, "key", Lookup()).call(Call("POST", "/x", json={}), timeout_s=0.5)
+        request = ProviderRequest("POST", "/x", json={})
+        ProviderSession(sys.argv[1] + "/" + case, "key", Lookup()).call(request, timeout_s=0.5)
         outcome = "answered"
     except Exception as error:
         outcome = type(error).__name__
@@ -262,7 +263,7 @@ def test_without_gevent_a_body_that_trickles_ends_at_the_deadline_too(provider: 
     provider.route("/x", trickle(*TRICKLES["chunks"]))
 
     with pytest.raises(ProviderTimeout):
-        session_for(provider).call(Call("POST", "/x", json={}), timeout_s=0.3)
+        session_for(provider).call(ProviderRequest("POST", "/x", json={}), timeout_s=0.3)
 
 
 def trickle(head: bytes, part: bytes) -> Callable[[Request], bytes]:

@@ -32,7 +32,7 @@ from gateway.errors import (
     RecordTooOld,
     StillPreparing,
 )
-from gateway.resolving.caching_resolver import LONGEST_FAILURE_LIFE_S, MOST_RENEWALS, SHORTEST_LIFE_S, CachingResolver
+from gateway.resolving.caching_resolver import MAX_FAILURE_TTL_S, MAX_RENEWALS, MIN_STALE_LIFE_S, CachingResolver
 from gateway.sources.base import Source
 from gateway.sources.remote import RemoteSource
 from tests.support.factories import Clock
@@ -164,7 +164,7 @@ def test_a_source_that_soon_expires_is_used_on_while_it_cannot_be_replaced(
         assert len(converter.calls) == calls + 1, failure
 
         converter.failure = None
-        clock.now += LONGEST_FAILURE_LIFE_S
+        clock.now += MAX_FAILURE_TTL_S
         assert resolver.resolve(TASK, URL) is not first, failure
 
 
@@ -182,7 +182,7 @@ def test_an_image_that_is_gone_is_gone_although_its_source_still_lives(
 def test_a_source_in_its_last_seconds_is_not_used(resolver: CachingResolver, converter: Provider, clock: Clock) -> None:
     resolver.resolve(TASK, URL)
     converter.failure = ProviderFailed("500")
-    clock.now += LIFE_S - SHORTEST_LIFE_S + 1
+    clock.now += LIFE_S - MIN_STALE_LIFE_S + 1
 
     assert isinstance(failing(resolver), ProviderFailed)
 
@@ -195,7 +195,7 @@ def test_a_caller_that_needs_a_longer_life_gets_the_error_and_the_cached_source_
     clock.now += LIFE_S / 2
 
     with pytest.raises(ProviderFailed):
-        resolver.resolve(TASK, URL, min_life_s=0.9 * LIFE_S)
+        resolver.resolve(TASK, URL, required_life_s=0.9 * LIFE_S)
 
     assert resolver.resolve(TASK, URL) is first
 
@@ -348,13 +348,13 @@ def test_a_file_whose_sources_die_at_once_is_renewed_six_times_in_a_minute(
     resolver: CachingResolver, converter: Provider, clock: Clock
 ) -> None:
     source = resolver.resolve(TASK, URL)
-    for _ in range(MOST_RENEWALS):
+    for _ in range(MAX_RENEWALS):
         source = resolver.renew(TASK, URL, source, OriginRefused("403"))
 
     with pytest.raises(OriginRefused, match="the last one"):
         resolver.renew(TASK, URL, source, OriginRefused("the last one"))
 
-    assert len(converter.calls) == 1 + MOST_RENEWALS
+    assert len(converter.calls) == 1 + MAX_RENEWALS
     other = resolver.resolve("task2", URL)
     assert resolver.renew("task2", URL, other, OriginRefused("403")) is not other
     clock.now += 60

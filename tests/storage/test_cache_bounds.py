@@ -123,7 +123,7 @@ def test_sources_with_long_urls_are_bounded_in_bytes(clock: Clock) -> None:
     tracemalloc.start()
     try:
         for number in range(8000):  # 56 MB
-            resolver._convert((f"task{number}", "https://a.example/cat.png"), 0)  # noqa: SLF001 (without a thread each)
+            resolver._resolve((f"task{number}", "https://a.example/cat.png"), 0)  # noqa: SLF001 (without a thread each)
         known, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

@@ -280,7 +280,7 @@ def test_what_the_provider_refuses_is_told_in_the_contracts_words(
 def test_a_conversion_that_takes_long_is_answered_in_time_and_goes_on(
     store: Gateway, origin: ScriptedServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.resolving.caching_resolver.LONGEST_WAIT_S", 0.2)
+    monkeypatch.setattr("gateway.resolving.caching_resolver.TIMEOUT_S", 0.2)
     go = threading.Event()
 
     def slowly(_request: Request) -> bytes:

@@ -553,7 +553,7 @@ def test_an_image_that_is_still_being_fetched_is_documented(
     documented, go_on = Documented(document_of(store)), threading.Event()
     url = kept(store, origin)
     origin.route("/v/cat.png", lambda _: answer(200, PNG) if go_on.wait(20) else None)
-    monkeypatch.setattr("gateway.resolving.caching_resolver.LONGEST_WAIT_S", 0.1)
+    monkeypatch.setattr("gateway.resolving.caching_resolver.TIMEOUT_S", 0.1)
 
     for_caller = convert(store, {"taskId": "task12345", "url": url})
     for_visitor = follow(store, url, headers={"Accept": "application/json"})

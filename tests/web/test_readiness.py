@@ -39,13 +39,13 @@ def test_a_provider_that_responded_is_ok(
 @pytest.mark.parametrize(
     ("response", "state"),
     [
-        (envelope(401), "refuses our key"),
-        (answer(401), "refuses our key"),
+        (envelope(401), "rejects the API key"),
+        (answer(401), "rejects the API key"),
         (envelope(500), "fails"),
         (envelope(455), "is in maintenance"),
         (b"", "cannot be reached"),
-        (answer(200, b"<html>"), "answers nonsense"),
-        (envelope(429), "asks to be left alone"),
+        (answer(200, b"<html>"), "sends invalid responses"),
+        (envelope(429), "limits the rate of calls"),
         (envelope(422, "record is null"), "ok"),
     ],
     ids=["wrong-key", "wrong-key-http", "fails", "maintenance", "hangs-up", "a-page", "rate", "no-such-record"],
