@@ -8,7 +8,7 @@ from gateway.errors.retry_later import RetryLater
 
 
 class ProviderError(GatewayError):
-    """The provider did not give a direct URL."""
+    """The provider returned no direct URL."""
 
     retry = False
 

@@ -20,7 +20,7 @@ blueprint = Blueprint("contract", __name__)
 LEAST_LIFE_S = 0.9 * DIRECT_URL_LIFE_S
 
 
-class DownloadUrlOrder(BaseModel):
+class DownloadUrlBody(BaseModel):
     """The body of ``POST /api/v1/gpt4o-image/download-url``. Existing callers send the aliases, too."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
@@ -67,15 +67,15 @@ def record_info() -> Response:
     return contract_envelope(record.to_wire(store.published.of(record)))
 
 
-def _parse_link(body: bytes) -> Link:
+def _parse_link(raw: bytes) -> Link:
     try:
         # Unlike pydantic's parser, json accepts UTF-16, which callers may send.
-        order = DownloadUrlOrder.model_validate(json.loads(body))
+        body = DownloadUrlBody.model_validate(json.loads(raw))
         store = services().store
-        return Link(order.task_id, store.published.original(order.task_id, order.url) if store else order.url)
+        return Link(body.task_id, store.published.original(body.task_id, body.url) if store else body.url)
     except FieldFault as fault:
         raise InvalidBody(str(fault)) from None
     except ValidationError as error:
-        raise InvalidBody(format_errors(error, DownloadUrlOrder)) from None
+        raise InvalidBody(format_errors(error, DownloadUrlBody)) from None
     except (ValueError, RecursionError):
         raise InvalidBody("the body is not JSON") from None

@@ -18,7 +18,7 @@ from gateway.web.schemas import FileName, ImageUrl, LinkMinted, TaskId
 blueprint = Blueprint("links", __name__, url_prefix="/api/v1")
 
 
-class LinkOrder(BaseModel):
+class LinkBody(BaseModel):
     """The body of ``POST /api/v1/links``."""
 
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
@@ -47,13 +47,13 @@ def mint_link() -> Response:
     """
     authorize("links")
     gateway = services()
-    order = parse_json_body(LinkOrder)
-    url = gateway.store.published.original(order.task_id, order.url) if gateway.store else order.url
-    lifetime_s = settings().page_link_lifetime_s if order.expires_in is None else order.expires_in
+    body = parse_json_body(LinkBody)
+    url = gateway.store.published.original(body.task_id, body.url) if gateway.store else body.url
+    lifetime_s = settings().page_link_lifetime_s if body.expires_in is None else body.expires_in
     expires = gateway.signer.expiry(lifetime_s)
     link_id = secrets.token_urlsafe(9)
     try:
-        href = gateway.signer.href(Link(order.task_id, url, expires, order.mode, order.filename, link_id))
+        href = gateway.signer.href(Link(body.task_id, url, expires, body.mode, body.filename, link_id))
         gateway.guard.admit(url)
     except FieldFault as fault:
         field = "taskId" if fault.field == "task_id" else fault.field

@@ -23,7 +23,7 @@ def parse_request(environ: WSGIEnvironment, via: str, cors_origins: Collection[s
 
     Args:
         environ: of the request (PEP 3333).
-        via: our own pseudonym in ``Via``.
+        via: the gateway's pseudonym in ``Via`` (RFC 9110 section 7.6.3).
         cors_origins: origins whose scripts may read the response.
 
     Raises:
@@ -33,7 +33,7 @@ def parse_request(environ: WSGIEnvironment, via: str, cors_origins: Collection[s
     if "prefetch" in (environ.get("HTTP_SEC_PURPOSE") or environ.get("HTTP_PURPOSE", "")):
         raise PrefetchRefused("prefetch")
     if via in environ.get("HTTP_VIA", ""):
-        raise LoopDetected("the request has our own Via")
+        raise LoopDetected("Via has the gateway's pseudonym")
     return DownloadRequest(
         method="HEAD" if environ["REQUEST_METHOD"] == "HEAD" else "GET",
         visitor=normalize_address(environ.get("REMOTE_ADDR", "")[:LONGEST_ADDRESS]),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from gateway.web.links import LinkOrder
+from gateway.web.links import LinkBody
 from gateway.web.request_body import format_errors
 from tests.support.factories import API_KEY, Gateway, make_settings, store_gateway
 
@@ -75,6 +75,6 @@ def test_a_link_that_outlives_its_record_causes_a_warning(tmp_path: Path, days: 
 )
 def test_an_unknown_field_suggests_the_closest_known_one(field: str, message: str) -> None:
     with pytest.raises(ValidationError) as error:
-        LinkOrder.model_validate({"taskId": "t", "url": "https://a.example/c.png", field: 60})
+        LinkBody.model_validate({"taskId": "t", "url": "https://a.example/c.png", field: 60})
 
-    assert format_errors(error.value, LinkOrder) == message
+    assert format_errors(error.value, LinkBody) == message

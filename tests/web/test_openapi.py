@@ -201,7 +201,7 @@ def test_the_contracts_call_has_the_contracts_name_and_words(documented: Documen
 
 def test_the_contracts_body_has_the_contracts_fields_and_examples(documented: Documented) -> None:
     media = documented.document["paths"][CONTRACT]["post"]["requestBody"]["content"]["application/json"]
-    schema = documented.document["components"]["schemas"]["DownloadUrlOrder"]
+    schema = documented.document["components"]["schemas"]["DownloadUrlBody"]
 
     assert schema["required"] == ["taskId", "url"]
     assert schema["properties"]["taskId"]["description"] == "The task ID associated with the image generation"

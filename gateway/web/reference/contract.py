@@ -2,7 +2,7 @@
 
 from gateway.errors import InvalidBody, Maintenance, MethodNotAllowed, ProviderError, StillPreparing
 from gateway.provider.client import DOWNLOAD_URL, RECORD_INFO
-from gateway.web.contract import DownloadUrlOrder
+from gateway.web.contract import DownloadUrlBody
 from gateway.web.reference.authentication import api_key
 from gateway.web.reference.components import (
     BODY_ERRORS,
@@ -33,7 +33,7 @@ OPERATIONS = (
         description="Convert an image URL to a direct download URL. This helps solve cross-domain issues when "
         "downloading images directly. The returned URL is valid for 20 minutes.",
         security=api_key("download-url"),
-        request_body=Content({JSON: DownloadUrlOrder}, {"request": {"taskId": TASK_EXAMPLE, "url": URL_EXAMPLE}}),
+        request_body=Content({JSON: DownloadUrlBody}, {"request": {"taskId": TASK_EXAMPLE, "url": URL_EXAMPLE}}),
         responses=[
             Response(200, "Request successful", Content({JSON: DirectUrlResponse}, success(DIRECT_URL_EXAMPLE)))
         ],

@@ -1,6 +1,6 @@
 """Links that are created with an API key."""
 
-from gateway.web.links import LinkOrder
+from gateway.web.links import LinkBody
 from gateway.web.reference.authentication import api_key
 from gateway.web.reference.components import BODY_ERRORS, KEY_ERRORS, success
 from gateway.web.reference.openapi import JSON, Content, Operation, Response
@@ -21,7 +21,7 @@ OPERATIONS = (
         "is created too, and its download then fails.",
         security=api_key("links"),
         request_body=Content(
-            {JSON: LinkOrder},
+            {JSON: LinkBody},
             {
                 "required fields": {"taskId": TASK_EXAMPLE, "url": URL_EXAMPLE},
                 "all fields": {
