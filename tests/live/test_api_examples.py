@@ -36,7 +36,7 @@ PRINTS = {
     "GET /healthz": "ok\n",
     "GET /readyz": "ready",
 }
-REFUSALS = "This API key is not known here|You do not have access permissions|Send the provider's signature"
+REFUSALS = "This API key is not valid|You do not have access permissions|Send the provider's signature"
 # Operations that need no program of their own, each with its reason.
 WITHOUT = {"download-stored-file": "a direct URL is followed like any other URL"}
 
