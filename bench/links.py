@@ -20,7 +20,7 @@ def run() -> None:
     """Print the table."""
     signer = LinkSigner([SECRET])
     guard = Guard([HostPattern.parse("tempfile.aiquickdraw.com")])
-    links = LinkVerifier(signer, MemoryLedger(), guard.admit, time.time)
+    links = LinkVerifier(signer, MemoryLedger(), guard.check_link_url, time.time)
     peer = URLSafeTimedSerializer(SECRET)
     payload = {"task_id": "task12345", "url": URL}
     queries = [signer.mint(f"task{n}", URL).partition("?")[2].encode() for n in range(CALLS * ROUNDS)]

@@ -23,7 +23,7 @@ def sign(task: str, url: str, mode: Mode | None, filename: str | None, expires_i
     gateway = services()
     try:
         link = gateway.signer.mint(task, url, lifetime_s=expires_in, mode=mode, filename=filename)
-        gateway.guard.admit(url)
+        gateway.guard.check_link_url(url)
     except FieldFault as fault:
         raise click.UsageError(str(fault)) from None
     except OriginNotAllowed as error:

@@ -1,1 +1,1 @@
-"""The way out: the only room that opens sockets to an address somebody else can influence."""
+"""Outgoing HTTP: the only package that opens sockets to addresses that others can influence."""

@@ -1,4 +1,4 @@
-"""Content codings (RFC 9110 section 8.4) that come although ``identity`` was asked for: decoded on the way, bounded."""
+"""Decoding of content codings (RFC 9110 section 8.4) that origins apply although ``identity`` was requested."""
 
 import sys
 import time
@@ -16,25 +16,25 @@ if sys.version_info >= (3, 14):
 else:
     from backports import zstd
 
-MOST_CODINGS = 2
-MOST_OPEN = 32  # decoders of codings with large windows, of 8 or 16 MiB each, in this worker
-MOST_RATIO, FREE_BYTES = 100, 32 * 2**20  # of decoded to coded bytes, once more than this has come out
-MOST_WITHOUT_OUTPUT = 2**20
-MOST_EMPTY_FRAMES = 64
+MAX_CODINGS = 2
+MAX_OPEN = 32  # decoders with large windows, of 8 or 16 MiB each, per worker
+MAX_RATIO, FREE_BYTES = 100, 32 * 2**20  # decoded to coded bytes, after FREE_BYTES decoded bytes
+MAX_WITHOUT_OUTPUT = 2**20
+MAX_EMPTY_FRAMES = 64
 _LARGEST_WINDOW_LOG = 23  # RFC 9659: 8 MiB
 _CODED_CHUNK = 16 * 1024
-_DECODED_CHUNK = 64 * 1024  # a fraction of a millisecond of the processor's time
-_LONGEST_TURN_S = 0.001
+_DECODED_CHUNK = 64 * 1024  # a fraction of a millisecond of CPU time
+_MAX_TURN_S = 0.001
 _GZIP_MAGIC = b"\x1f\x8b"
-# IANA's HTTP Content Coding Registry, but for what is decoded here and identity.
+# The rest of IANA's HTTP Content Coding Registry, without identity.
 _NOT_DECODED = {"aes128gcm", "compress", "dcb", "dcz", "exi", "pack200-gzip", "x-compress"}
 
 
 class Readable(Protocol):
-    """What is decoded: an open answer of an origin."""
+    """A coded body: an open response of an origin."""
 
     def read(self, amount: int, /) -> bytes:
-        """Read what is there, at most ``amount`` bytes; empty at the end."""
+        """Read at most ``amount`` bytes that have arrived; empty at the end."""
 
     def close(self) -> None:
         """Close it."""
@@ -44,35 +44,34 @@ class _Decoder(Protocol):
     """Decodes one coding.
 
     Attributes:
-        complete: whether the decoded stream is at an end of its own.
+        complete: whether the coded stream has ended.
     """
 
     complete: bool
 
     def decode(self, data: bytes, limit: int) -> bytes:
-        """Decode more, about ``limit`` bytes at most. Further data is only passed after a call gave nothing."""
+        """Decode at most about ``limit`` bytes. More data is passed only after a call returned nothing."""
 
 
-def codings_of(content_encoding: str) -> tuple[str, ...]:
-    """Read a ``Content-Encoding``: the codings to decode, in the order in which they were applied.
+def parse_content_encoding(content_encoding: str) -> tuple[str, ...]:
+    """Parse ``Content-Encoding``: the codings to decode, in the order in which they were applied.
 
-    What is no registered coding (``aws-chunked``, ``UTF-8``, ``base64``, ``none``: uploads leave such things behind)
-    counts as ``identity``.
+    Unregistered codings (``aws-chunked``, ``UTF-8``, ``base64``, ``none``, which uploads leave) count as ``identity``.
 
     Raises:
-        OriginFailed: a registered coding that is not decoded here, or too many of them.
+        OriginFailed: a registered coding that is not supported, or too many codings.
     """
     named = [coding.strip(" \t").removeprefix("x-") for coding in content_encoding.lower().split(",")]
     if not _NOT_DECODED.isdisjoint(named):
-        raise OriginFailed("a content coding that is not decoded")
+        raise OriginFailed("a content coding that is not supported")
     codings = tuple(coding for coding in named if coding in _DECODERS)
-    if len(codings) > MOST_CODINGS:
+    if len(codings) > MAX_CODINGS:
         raise OriginFailed("too many content codings")
     return codings
 
 
-def decoded(body: Readable, codings: tuple[str, ...]) -> Readable:
-    """The body without its codings. The result is closed in its place.
+def decode_body(body: Readable, codings: tuple[str, ...]) -> Readable:
+    """Decode a body. Closing the result closes the body.
 
     Raises:
         GatewayBusy: too many bodies are decoded at once.
@@ -89,8 +88,8 @@ def decoded(body: Readable, codings: tuple[str, ...]) -> Readable:
 class DecodedBody:
     """A body that is decoded while it is read.
 
-    What comes out is bounded: the ratio to what came in, how much may come in without anything coming out, and the
-    memory of the decoder. Other greenlets run at least every millisecond.
+    Bounded are the ratio of decoded to coded bytes, the coded bytes without output, and the decoder's memory. Other
+    greenlets run at least every millisecond.
 
     Args:
         body: the coded body.
@@ -104,20 +103,20 @@ class DecodedBody:
 
     def __init__(self, body: Readable, coding: str) -> None:
         self._counted = coding in {"br", "zstd"}
-        if self._counted and DecodedBody._open >= MOST_OPEN:
+        if self._counted and DecodedBody._open >= MAX_OPEN:
             raise GatewayBusy("too many coded files are decoded at once")
         DecodedBody._open += self._counted
         self._body = body
         self._decoder: _Decoder = _DECODERS[coding]()
         self._decoded = b""
-        self._received = self._given = self._without_output = 0
+        self._received = self._produced = self._without_output = 0
         self._turn_began = time.monotonic()
 
     def read(self, amount: int) -> bytes:
         """Read what is there, at most ``amount`` decoded bytes; empty at the end.
 
         Raises:
-            OriginFailed: it is not in this coding, ends early, or is a decompression bomb.
+            OriginFailed: the body is not in this coding, ends early, or is a decompression bomb.
             OriginTimeout: nothing came for the stall timeout.
         """
         part = self._decoded or self._decode_more(min(amount, _DECODED_CHUNK))
@@ -141,8 +140,8 @@ class DecodedBody:
                 break
             self._received += len(data)
             self._without_output += len(data)
-            if self._without_output > MOST_WITHOUT_OUTPUT:
-                raise OriginFailed("a coded body of which nothing comes out")
+            if self._without_output > MAX_WITHOUT_OUTPUT:
+                raise OriginFailed("a coded body without output")
         if self._received and not self._decoder.complete:
             raise OriginFailed("a coded body that ends early")
         return b""
@@ -151,27 +150,27 @@ class DecodedBody:
         try:
             part = self._decoder.decode(data, limit)
         except (zlib.error, brotli.error, zstd.ZstdError) as broken:
-            raise OriginFailed("a body that is not in the coding it is said to be in") from broken
+            raise OriginFailed("a body that is not in its content coding") from broken
         if part:
             self._without_output = 0
-            self._given += len(part)
-            if self._given > max(FREE_BYTES, MOST_RATIO * self._received):
+            self._produced += len(part)
+            if self._produced > max(FREE_BYTES, MAX_RATIO * self._received):
                 raise OriginFailed("a decompression bomb")
         return part
 
     def _yield_to_others(self) -> None:
-        if time.monotonic() - self._turn_began > _LONGEST_TURN_S:
+        if time.monotonic() - self._turn_began > _MAX_TURN_S:
             time.sleep(0)
             self._turn_began = time.monotonic()
 
 
 class _Frames:
-    """Streams that know their end, one after another: members of RFC 1952, frames of RFC 8878.
+    """Concatenated streams with an end mark: members of gzip (RFC 1952), frames of Zstandard (RFC 8878).
 
     Args:
-        new_frame: makes the decoder of one.
-        magic: with what each begins; what follows the last and does not begin so is ignored, as gunzip does. Empty for
-            codings that allow nothing to follow.
+        new_frame: creates the decoder of a frame.
+        magic: the first bytes of a frame; other bytes after the last frame are ignored, as gunzip does. Empty for
+            codings that permit no bytes after the last frame.
     """
 
     def __init__(self, new_frame: Callable[[], Any], magic: bytes = b"") -> None:
@@ -182,7 +181,7 @@ class _Frames:
 
     def decode(self, data: bytes, limit: int) -> bytes:
         data = self._pending + data
-        for _ in range(MOST_EMPTY_FRAMES):
+        for _ in range(MAX_EMPTY_FRAMES):
             if self._frame.eof:
                 if not data or not data.startswith(self._magic):
                     self._pending = data if self._magic.startswith(data) else b""
@@ -194,11 +193,11 @@ class _Frames:
             if part or not data:
                 self._pending, self.complete = data, ended
                 return part
-        raise OriginFailed("a coded body of many empty frames")
+        raise OriginFailed("a coded body with many empty frames")
 
 
 class _Deflate:
-    """The zlib format (RFC 1950), or, as some servers send, bare deflate data (RFC 1951)."""
+    """The zlib format (RFC 1950), or raw deflate data (RFC 1951), which some servers send."""
 
     def __init__(self) -> None:
         self._stream: zlib._Decompress | None = None

@@ -1,4 +1,4 @@
-"""Connections to origins: each opened to an address that its policy permits, and kept for the next request."""
+"""Persistent connections to origins, each opened to an address that its network policy permits."""
 
 import select
 import ssl
@@ -11,28 +11,28 @@ from gevent.monkey import get_original
 from ssrfguard import Policy, connect, resolve
 
 from gateway.egress import recv_buffer
-from gateway.egress.dns_lookup import Lookup
-from gateway.egress.response import HttpResponse, ResponseHead, read_response, reader_of
+from gateway.egress.dns_lookup import DnsLookup
+from gateway.egress.response import HttpResponse, ResponseHead, make_reader, read_response
 from gateway.errors import OriginTimeout, OriginUnreachable
 
 CONNECT_TIMEOUT_S = 3.0
 SEND_TIMEOUT_S = 20.0
-POOLS = 64  # of origins, the last used ones
-MOST_IDLE = 64  # connections of one pool
-_poll = get_original("select", "poll")  # gevent's goes through its loop, even to look once
+MAX_POOLS = 64  # one per origin; the least recently used are dropped
+MAX_IDLE = 64  # connections per pool
+_poll = get_original("select", "poll")  # gevent's uses the event loop, also with timeout 0
 
 
 class ConnectionPool:
-    """The connections to one origin; the one used last is used next.
+    """The connections to one origin; the one used last is reused first.
 
     Args:
-        policy: which addresses may be connected to.
+        policy: permits or refuses addresses.
         lookup: resolves the host.
         origin: scheme, host (an A-label or an address, without brackets) and port.
-        tls: for https.
+        tls: the TLS context for https.
     """
 
-    def __init__(self, policy: Policy, lookup: Lookup, origin: tuple[str, str, int], tls: ssl.SSLContext) -> None:
+    def __init__(self, policy: Policy, lookup: DnsLookup, origin: tuple[str, str, int], tls: ssl.SSLContext) -> None:
         self._policy = policy
         self._lookup = lookup
         self._scheme, self._host, self._port = origin
@@ -51,9 +51,9 @@ class ConnectionPool:
         sock = self._take_idle() or self._connect()
         try:
             sock.settimeout(SEND_TIMEOUT_S)
-            with suppress(BrokenPipeError, ConnectionResetError):  # the response may have come before
+            with suppress(BrokenPipeError, ConnectionResetError):  # the response may have arrived before
                 sock.sendall(request)
-            return read_response(reader_of(sock), partial(self._give_back, sock))
+            return read_response(make_reader(sock), partial(self._release, sock))
         except BaseException:
             sock.close()
             raise
@@ -61,13 +61,13 @@ class ConnectionPool:
     def _take_idle(self) -> socket | None:
         while self._idle:
             sock = self._idle.pop()
-            if _is_quiet(sock):
+            if _is_usable(sock):
                 return sock
             sock.close()
         return None
 
-    def _give_back(self, sock: socket, is_reusable: bool) -> None:  # noqa: FBT001 (by position, from a response)
-        if is_reusable and len(self._idle) < MOST_IDLE:
+    def _release(self, sock: socket, is_reusable: bool) -> None:  # noqa: FBT001 (by position, from a response)
+        if is_reusable and len(self._idle) < MAX_IDLE:
             self._idle.append(sock)
         else:
             sock.close()
@@ -94,7 +94,7 @@ class ConnectionPool:
 
     def _handshake(self, sock: socket) -> ssl.SSLSocket:
         try:
-            # Without close_notify the end of the body may be an attacker's (RFC 9112 section 9.8): raise SSLEOFError.
+            # Raise SSLEOFError without close_notify, as an attacker may have ended the body (RFC 9112 section 9.8).
             return self._tls.wrap_socket(sock, server_hostname=self._host, suppress_ragged_eofs=False)
         except ssl.SSLError as refused:
             raise OriginUnreachable(type(refused).__name__) from refused
@@ -105,8 +105,8 @@ def _close_all(idle: list[socket]) -> None:
         idle.pop().close()
 
 
-def _is_quiet(sock: socket) -> bool:
-    """Whether an idle connection can be used: its origin neither closed it nor sent anything unasked."""
-    look = _poll()
-    look.register(sock.fileno(), select.POLLIN)
-    return not look.poll(0)
+def _is_usable(sock: socket) -> bool:
+    """Whether an idle connection can be reused: the origin neither closed it nor sent unexpected bytes."""
+    poll = _poll()
+    poll.register(sock.fileno(), select.POLLIN)
+    return not poll.poll(0)

@@ -1,4 +1,4 @@
-"""A deadline for everything that a block does: names, handshakes, headers and hops together."""
+"""A deadline for a block: DNS lookups, handshakes, response heads and redirects together."""
 
 from types import TracebackType
 
@@ -6,11 +6,11 @@ import gevent
 from gevent import monkey
 
 
-class deadline:  # noqa: N801 (reads like a word of the language)
-    """Raise :class:`TimeoutError` in the block when it takes longer than so many seconds.
+class deadline:  # noqa: N801 (used like contextlib.suppress)
+    """Raise :class:`TimeoutError` in the block when it takes longer than ``seconds``.
 
-    This needs gevent's sockets, as gunicorn's worker has them. Without them (on the command line) the sockets' own
-    timeouts hold, which begin anew with every byte.
+    This needs gevent's sockets, as in gunicorn's worker. Elsewhere (on the command line) only the timeouts of the
+    sockets apply, which start again with every byte.
     """
 
     __slots__ = ("_seconds", "_timeout")

@@ -1,4 +1,4 @@
-"""A stack of its own for what goes deep."""
+"""Run deep calls on a temporary stack."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -9,15 +9,15 @@ Result = TypeVar("Result")
 
 
 def run_on_fresh_stack(call: Callable[..., Result], *arguments: Any) -> Result:  # noqa: ANN401 (the call's own)
-    """Call on a stack that goes when the call is over, and give what it returns or raises.
+    """Call a function on a temporary stack; return or raise what it does.
 
-    A greenlet's stack keeps the memory of the deepest that it was. Opening an origin goes deep, and the greenlet that
-    did so lives for as long as a slow visitor takes: 4 KB for each of thousands.
+    A greenlet's stack never shrinks. Opening an origin needs a deep stack, and its greenlet lives as long as a slow
+    download: this saves 4 KB for each.
     """
     inner = greenlet(call)
     try:
         result: Result = inner.switch(*arguments)
         return result
     finally:
-        if not inner.dead:  # this greenlet is being killed
+        if not inner.dead:  # the outer greenlet is being killed
             inner.throw()

@@ -1,4 +1,4 @@
-"""What may be reached: the allow-list of origins, and the two network policies, public and listed-private."""
+"""The guard against SSRF: the allow-list of origins, and the network policies *public* and *listed-private*."""
 
 from collections.abc import Iterable
 from enum import Enum
@@ -6,7 +6,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from ssrfguard import DEFAULT_DENIED, AddressTable, Block, Policy, Reach, SSRFGuardError
 
-from gateway.egress.urls import uri_of
+from gateway.egress.urls import to_uri
 from gateway.errors import OriginNotAllowed, OriginUnsafe
 from gateway.origins.allowlist import HostPattern, Origin, parse_origin
 from gateway.origins.upload_urls import is_upload_url
@@ -16,21 +16,21 @@ MAX_URL_LENGTH = 8192
 
 
 class Zone(Enum):
-    """Which of the two policies a URL falls under; they are never mixed."""
+    """The network policy of a URL."""
 
     PUBLIC = "public"
     PRIVATE = "listed-private"
 
 
 class Guard:
-    """Decides which URLs may be fetched, and under which policy.
+    """Decides which URLs links may name, which may be fetched, and under which network policy.
 
     Args:
-        origin_hosts: what links may name, and, where an entry has a port, which private servers exist at all.
-        private_networks: the networks in which the private entries lie; empty for none.
-        allow_http: whether the public policy also takes plain http on port 80.
-        own_url: our own public URL, which is never fetched from; empty when unknown.
-        own_images: whether links may name images that were put in here, or with the provider, and lie at no origin.
+        origin_hosts: the allow-list; its entries with a port are also the private servers that may be reached.
+        private_networks: the networks of the private servers; empty for none.
+        allow_http: whether the public policy also permits plain http on port 80.
+        own_url: the gateway's public URL, which is never fetched; empty when unknown.
+        uploads: whether links may name uploaded images, which have no origin.
     """
 
     def __init__(
@@ -40,25 +40,25 @@ class Guard:
         *,
         allow_http: bool = False,
         own_url: str = "",
-        own_images: bool = False,
+        uploads: bool = False,
     ) -> None:
         self._patterns = tuple(origin_hosts)
         self._networks = tuple(private_networks)
         self._allow_http = allow_http
-        self._own_images = own_images
+        self._uploads = uploads
         self._own = parse_origin(own_url) if own_url else None
         self._policies = {
             Zone.PUBLIC: public_policy(allow_http=allow_http),
             Zone.PRIVATE: _private_policy(self._patterns, self._networks),
         }
 
-    def admit(self, url: str) -> None:
-        """Let a URL pass that a link may name.
+    def check_link_url(self, url: str) -> None:
+        """Check that a link may name a URL.
 
         Raises:
-            OriginNotAllowed: naming the rule that the URL breaks.
+            OriginNotAllowed: with the rule that the URL breaks.
         """
-        if self._own_images and is_upload_url(url):
+        if self._uploads and is_upload_url(url):
             return
         try:
             origin = parse_origin(url)
@@ -66,23 +66,26 @@ class Guard:
             raise OriginNotAllowed(str(reason)) from None
         if self._is_own(origin):
             raise OriginNotAllowed("names this gateway itself")
-        if not self._listed(origin):
-            raise OriginNotAllowed(_unlisted(origin), "list it in GATEWAY_ORIGIN_HOSTS")
+        if not self._is_listed(origin):
+            raise OriginNotAllowed(_unlisted_reason(origin), "list it in GATEWAY_ORIGIN_HOSTS")
         if self.zone(origin) is Zone.PUBLIC and self._is_unlisted_special_use(origin):
             raise OriginNotAllowed("names a host of a private network")
         if self.zone(origin) is Zone.PUBLIC and origin.scheme == "http" and not self._allow_http:
             raise OriginNotAllowed("is plain http; use https")
 
-    def place(self, url: str, *, came_from: str | None = None, listed_only: bool = False) -> Zone:
-        """Tell the zone of a URL that is about to be fetched: a direct URL, or a redirect's next hop.
+    def check_fetch(self, url: str, *, redirected_from: str | None = None, listed_only: bool = False) -> Zone:
+        """Check that a URL may be fetched: a direct URL, or the next hop of a redirect.
 
         Args:
-            url: where to go.
-            came_from: the URL whose redirect led here; None for a first request.
-            listed_only: also refuse public hosts that the allow-list does not name.
+            url: the URL to fetch.
+            redirected_from: the URL that redirected to it; None for the first request.
+            listed_only: also refuse public hosts that the allow-list does not cover.
+
+        Returns:
+            The zone whose policy applies.
 
         Raises:
-            OriginUnsafe: naming the rule that the step breaks.
+            OriginUnsafe: with the rule that the URL breaks.
         """
         try:
             origin = parse_origin(url)
@@ -91,32 +94,32 @@ class Guard:
         zone = self.zone(origin)
         if self._is_own(origin):
             raise OriginUnsafe("url names this gateway itself")
-        if listed_only and not self._listed(origin):
+        if listed_only and not self._is_listed(origin):
             raise OriginUnsafe("host is not listed")
         if zone is Zone.PUBLIC and self._is_unlisted_special_use(origin):
             raise OriginUnsafe("host is a special-use name")
-        if came_from is not None:
-            self._check_hop(parse_origin(came_from), origin)
+        if redirected_from is not None:
+            self._check_hop(parse_origin(redirected_from), origin)
         try:
-            self._policies[zone].check_url(uri_of(url))
+            self._policies[zone].check_url(to_uri(url))
         except SSRFGuardError:
             raise OriginUnsafe(f"url is refused by the {zone.value} policy") from None
         return zone
 
     def zone(self, origin: Origin) -> Zone:
-        """Tell which policy holds: private for exactly the listed ``host:port`` entries, public for all else."""
+        """The zone of an origin: private for the listed ``host:port`` entries, public for all others."""
         private = self._networks and any(p.port and not p.is_wildcard and p.matches(origin) for p in self._patterns)
         return Zone.PRIVATE if private else Zone.PUBLIC
 
-    def is_sendable(self, url: str) -> bool:
-        """Tell whether a browser may be sent to a URL that :meth:`place` let pass: to http only when allowed."""
+    def may_redirect_to(self, url: str) -> bool:
+        """Whether a browser may be redirected to a URL that :meth:`check_fetch` accepted: http only when allowed."""
         return self._allow_http or parse_origin(url).scheme == "https"
 
     def policy(self, zone: Zone) -> Policy:
-        """The network policy of a zone, for the sockets to check again."""
+        """The network policy of a zone, which is checked again at connect time."""
         return self._policies[zone]
 
-    def _listed(self, origin: Origin) -> bool:
+    def _is_listed(self, origin: Origin) -> bool:
         return any(pattern.matches(origin) for pattern in self._patterns)
 
     def _is_own(self, origin: Origin) -> bool:
@@ -125,10 +128,9 @@ class Guard:
         return origin.port == self._own.port or self.zone(origin) is Zone.PUBLIC
 
     def _is_unlisted_special_use(self, origin: Origin) -> bool:
-        """Whether the host has no meaning in the public DNS, and no entry of the allow-list names it exactly.
+        """Whether the host has no meaning in the public DNS, and the allow-list does not name it exactly.
 
-        A visitor's browser would look such a name up in the visitor's own network, and only the platform could look up
-        a single label here: with no deadline.
+        A visitor's browser would resolve such a name in the visitor's network.
         """
         return origin.is_special_use and not any(p.matches(origin) for p in self._patterns if not p.is_wildcard)
 
@@ -139,17 +141,17 @@ class Guard:
             raise OriginUnsafe("a redirect leads from a public host to a private one")
 
 
-def _unlisted(origin: Origin) -> str:
+def _unlisted_reason(origin: Origin) -> str:
     if origin.address is not None:
         return "names an address instead of a host"
     return "names a host that is not on the list of origins"
 
 
 def _private_policy(patterns: Iterable[HostPattern], networks: tuple[Network, ...]) -> Policy:
-    """Only the listed networks, hosts and ports; with nothing listed, a policy that no address satisfies."""
+    """Permits the listed networks, hosts and ports; no address when nothing is listed."""
     listed = [p for p in patterns if p.port and not p.is_wildcard] if networks else []
     return Policy(
-        denied_networks=_NOTHING,
+        denied_networks=_EVERYTHING,
         allowed_networks=networks,
         allowed_ports=frozenset(p.port for p in listed if p.port) or frozenset({443}),
         allowed_hosts=frozenset(p.host for p in listed),
@@ -158,14 +160,14 @@ def _private_policy(patterns: Iterable[HostPattern], networks: tuple[Network, ..
 
 
 def public_policy(*, allow_http: bool) -> Policy:
-    """Any public address: https on 443, and http on 80 when allowed."""
+    """Permits any public address: https on port 443, and http on port 80 when allowed."""
     return _PUBLIC_WITH_HTTP if allow_http else _PUBLIC
 
 
 def one_host_policy(url: str, private_networks: Iterable[Network] = ()) -> Policy:
-    """The policy for a server that the operator configured: exactly its scheme, host and port.
+    """Permits one server that the operator configured, by scheme, host and port.
 
-    A private address is reached only when the URL itself is that address, or lies in ``private_networks``.
+    A private address is permitted only when the URL itself is that address, or it is in ``private_networks``.
     """
     origin = parse_origin(url)
     itself = (ip_network(str(origin.address)),) if origin.address is not None else ()
@@ -180,13 +182,13 @@ def one_host_policy(url: str, private_networks: Iterable[Network] = ()) -> Polic
 
 
 def _strict_table() -> AddressTable:
-    """Only global unicast, minus every prefix that carries another address inside and every special service.
+    """Permits global unicast, except prefixes that embed another address and special services.
 
-    The library's own table lets a few of these through; the acceptance corpus of addresses holds for this one.
+    Stricter than ssrfguard's own table.
     """
     rows = []
     for block in DEFAULT_DENIED.blocks:
-        if block.reach is Reach.PERMITTED:  # anycast services nobody downloads from
+        if block.reach is Reach.PERMITTED:  # anycast services without downloads
             continue
         decoded = (
             block.reach is Reach.TRANSLATED
@@ -207,7 +209,7 @@ _STRICTER = (
     ("2620:4f:8000::/48", "AS112", "RFC 7534", Reach.DENIED),
 )
 STRICT = _strict_table()
-_NOTHING = AddressTable(
+_EVERYTHING = AddressTable(
     tuple(Block(ip_network(net), "not a listed private network", "-", Reach.DENIED) for net in ("0.0.0.0/0", "::/0"))
 )
 _PUBLIC = Policy(

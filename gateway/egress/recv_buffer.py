@@ -1,36 +1,36 @@
-"""How much an origin may send before we read it: the kernel's receive buffer, which grows by our word alone.
+"""The kernel's receive buffer of a connection to an origin, which bounds unread bytes.
 
-By itself it grows with the speed of whoever reads, to many MiB, of which nothing can be taken back: a window that was
-promised is used, and what then finds no room is dropped, and sent again 200 ms later.
+Autotuning would grow it with the reading speed to many MiB. It cannot shrink later: an advertised TCP window is
+used, and segments that do not fit are dropped and sent again 200 ms later.
 """
 
 import socket
 from contextlib import suppress
 
-MOST = 352 * 1024  # for whoever takes more than a little at a time
+WIDE_BYTES = 352 * 1024  # for reads of more than FIRST_READ
 FAST_READER_BYTES = 12 * 2**20
 _SO_BUF_LOCK, _OPEN, _LOCKED = 72, 0, 2  # Linux 5.14
 
 
 def lock_size(sock: socket.socket) -> None:
-    """Have the buffer of a new connection stay as it is, or as small as it may ever be needed."""
-    if sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) <= MOST:
+    """Fix the buffer of a new connection at its size, at most ``WIDE_BYTES``."""
+    if sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) <= WIDE_BYTES:
         with suppress(OSError):
             sock.setsockopt(socket.SOL_SOCKET, _SO_BUF_LOCK, _LOCKED)
             return
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MOST // 2)  # Linux doubles it
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, WIDE_BYTES // 2)  # Linux doubles it
 
 
 def widen(sock: socket.socket) -> None:
-    """Make room for more than a little, unless there is."""
-    if sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) < MOST:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, MOST // 2)
+    """Grow the buffer to ``WIDE_BYTES``, unless it is larger."""
+    if sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) < WIDE_BYTES:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, WIDE_BYTES // 2)
 
 
 def widen_for_fast_readers(sock: socket.socket) -> None:
-    """Make room for very much, where the kernel can.
+    """Grow the buffer to ``FAST_READER_BYTES``, where the kernel can.
 
-    More than 416 KiB is given to nobody who names a size; but who is not to be woken for less has room made for it.
+    SO_RCVBUF is limited to 416 KiB by default; SO_RCVLOWAT, which grows the buffer too, is not.
     """
     with suppress(OSError):
         sock.setsockopt(socket.SOL_SOCKET, _SO_BUF_LOCK, _OPEN)

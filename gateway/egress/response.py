@@ -1,4 +1,4 @@
-"""A response of an origin, parsed by ``httptools`` (llhttp) as RFC 9112 frames it."""
+"""An origin's HTTP/1.1 response (RFC 9112), parsed by ``httptools`` (llhttp)."""
 
 import socket
 import ssl
@@ -11,11 +11,11 @@ import httptools
 
 from gateway.egress.buffered_reader import FIRST_READ, BufferedSocketReader, BufferedTlsReader
 
-MOST_INTERIM_RESPONSES = 8
-MOST_FIELDS = 100
-MOST_DIGITS = 20  # of a Content-Length
-MOST_HEAD_BYTES = 64 * 1024
-MOST_FRAMING_BYTES = 64 * 1024  # of chunk sizes and trailers in a row
+MAX_INTERIM_RESPONSES = 8
+MAX_HEADERS = 100
+MAX_LENGTH_DIGITS = 20  # of a Content-Length
+MAX_HEAD_BYTES = 64 * 1024
+MAX_FRAMING_BYTES = 64 * 1024  # consecutive bytes of chunk sizes and trailers
 _SWITCHING_PROTOCOLS = 101
 _BODILESS = {_SWITCHING_PROTOCOLS, 204, 304}
 OnEnd = Callable[[bool], None]
@@ -25,9 +25,9 @@ class ResponseHead(NamedTuple):
     """The status line and the headers of a response.
 
     Attributes:
-        minor: of the version, HTTP/1.``minor``.
+        minor: the minor version of HTTP/1.
         status: 200 to 999, or 101.
-        fields: the headers by their names in lower case; a repeated one as a list (RFC 9110 section 5.2).
+        fields: the headers by lower-case names; repeated ones are joined with commas (RFC 9110 section 5.2).
     """
 
     minor: int
@@ -35,15 +35,15 @@ class ResponseHead(NamedTuple):
     fields: dict[str, str]
 
 
-def reader_of(sock: socket.socket) -> BufferedSocketReader:
-    """The reader of a connection, plain or TLS."""
+def make_reader(sock: socket.socket) -> BufferedSocketReader:
+    """The reader for a connection, plain or TLS."""
     return BufferedTlsReader(sock) if isinstance(sock, ssl.SSLSocket) else BufferedSocketReader(sock)
 
 
-class Events:
-    """What the parser finds: the head, parts of the body, and the end of the message.
+class ResponseParser:
+    """Parses a response, and collects its head and the parts of its body.
 
-    The parser calls these methods while it is fed; an exception of theirs ends the parsing.
+    llhttp calls the ``on_…`` methods; an exception in them ends the parsing.
     """
 
     __slots__ = ("_parser", "complete", "error", "fields", "head", "interim", "lines", "parts", "surplus")
@@ -59,49 +59,49 @@ class Events:
         self.error: HTTPException | None = None
 
     def on_message_begin(self) -> None:
-        """A status line begins; one after the final response was not asked for."""
+        """A status line begins; a second final response is surplus."""
         self.surplus = self.complete
 
     def on_status(self, reason: bytes) -> None:
-        """The reason phrase, of which the parser checks no character."""
+        """The reason phrase, which llhttp does not check."""
         if b"\0" in reason:
             raise HTTPException("NUL in the reason phrase")
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header line, or one line of the trailer section."""
+        """A header, or a field of the trailer section, which is ignored."""
         if self.head is not None:
             return
         self.lines += 1
-        if self.lines > MOST_FIELDS:
+        if self.lines > MAX_HEADERS:
             raise HTTPException("too many headers")
         key, text = name.decode("latin-1").lower(), value.decode("latin-1").strip(" \t")
         self.fields[key] = f"{self.fields[key]}, {text}" if key in self.fields else text
 
     def on_headers_complete(self) -> None:
-        """The head is whole; an interim one is dropped (RFC 9110 section 15.2)."""
+        """The head is complete; interim responses are dropped (RFC 9110 section 15.2)."""
         status = self._parser.get_status_code()
         if status < 200 and status != _SWITCHING_PROTOCOLS:
             self.interim += 1
-            if self.interim > MOST_INTERIM_RESPONSES:
+            if self.interim > MAX_INTERIM_RESPONSES:
                 raise HTTPException("too many interim responses")
             self.fields, self.lines = {}, 0
         elif not self.complete:
             self.head = ResponseHead(int(self._parser.get_http_version()[-1]), status, self.fields)
 
     def on_body(self, part: bytes) -> None:
-        """A part of the body, without its framing."""
+        """A part of the decoded body."""
         if not self.complete:
             self.parts.append(part)
 
     def on_message_complete(self) -> None:
-        """The body is whole."""
+        """The body is complete."""
         self.complete = self.head is not None
 
     def feed(self, data: bytes) -> None:
-        """Parse.
+        """Parse received bytes.
 
         Raises:
-            HTTPException: it is malformed.
+            HTTPException: malformed.
         """
         try:
             self._parser.feed_data(data)
@@ -109,13 +109,13 @@ class Events:
             self.complete = True
         except httptools.HttpParserError as malformed:
             self.close()
-            if not self.complete:  # what follows a complete message was not asked for
+            if not self.complete:  # errors after a complete message are surplus bytes
                 self.error = HTTPException(type(malformed).__name__)
                 raise self.error from malformed
             self.surplus = True
 
     def close(self) -> None:
-        """Drop the parser, which refers to this object."""
+        """Break the reference cycle with llhttp's parser."""
         self._parser = None
 
 
@@ -123,78 +123,80 @@ def read_response(incoming: BufferedSocketReader, on_end: OnEnd) -> tuple[Respon
     """Read the head of the final response.
 
     Args:
-        incoming: the connection, on which a request was sent.
-        on_end: called once, when nothing more will be read; with whether the connection may carry another request.
+        incoming: the connection on which the request was sent.
+        on_end: called once at the end, with whether the connection can be reused.
 
     Raises:
-        RemoteDisconnected: the connection was closed before anything came.
-        HTTPException: the head is malformed, cut, or larger than 64 KiB, or a framing field is malformed.
+        RemoteDisconnected: the connection was closed before the first byte.
+        HTTPException: the head is malformed, incomplete, or larger than 64 KiB.
         OSError: the connection broke, or the deadline passed.
     """
-    events, received = Events(), 0
-    while events.head is None:
+    parser, received = ResponseParser(), 0
+    while parser.head is None:
         data = incoming.read_available(FIRST_READ)
         if not data:
-            raise HTTPException("cut amid the headers") if received else RemoteDisconnected("closed without a word")
+            raise HTTPException("closed within the headers") if received else RemoteDisconnected("closed")
         received += len(data)
-        if received > MOST_HEAD_BYTES:
+        if received > MAX_HEAD_BYTES:
             raise HTTPException("the headers are too long")
-        with suppress(HTTPException):  # of the body: raised when it is read, after the part that came before it
-            events.feed(data)
-        if events.error is not None and events.head is None:
-            raise events.error
-    return events.head, HttpResponse(incoming, events, events.head, on_end)
+        with suppress(HTTPException):  # errors in the body are raised by read(), after the parts before them
+            parser.feed(data)
+        if parser.error is not None and parser.head is None:
+            raise parser.error
+    return parser.head, HttpResponse(incoming, parser, parser.head, on_end)
 
 
 class HttpResponse:
-    """A response whose head is read, and whose body is still to be read.
+    """A response whose body is still to be read.
 
     Attributes:
-        length: of the body in bytes; None when the origin did not state it.
+        length: the body's length in bytes; None when unknown.
 
     Raises:
         HTTPException: a framing field is malformed (RFC 9112 section 6.3).
     """
 
-    __slots__ = ("_begun", "_events", "_incoming", "_left", "_on_end", "_reusable", "length")
+    __slots__ = ("_buffered", "_incoming", "_left", "_on_end", "_parser", "_reusable", "length")
 
-    def __init__(self, incoming: BufferedSocketReader, events: Events, head: ResponseHead, on_end: OnEnd) -> None:
+    def __init__(
+        self, incoming: BufferedSocketReader, parser: ResponseParser, head: ResponseHead, on_end: OnEnd
+    ) -> None:
         self._on_end: OnEnd | None = None
         self._left: int | None = None
-        self._events: Events | None = None
+        self._parser: ResponseParser | None = None
         self._incoming = incoming
         coding, stated = head.fields.get("transfer-encoding"), head.fields.get("content-length")
         if coding is not None and coding.lower() != "chunked":
-            raise HTTPException("a transfer coding that was not asked for")
+            raise HTTPException("an unsupported transfer coding")
         length = None if stated is None else _length(stated)
-        # Where both are stated one is wrong, where none is the connection's end ends the body, and 1.0 has no chunks.
+        # Not reusable: with both fields, with neither (the body ends with the connection), and chunks in HTTP/1.0.
         is_clear = length is not None if coding is None else stated is None and head.minor > 0
         if head.status in _BODILESS:
             coding, length, is_clear = None, 0, True
         self.length = self._left = length if coding is None else None
-        self._reusable = is_clear and _is_persistent(head) and not events.surplus
-        self._begun = b"".join(events.parts)
+        self._reusable = is_clear and _is_persistent(head) and not parser.surplus
+        self._buffered = b"".join(parser.parts)
         if coding is None:
-            events.close()  # the parser is needed for chunks alone
+            parser.close()  # the parser is needed only for chunks
         else:
-            self._events = events
-        events.parts = []
+            self._parser = parser
+        parser.parts = []
         self._on_end = on_end
 
     def read(self, amount: int) -> bytes:
-        """Read what is there of the body, at most ``amount`` bytes; wait only when nothing is. Empty at the end.
+        """Read at most ``amount`` bytes that have arrived; wait only when there are none. Empty at the end.
 
         Raises:
-            HTTPException: the body ended before its length, or its framing is malformed.
-            OSError: the connection broke, or nothing came for the stall timeout.
+            HTTPException: the body is shorter than its length, or its framing is malformed.
+            OSError: the connection broke, or no byte arrived for the stall timeout.
         """
         if self._on_end is None or not amount:
             return b""
         self._incoming.until = 0.0
-        if self._begun:
-            part, self._begun = self._begun[:amount], self._begun[amount:]
-        elif self._events is not None:
-            part = self._read_chunks(self._events, amount)
+        if self._buffered:
+            part, self._buffered = self._buffered[:amount], self._buffered[amount:]
+        elif self._parser is not None:
+            part = self._read_chunks(self._parser, amount)
         else:
             part = self._read_plain(amount)
         if self._left is not None:
@@ -204,13 +206,13 @@ class HttpResponse:
         return part
 
     def close(self) -> None:
-        """Read no more of it. The connection is only good for another request when nothing was left."""
+        """Stop reading. The connection is reused only when the body was read completely."""
         if self._left == 0:
             self._finish()
         self._end(is_reusable=False)
 
     def __del__(self) -> None:
-        """Close the connection of a response that was not closed."""
+        """Close a response that the caller did not close."""
         self.close()
 
     def _read_plain(self, amount: int) -> bytes:
@@ -223,20 +225,20 @@ class HttpResponse:
         self._finish()
         return b""
 
-    def _read_chunks(self, events: Events, amount: int) -> bytes:
+    def _read_chunks(self, parser: ResponseParser, amount: int) -> bytes:
         received = 0
-        while not (events.parts or events.complete):
-            if events.error is not None:
-                raise events.error
+        while not (parser.parts or parser.complete):
+            if parser.error is not None:
+                raise parser.error
             data = self._incoming.read_available(amount)
-            if not data or received > MOST_FRAMING_BYTES:
+            if not data or received > MAX_FRAMING_BYTES:
                 raise IncompleteRead(b"")
             received += len(data)
-            with suppress(HTTPException):  # raised at the next read, after the part that came before it
-                events.feed(data)
-        part, events.parts = b"".join(events.parts), []
+            with suppress(HTTPException):  # raised by the next read, after the parts before the error
+                parser.feed(data)
+        part, parser.parts = b"".join(parser.parts), []
         if not part:
-            self._reusable = self._reusable and not events.surplus
+            self._reusable = self._reusable and not parser.surplus
             self._finish()
         return part
 
@@ -247,23 +249,23 @@ class HttpResponse:
         on_end, self._on_end = self._on_end, None
         if on_end is not None:
             on_end(is_reusable)
-        if self._events is not None:
-            self._events.close()
+        if self._parser is not None:
+            self._parser.close()
 
 
 def _length(value: str) -> int:
-    """Parse a Content-Length (RFC 9110 section 8.6).
+    """Parse a Content-Length (RFC 9110 section 8.6); llhttp refuses malformed and repeated ones.
 
     Raises:
-        HTTPException: it is longer than any file. The parser refuses what is no number, and two of them.
+        HTTPException: too many digits.
     """
-    if len(value) > MOST_DIGITS:
+    if len(value) > MAX_LENGTH_DIGITS:
         raise HTTPException("Content-Length is too long")
     return int(value)
 
 
 def _is_persistent(head: ResponseHead) -> bool:
-    """Whether the connection stays open after the response (RFC 9112 section 9.3)."""
+    """Whether the connection persists after the response (RFC 9112 section 9.3)."""
     options = {option.strip(" \t") for option in head.fields.get("connection", "").lower().split(",")}
     is_switched = head.status == _SWITCHING_PROTOCOLS
     return not is_switched and "close" not in options and (head.minor > 0 or "keep-alive" in options)

@@ -2,9 +2,9 @@
 
 import re
 
-_FEW_DIGITS = re.compile(r"[0-9]{1,9}", re.ASCII)
+_SECONDS = re.compile(r"[0-9]{1,9}", re.ASCII)
 
 
-def seconds_of(retry_after: str, *, default: int = 10, most: int = 600) -> int:
-    """Read a Retry-After of delta seconds (RFC 9110 section 10.2.3); a date counts as the default."""
-    return min(most, int(retry_after)) if _FEW_DIGITS.fullmatch(retry_after) else default
+def parse_retry_after(value: str, *, default: int = 10, maximum: int = 600) -> int:
+    """Seconds of a Retry-After header (RFC 9110 section 10.2.3); the default for a date."""
+    return min(maximum, int(value)) if _SECONDS.fullmatch(value) else default

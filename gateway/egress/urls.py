@@ -1,4 +1,4 @@
-"""URLs as they are requested: what a URI cannot hold is percent-encoded, and nothing else is respelled."""
+"""Conversion of URLs for requests: only characters that a URI cannot contain are percent-encoded."""
 
 import re
 from functools import lru_cache
@@ -13,15 +13,14 @@ _PATH = re.compile(r"[^?#]*")
 
 
 @lru_cache(maxsize=256)
-def uri_of(url: str) -> str:
-    """Turn a URL as it was given into the URI that is requested (RFC 3987 section 3.1).
+def to_uri(url: str) -> str:
+    """Convert a URL to the URI that is requested (RFC 3987 section 3.1).
 
-    Letters other than ASCII and spaces are percent-encoded as UTF-8, an international host becomes A-labels, and spaces
-    around the URL are dropped, as browsers do. Everything else stays as it was given: some origins sign or compare URLs
-    letter for letter.
+    Spaces and characters outside ASCII are percent-encoded as UTF-8, an international host becomes A-labels, and spaces
+    around the URL are removed, as browsers do. Nothing else changes: some origins sign or compare URLs literally.
 
     Raises:
-        ValueError: it is no absolute http or https URL; with a short reason that never repeats the URL.
+        ValueError: not an absolute http or https URL; with a short reason that does not repeat the URL.
     """
     origin = parse_origin(url)
     url = url.strip(" ")
@@ -38,18 +37,18 @@ def uri_of(url: str) -> str:
 
 
 def request_target(uri: str) -> str:
-    """The path and query of a URI, as a request line bears them (RFC 9112 section 3.2.1)."""
+    """The path and query of a URI, for the request line (RFC 9112 section 3.2.1)."""
     path, query = _parts(uri)[2:]
     return (path or "/") + query
 
 
 def resolve_reference(base: str, reference: str) -> str:
-    """Resolve a ``Location`` against the URL that it came from (RFC 3986 section 5.2), without respelling it.
+    """Resolve a ``Location`` against the request's URL (RFC 3986 section 5.2) without normalising it.
 
-    Dot segments are removed from a path that is relative to the base's host, and from no other.
+    Dot segments are removed only from references without a host.
 
     Raises:
-        ValueError: the result cannot be read as a URL.
+        ValueError: the result cannot be parsed as a URL.
     """
     resolved = _resolved(base, reference)
     urlsplit(resolved)
@@ -69,25 +68,25 @@ def _resolved(base: str, reference: str) -> str:
     if not target:
         return root + path + query + reference
     merged = target if target.startswith("/") else path[: path.rfind("/") + 1] + target
-    return root + _without_dot_segments(merged) + reference[len(target) :]
+    return root + _remove_dot_segments(merged) + reference[len(target) :]
 
 
 def _parts(url: str) -> tuple[str, str, str, str]:
-    """The scheme with its colon, the authority with its slashes, the path, and the query with its question mark."""
+    """Scheme with colon, authority with slashes, path, and query with question mark."""
     if not (match := _ABSOLUTE.match(url)):
         raise ValueError("is not an absolute URL")
     return match[1], match[2], match[3], match[4] or ""
 
 
-def _without_dot_segments(path: str) -> str:
+def _remove_dot_segments(path: str) -> str:
     """RFC 3986 section 5.2.4."""
-    kept: list[str] = []
+    output: list[str] = []
     segments = path.removeprefix("/").split("/")
     for segment in segments:
         if segment == "..":
-            del kept[-1:]
+            del output[-1:]
         elif segment != ".":
-            kept.append(segment)
+            output.append(segment)
     if segments[-1] in {".", ".."}:
-        kept.append("")
-    return "/" + "/".join(kept)
+        output.append("")
+    return "/" + "/".join(output)

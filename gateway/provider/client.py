@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from gateway.egress.retry_after import seconds_of
+from gateway.egress.retry_after import parse_retry_after
 from gateway.errors import (
     ImageNotFound,
     ImageRejected,
@@ -224,5 +224,5 @@ def _error(envelope: _Envelope, response: ProviderResponse) -> ProviderError:
         return by_message("422") if by_message else ImageRejected("422 with an unknown message")
     error_class = _BY_CODE.get(envelope.code) or (ProviderFailed if 500 <= envelope.code < 600 else ProviderGarbled)
     if issubclass(error_class, ProviderBusy | ProviderMaintenance):
-        return error_class(str(envelope.code), retry_after_s=seconds_of(response.retry_after))
+        return error_class(str(envelope.code), retry_after_s=parse_retry_after(response.retry_after))
     return error_class(str(envelope.code))

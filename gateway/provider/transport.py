@@ -14,10 +14,10 @@ from ssrfguard.requests import SafeAdapter, Session
 from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import DecodeError, HTTPError, ReadTimeoutError
 
-from gateway.egress.client import USER_AGENT, tls_roots
+from gateway.egress.client import USER_AGENT, tls_context
 from gateway.egress.connection_pool import CONNECT_TIMEOUT_S
 from gateway.egress.deadline import deadline
-from gateway.egress.dns_lookup import Lookup
+from gateway.egress.dns_lookup import DnsLookup
 from gateway.egress.guard import Network, one_host_policy
 from gateway.errors import ProviderGarbled, ProviderTimeout, ProviderUnreachable
 
@@ -54,12 +54,14 @@ class ProviderSession:
         private_networks: networks that may contain the host, beside public addresses.
     """
 
-    def __init__(self, base_url: str, api_key: str, lookup: Lookup, private_networks: Iterable[Network] = ()) -> None:
+    def __init__(
+        self, base_url: str, api_key: str, lookup: DnsLookup, private_networks: Iterable[Network] = ()
+    ) -> None:
         self._base_url = base_url
         policy = one_host_policy(base_url, private_networks)
         self._session = _Session(policy=policy)
         adapter = SafeAdapter(policy=policy, resolver=lookup, pool_maxsize=MAX_IDLE)
-        adapter.init_poolmanager(1, MAX_IDLE, ssl_context=tls_roots())
+        adapter.init_poolmanager(1, MAX_IDLE, ssl_context=tls_context())
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
         self._session.headers.update(

@@ -32,11 +32,11 @@ class OriginResolver:
         Raises:
             OriginUnsafe: the guard rejects the URL.
         """
-        self._guard.place(url, listed_only=True)
+        self._guard.check_fetch(url, listed_only=True)
         return RemoteSource(
             self._client,
             url,
             self._clock() + self._life_s,
-            sendable=self._guard.is_sendable(url),
+            sendable=self._guard.may_redirect_to(url),
             listed_only=True,
         )

@@ -84,7 +84,7 @@ class StoreResolver:
         if is_upload_url(url):
             raise ImageUnavailable("the image was not uploaded")
         try:
-            self._guard.admit(url)
+            self._guard.check_link_url(url)
             source = RemoteSource(self._client, url, 0, sendable=False, listed_only=True)
             with self._slots, closing(source.open()) as opened:
                 return self._store.ingest.store(

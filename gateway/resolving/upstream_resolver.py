@@ -42,11 +42,11 @@ class UpstreamResolver:
         """
         direct_url = _direct_url(self._provider.request_download_url(task_id, url))
         try:
-            self._guard.place(direct_url)
+            self._guard.check_fetch(direct_url)
         except OriginUnsafe as error:
             raise DirectUrlRefused(str(error)) from None
         expires_at = expiry_of(direct_url) or self._clock() + DIRECT_URL_LIFE_S
-        return RemoteSource(self._client, direct_url, expires_at, sendable=self._guard.is_sendable(direct_url))
+        return RemoteSource(self._client, direct_url, expires_at, sendable=self._guard.may_redirect_to(direct_url))
 
 
 def _direct_url(data: object) -> str:

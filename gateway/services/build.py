@@ -12,7 +12,7 @@ from gateway.delivery.deliver import Deliverer
 from gateway.delivery.etag import EntityTags
 from gateway.delivery.plan import Planner
 from gateway.egress.client import Client
-from gateway.egress.dns_lookup import Lookup
+from gateway.egress.dns_lookup import DnsLookup
 from gateway.egress.guard import Guard
 from gateway.errors import GatewayError
 from gateway.keys.authentication import ConfiguredKeys, KeyAuthenticator
@@ -73,7 +73,7 @@ class Services:
 
 
 def build_services(
-    settings: Settings, *, clock: Callable[[], float] = time.time, lookup: Lookup | None = None
+    settings: Settings, *, clock: Callable[[], float] = time.time, lookup: DnsLookup | None = None
 ) -> Services:
     """Build the services.
 
@@ -82,14 +82,14 @@ def build_services(
         clock: Unix seconds; tests pass their own.
         lookup: DNS lookup; tests pass their own.
     """
-    lookup = lookup or Lookup()
+    lookup = lookup or DnsLookup()
     via = "gateway-" + KeyRing.derive(settings.secret_keys, _VIA_SALT).sign(b"")[:16]
     guard = Guard(
         settings.origin_hosts,
         settings.private_networks,
         allow_http=settings.allow_http,
         own_url=settings.public_url,
-        own_images=settings.resolver != "origin",
+        uploads=settings.resolver != "origin",
     )
     client = Client(guard, lookup, via=via)
     metrics = _metrics(settings)
@@ -119,7 +119,7 @@ def build_services(
         links=LinkVerifier(
             signer,
             ledger,
-            guard.admit,
+            guard.check_link_url,
             clock,
             is_our_tag=tags.is_ours,
             require_signature=settings.require_signature,
@@ -155,7 +155,7 @@ def _metrics(settings: Settings) -> Metrics:
 
 
 def _provider(
-    settings: Settings, breaker: CircuitBreaker, lookup: Lookup, clock: Callable[[], float], metrics: Metrics
+    settings: Settings, breaker: CircuitBreaker, lookup: DnsLookup, clock: Callable[[], float], metrics: Metrics
 ) -> ProviderClient:
     session = ProviderSession(settings.upstream_url, settings.upstream_api_key, lookup, settings.private_networks)
     return ProviderClient(session, breaker, clock, metrics=metrics)

@@ -59,7 +59,7 @@ def build_store_services(
     record_files = RecordFiles(store)
     callbacks = CallbackReceiver(
         records,
-        guard.admit,
+        guard.check_link_url,
         KeyRing.derive(settings.secret_keys, CALLBACKS_SALT),
         provider_key=settings.callback_key,
         base_url=settings.public_url,

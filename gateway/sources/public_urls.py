@@ -112,7 +112,7 @@ class PresignedUrl:
             return "private-endpoint"
         except OriginError:
             return _FAILED
-        if not self._guard.is_sendable(url):
+        if not self._guard.may_redirect_to(url):
             return "private-endpoint"
         if status not in {HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT}:
             return _FAILED

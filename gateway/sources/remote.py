@@ -7,11 +7,11 @@ from dataclasses import replace
 from sys import getsizeof
 
 from gateway.egress.client import Client, OriginResponse, origin_errors
-from gateway.egress.coding import codings_of, decoded
+from gateway.egress.coding import decode_body, parse_content_encoding
 from gateway.egress.deadline import deadline
 from gateway.egress.fresh_stack import run_on_fresh_stack
-from gateway.egress.retry_after import seconds_of
-from gateway.egress.urls import uri_of
+from gateway.egress.retry_after import parse_retry_after
+from gateway.egress.urls import to_uri
 from gateway.errors import (
     OriginBusy,
     OriginFailed,
@@ -72,7 +72,7 @@ class RemoteSource:
         if not self._checked and self.info is None:
             self._client.check(self._url)
         self._checked = True
-        return uri_of(self._url)
+        return to_uri(self._url)
 
     def probe(self) -> FileInfo:
         """Get the metadata by a request for the first bytes, and keep them.
@@ -156,7 +156,7 @@ class RemoteSource:
 
     def _open_whole(self, response: OriginResponse, length: int | None, *, ranges: bool) -> OpenFile:
         codings = _codings(response)
-        body = decoded(response, codings)
+        body = decode_body(response, codings)
         try:
             begun = _peek(body.read, HEAD_BYTES)
         except BaseException:
@@ -212,7 +212,7 @@ def _peek(read: Callable[[int], bytes], least: int) -> bytes:
 
 def _codings(response: OriginResponse) -> tuple[str, ...]:
     """The content codings of a body; none of an empty body."""
-    return codings_of(response.header("Content-Encoding")) if response.length != 0 else ()
+    return parse_content_encoding(response.header("Content-Encoding")) if response.length != 0 else ()
 
 
 def _file_info(
@@ -256,5 +256,5 @@ def _refuse(response: OriginResponse) -> None:
     if status in {400, 401, 403}:  # 400 and 403 are what an expired presigned URL answers
         raise OriginRefused(str(status))
     if status in {429, 503}:
-        raise OriginBusy(str(status), retry_after_s=seconds_of(response.header("Retry-After")))
+        raise OriginBusy(str(status), retry_after_s=parse_retry_after(response.header("Retry-After")))
     raise OriginFailed(str(status))

@@ -54,7 +54,7 @@ def mint_link() -> Response:
     link_id = secrets.token_urlsafe(9)
     try:
         href = gateway.signer.href(Link(body.task_id, url, expires, body.mode, body.filename, link_id))
-        gateway.guard.admit(url)
+        gateway.guard.check_link_url(url)
     except FieldFault as fault:
         field = "taskId" if fault.field == "task_id" else fault.field
         raise InvalidBody(f"{field}: {fault.remedy}") from None

@@ -183,6 +183,6 @@ def _check_result_url(index: int, url: str) -> None:
     if not url.strip():
         return
     try:
-        services().guard.admit(url)
+        services().guard.check_link_url(url)
     except OriginNotAllowed as error:
         raise InvalidBody(f"resultUrls.{index}: {error.advice}") from None

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis.strategies import binary, integers, sampled_from
 
 from gateway.egress import coding as module
-from gateway.egress.coding import DecodedBody, codings_of, decoded
+from gateway.egress.coding import DecodedBody, decode_body, parse_content_encoding
 from gateway.errors import GatewayBusy, OriginFailed
 
 if sys.version_info >= (3, 14):
@@ -98,13 +98,13 @@ def test_a_coding_that_is_not_registered_counts_as_identity() -> None:
         "gzip, br": ("gzip", "br"),
     }
 
-    assert {said: codings_of(said) for said in table} == table
+    assert {said: parse_content_encoding(said) for said in table} == table
 
 
 def test_a_registered_coding_that_cannot_be_decoded_is_refused() -> None:
     for said in ("compress", "x-compress", "aes128gcm", "dcb", "exi", "gzip, gzip, gzip", "gzip, dcz"):
         with pytest.raises(OriginFailed):
-            codings_of(said)
+            parse_content_encoding(said)
 
 
 # --- decoding
@@ -150,7 +150,7 @@ def test_several_members_are_one_file_and_what_follows_the_last_gzip_member_is_i
 
 def test_two_codings_are_decoded_in_turn() -> None:
     body = Body(ENCODERS["br"](gzip.compress(FILE)))
-    whole = decoded(body, codings_of("gzip, br"))
+    whole = decode_body(body, parse_content_encoding("gzip, br"))
 
     assert b"".join(iter(lambda: whole.read(10_000), b"")) == FILE
 
@@ -169,7 +169,7 @@ def test_a_bomb_is_cut_before_it_has_cost_much() -> None:
         with pytest.raises(OriginFailed, match="bomb"):
             read.extend(len(part) for part in parts_of(DecodedBody(Body(bomb), name_of(coding))))
 
-        assert sum(read) <= max(module.FREE_BYTES, module.MOST_RATIO * len(bomb)), coding
+        assert sum(read) <= max(module.FREE_BYTES, module.MAX_RATIO * len(bomb)), coding
 
 
 def test_a_coded_body_that_decodes_to_nothing_for_long_is_given_up() -> None:
@@ -192,7 +192,7 @@ def test_a_window_that_takes_much_memory_is_refused() -> None:
 
 
 def test_only_so_many_large_windows_are_open_at_once() -> None:
-    opened = [DecodedBody(Body(b""), "br") for _ in range(module.MOST_OPEN)]
+    opened = [DecodedBody(Body(b""), "br") for _ in range(module.MAX_OPEN)]
     try:
         with pytest.raises(GatewayBusy):
             DecodedBody(Body(b""), "zstd")

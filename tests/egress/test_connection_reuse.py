@@ -85,11 +85,11 @@ def test_a_connection_with_surplus_bytes_is_closed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("at_a_time", "connections"), [(buffered_reader.VERY_MUCH // 2, 1), (buffered_reader.VERY_MUCH, 2)]
+    ("at_a_time", "connections"), [(buffered_reader.LARGE_READ // 2, 1), (buffered_reader.LARGE_READ, 2)]
 )
 def test_a_connection_with_a_large_receive_buffer_is_not_used_again(at_a_time: int, connections: int) -> None:
     """For a slow client after it, the kernel would hold all that the origin sends ahead."""
-    length = 3 * buffered_reader.VERY_MUCH
+    length = 3 * buffered_reader.LARGE_READ
     with keeping(f"HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n".encode() + bytes(length), OK) as wire:
         client = client_for(wire)
         opened = client.get(wire.url)

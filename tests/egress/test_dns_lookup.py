@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from ssrfguard.resolvers import UdpResolver
 
-from gateway.egress.dns_lookup import Lookup
+from gateway.egress.dns_lookup import DnsLookup
 from tests.support.faults.names import HEADER, NameServer, name_in
 from tests.support.live_gateway import ROOT
 
@@ -42,10 +42,10 @@ def hosts_file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def lookup(name_server: NameServer, hosts_file: Path, monkeypatch: pytest.MonkeyPatch) -> Lookup:
+def lookup(name_server: NameServer, hosts_file: Path, monkeypatch: pytest.MonkeyPatch) -> DnsLookup:
     ours = partial(UdpResolver, nameservers=("127.0.0.1",), nameserver_port=name_server.port)
     monkeypatch.setattr("gateway.egress.dns_lookup.UdpResolver", ours)
-    return Lookup(TIMEOUT_S, hosts_file)
+    return DnsLookup(TIMEOUT_S, hosts_file)
 
 
 @pytest.fixture
@@ -61,14 +61,16 @@ def platform(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return asked
 
 
-def addresses(lookup: Lookup, name: str, family: int = 0) -> list[str]:
+def addresses(lookup: DnsLookup, name: str, family: int = 0) -> list[str]:
     return [row[4][0] for row in lookup(name, 443, family, socket.SOCK_STREAM)]
 
 
 # --- names with a dot
 
 
-def test_a_name_is_asked_for_over_our_own_socket(lookup: Lookup, name_server: NameServer, platform: list[str]) -> None:
+def test_a_name_is_asked_for_over_our_own_socket(
+    lookup: DnsLookup, name_server: NameServer, platform: list[str]
+) -> None:
     tcp = socket.SOCK_STREAM, socket.IPPROTO_TCP, ""
     name_server.tell("four.example", "93.184.216.34")
     name_server.tell("six.example", "2606:4700::1")
@@ -81,7 +83,9 @@ def test_a_name_is_asked_for_over_our_own_socket(lookup: Lookup, name_server: Na
     assert platform == []
 
 
-def test_the_families_alternate_so_that_both_are_among_the_first_four(lookup: Lookup, name_server: NameServer) -> None:
+def test_the_families_alternate_so_that_both_are_among_the_first_four(
+    lookup: DnsLookup, name_server: NameServer
+) -> None:
     table = {
         ("1.1.1.1",): ["1.1.1.1"],
         ("2606::1",): ["2606::1"],
@@ -95,14 +99,14 @@ def test_the_families_alternate_so_that_both_are_among_the_first_four(lookup: Lo
         assert addresses(lookup, f"n{number}.example") == tried, answered
 
 
-def test_all_addresses_are_returned_so_that_none_escapes_the_check(lookup: Lookup, name_server: NameServer) -> None:
+def test_all_addresses_are_returned_so_that_none_escapes_the_check(lookup: DnsLookup, name_server: NameServer) -> None:
     many = [f"93.184.216.{number}" for number in range(20)]
     name_server.tell("cdn.example", *many, "10.0.0.1", "::1")
 
     assert set(addresses(lookup, "cdn.example")) == {*many, "10.0.0.1", "::1"}
 
 
-def test_an_unknown_empty_or_malformed_name_has_no_address(lookup: Lookup, name_server: NameServer) -> None:
+def test_an_unknown_empty_or_malformed_name_has_no_address(lookup: DnsLookup, name_server: NameServer) -> None:
     for name in ("a..example", "a" * 64 + ".example", "a." * 130 + "example", "."):
         with pytest.raises(socket.gaierror):
             lookup(name, 443)
@@ -114,7 +118,7 @@ def test_an_unknown_empty_or_malformed_name_has_no_address(lookup: Lookup, name_
             lookup(name, 443)
 
 
-def test_a_name_without_an_answer_ends_at_the_timeout(lookup: Lookup, name_server: NameServer) -> None:
+def test_a_name_without_an_answer_ends_at_the_timeout(lookup: DnsLookup, name_server: NameServer) -> None:
     name_server.purge("dead.example")
     begun = time.monotonic()
 
@@ -134,7 +138,7 @@ import gevent
 from gateway.egress import dns_lookup
 
 dns_lookup.UdpResolver = partial(dns_lookup.UdpResolver, nameservers=("127.0.0.1",), nameserver_port=int(sys.argv[1]))
-lookup = dns_lookup.Lookup(0.6)
+lookup = dns_lookup.DnsLookup(0.6)
 dead = [gevent.spawn(lookup, f"dead{number}.example", 443) for number in range(40)]
 gevent.sleep(0.05)
 begun = time.monotonic()
@@ -164,7 +168,7 @@ def test_a_forged_answer_is_not_believed(hosts_file: Path, monkeypatch: pytest.M
         thread.start()
 
         with pytest.raises(socket.gaierror):
-            Lookup(0.2, hosts_file)("cdn.example", 443)
+            DnsLookup(0.2, hosts_file)("cdn.example", 443)
 
         thread.join()
 
@@ -183,7 +187,7 @@ def answer_with_another_id(forger: socket.socket) -> None:
 
 
 def test_single_labels_literals_and_names_of_the_hosts_file_go_to_the_platform(
-    lookup: Lookup, name_server: NameServer, platform: list[str]
+    lookup: DnsLookup, name_server: NameServer, platform: list[str]
 ) -> None:
     named = ["localhost", "minio", "localhost.localdomain", "localhost.localdomain.", "ip6.localdomain"]
     literals = ["127.0.0.1", "::1"]
@@ -196,7 +200,7 @@ def test_single_labels_literals_and_names_of_the_hosts_file_go_to_the_platform(
 
 
 def test_what_the_hosts_file_only_mentions_is_asked_for(
-    lookup: Lookup, name_server: NameServer, platform: list[str]
+    lookup: DnsLookup, name_server: NameServer, platform: list[str]
 ) -> None:
     for name in ("commented.example", "not.this.one", "127.0.0.1.example"):
         name_server.tell(name, "93.184.216.34")
@@ -204,7 +208,7 @@ def test_what_the_hosts_file_only_mentions_is_asked_for(
     assert platform == []
 
 
-def test_without_a_hosts_file_names_are_asked_for(lookup: Lookup, name_server: NameServer, hosts_file: Path) -> None:
+def test_without_a_hosts_file_names_are_asked_for(lookup: DnsLookup, name_server: NameServer, hosts_file: Path) -> None:
     hosts_file.unlink()
     name_server.tell("localhost.localdomain", "93.184.216.34")
 
@@ -212,7 +216,7 @@ def test_without_a_hosts_file_names_are_asked_for(lookup: Lookup, name_server: N
 
 
 def test_lines_of_the_hosts_file_that_are_not_text_are_skipped(
-    lookup: Lookup, name_server: NameServer, hosts_file: Path, platform: list[str]
+    lookup: DnsLookup, name_server: NameServer, hosts_file: Path, platform: list[str]
 ) -> None:
     hosts_file.write_bytes(b"\xff\xfe\x00 \xff\n127.0.0.1 server.lan\n")
     name_server.tell("cdn.example", "93.184.216.34")
@@ -230,7 +234,7 @@ def test_without_known_name_servers_the_platform_is_asked(
 
     monkeypatch.setattr("gateway.egress.dns_lookup.UdpResolver", nowhere)
 
-    assert addresses(Lookup(TIMEOUT_S, hosts_file), "cdn.example") == ["127.0.0.1"]
+    assert addresses(DnsLookup(TIMEOUT_S, hosts_file), "cdn.example") == ["127.0.0.1"]
     assert platform == ["cdn.example"]
 
 
@@ -247,10 +251,10 @@ class CountedPath(type(Path())):  # type: ignore[misc]  # a class that the platf
 def test_a_hosts_file_is_parsed_anew_when_it_has_changed_and_only_then(
     tmp_path: Path, platform: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.egress.dns_lookup._LOOK_EVERY_S", -1)
+    monkeypatch.setattr("gateway.egress.dns_lookup._CHECK_EVERY_S", -1)
     hosts = CountedPath(tmp_path / "hosts")
     hosts.write_text("127.0.0.1 here.example\n", encoding="utf-8")
-    lookup = Lookup(hosts_file=hosts)
+    lookup = DnsLookup(hosts_file=hosts)
 
     for _ in range(3):
         lookup("here.example", 443)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.egress.client import Client, tls_roots
-from gateway.egress.dns_lookup import Lookup
+from gateway.egress.client import Client, tls_context
+from gateway.egress.dns_lookup import DnsLookup
 from gateway.egress.guard import Guard
 from gateway.errors import OriginFailed
 from gateway.origins.allowlist import HostPattern
@@ -150,7 +150,7 @@ def certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A certificate for 127.0.0.1, trusted."""
     certificate = make_certificate(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    tls_roots.cache_clear()
+    tls_context.cache_clear()
     return certificate
 
 
@@ -169,7 +169,7 @@ def says(said: bytes, *, closes_properly: bool) -> Callable[[ClientConnection], 
 def fetch_over_tls(certificate: Path, said: bytes, *, closes_properly: bool) -> bytes:
     with RawServer(says(said, closes_properly=closes_properly), server_context(certificate)) as server:
         guard = Guard([HostPattern.parse(server.address)], [ip_network("127.0.0.0/8")])
-        answer = Client(guard, Lookup()).get(server.url("/cat.png"))
+        answer = Client(guard, DnsLookup()).get(server.url("/cat.png"))
         try:
             return b"".join(iter(lambda: answer.read(65536), b""))
         finally:

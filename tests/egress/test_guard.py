@@ -134,21 +134,21 @@ REFUSED: dict[str, list[tuple[str, str]]] = {
 
 def test_a_listed_url_is_admitted() -> None:
     for listed, url in ADMITTED:
-        guard_of(listed).admit(url)
+        guard_of(listed).check_link_url(url)
 
 
 def test_a_url_that_is_not_admitted_gets_the_rule_that_it_breaks_and_is_not_shown() -> None:
     for reason, cases in REFUSED.items():
         for listed, url in cases:
             with pytest.raises(OriginNotAllowed) as refusal:
-                guard_of(*filter(None, [listed])).admit(url)
+                guard_of(*filter(None, [listed])).check_link_url(url)
             assert refusal.value.reason == reason, url
             assert "example" not in refusal.value.detail, url
 
 
 def test_plain_http_is_admitted_where_it_is_allowed_and_for_a_listed_private_server() -> None:
-    guard_of("cdn.example", allow_http=True).admit("http://cdn.example/v/cat.png")
-    guard_of("10.1.2.3:8080", networks=("10.0.0.0/8",)).admit(SERVER)
+    guard_of("cdn.example", allow_http=True).check_link_url("http://cdn.example/v/cat.png")
+    guard_of("10.1.2.3:8080", networks=("10.0.0.0/8",)).check_link_url(SERVER)
 
 
 # --- zones
@@ -178,7 +178,7 @@ def test_without_private_networks_nothing_is_private() -> None:
 
     assert guard.zone(parse_origin(SERVER)) is Zone.PUBLIC
     with pytest.raises(OriginUnsafe):
-        guard.place(SERVER)
+        guard.check_fetch(SERVER)
 
 
 def test_nothing_else_of_the_network_of_a_listed_private_server_is_reached() -> None:
@@ -196,60 +196,60 @@ def test_nothing_else_of_the_network_of_a_listed_private_server_is_reached() -> 
         "http://[::ffff:a01:203]:8080/",
     ):
         with pytest.raises(OriginUnsafe):
-            guard.place(url)
+            guard.check_fetch(url)
 
 
 def test_ports_of_one_private_server_do_not_open_those_of_another() -> None:
     guard = guard_of("10.1.2.3:8080", "10.1.2.4:9090", networks=("10.0.0.0/8",), allow_http=True)
 
-    assert guard.place("http://10.1.2.4:9090/") is Zone.PRIVATE
+    assert guard.check_fetch("http://10.1.2.4:9090/") is Zone.PRIVATE
     with pytest.raises(OriginUnsafe):
-        guard.place("http://10.1.2.4:8080/")
+        guard.check_fetch("http://10.1.2.4:8080/")
     with pytest.raises(OriginUnsafe):
-        guard.place("http://10.1.2.3:9090/")
+        guard.check_fetch("http://10.1.2.3:9090/")
 
 
 def test_a_private_server_outside_the_private_networks_cannot_be_reached() -> None:
     guard = guard_of("10.1.2.3:8080", "127.0.0.1:9090", networks=("10.1.2.0/24",))
 
-    assert guard.place(SERVER) is Zone.PRIVATE
+    assert guard.check_fetch(SERVER) is Zone.PRIVATE
     with pytest.raises(OriginUnsafe, match="listed-private policy"):
-        guard.place("http://127.0.0.1:9090/")
+        guard.check_fetch("http://127.0.0.1:9090/")
 
 
 def test_public_hosts_are_reached_at_port_443_and_with_plain_http_at_port_80_too() -> None:
     https_only, with_http = guard_of("*"), guard_of("*", allow_http=True)
-    assert with_http.place("http://cdn.example:80/") is Zone.PUBLIC
+    assert with_http.check_fetch("http://cdn.example:80/") is Zone.PUBLIC
     for port in (0, 1, 21, 22, 23, 25, 53, 80, 110, 445, 3306, 5432, 6379, 8080, 8443, 9200, 11211):
         with pytest.raises(OriginUnsafe):
-            https_only.place(f"https://cdn.example:{port}/")
+            https_only.check_fetch(f"https://cdn.example:{port}/")
         if port != 80:
             with pytest.raises(OriginUnsafe):
-                with_http.place(f"http://cdn.example:{port}/")
+                with_http.check_fetch(f"http://cdn.example:{port}/")
 
 
 def test_a_direct_url_may_have_a_host_that_is_not_listed() -> None:
-    assert guard_of("cdn.example").place("https://bucket.r2.example/x?X-Amz-Signature=0") is Zone.PUBLIC
+    assert guard_of("cdn.example").check_fetch("https://bucket.r2.example/x?X-Amz-Signature=0") is Zone.PUBLIC
 
 
-@pytest.mark.parametrize("came_from", [None, LISTED], ids=["direct-url", "location"])
-def test_an_unlisted_name_without_a_dot_is_refused(came_from: str | None) -> None:
+@pytest.mark.parametrize("redirected_from", [None, LISTED], ids=["direct-url", "location"])
+def test_an_unlisted_name_without_a_dot_is_refused(redirected_from: str | None) -> None:
     with pytest.raises(OriginUnsafe, match="host is a special-use name"):
-        guard_of("*").place("https://metadata/", came_from=came_from)
+        guard_of("*").check_fetch("https://metadata/", redirected_from=redirected_from)
 
 
 def test_a_name_without_a_dot_may_be_listed() -> None:
     guard = guard_of("cdn", "minio:9000", networks=("10.0.0.0/8",))
 
-    assert guard.place("https://cdn/") is Zone.PUBLIC
-    assert guard.place("http://minio:9000/") is Zone.PRIVATE
+    assert guard.check_fetch("https://cdn/") is Zone.PUBLIC
+    assert guard.check_fetch("http://minio:9000/") is Zone.PRIVATE
 
 
 def test_a_browser_is_redirected_to_plain_http_only_where_it_is_allowed() -> None:
     for allow_http in (False, True):
         guard = guard_of("10.1.2.3:8080", networks=("10.0.0.0/8",), allow_http=allow_http)
-        assert guard.is_sendable("https://cdn.example/")
-        assert guard.is_sendable("http://10.1.2.3:8080/") is allow_http
+        assert guard.may_redirect_to("https://cdn.example/")
+        assert guard.may_redirect_to("http://10.1.2.3:8080/") is allow_http
 
 
 # --- redirects
@@ -269,9 +269,9 @@ def test_a_browser_is_redirected_to_plain_http_only_where_it_is_allowed() -> Non
 def test_a_redirect_that_leaves_https_or_the_public_network_is_refused(before: str, after: str, reason: str) -> None:
     guard = guard_of("*", "10.1.2.3:8080", "10.1.2.4:8443", networks=("10.0.0.0/8",), allow_http=True)
 
-    guard.place(after)
+    guard.check_fetch(after)
     with pytest.raises(OriginUnsafe, match=reason):
-        guard.place(after, came_from=before)
+        guard.check_fetch(after, redirected_from=before)
 
 
 def test_any_other_redirect_is_followed() -> None:
@@ -284,18 +284,18 @@ def test_any_other_redirect_is_followed() -> None:
         (SERVER, "http://10.1.2.3:8080/other"),
         (SERVER, "http://cdn.example/"),
     ):
-        guard.place(after, came_from=before)
+        guard.check_fetch(after, redirected_from=before)
 
 
 def test_a_redirect_of_the_origin_resolver_stays_on_the_list() -> None:
     guard = guard_of("cdn.example", "*.cdn.example")
 
-    guard.place("https://a.cdn.example/", came_from=LISTED, listed_only=True)
+    guard.check_fetch("https://a.cdn.example/", redirected_from=LISTED, listed_only=True)
     with pytest.raises(OriginUnsafe, match="host is not listed"):
-        guard.place("https://other.example/", came_from=LISTED, listed_only=True)
+        guard.check_fetch("https://other.example/", redirected_from=LISTED, listed_only=True)
     for address in ("https://127.0.0.1/", "https://[::1]/", "https://8.8.8.8/"):
         with pytest.raises(OriginUnsafe):
-            guard_of("*").place(address, came_from=LISTED, listed_only=True)
+            guard_of("*").check_fetch(address, redirected_from=LISTED, listed_only=True)
 
 
 # --- the gateway itself
@@ -313,16 +313,16 @@ def test_the_gateway_never_fetches_from_itself() -> None:
         "https://\uff47\uff45\uff54.example/",
     ):
         with pytest.raises(OriginNotAllowed):
-            guard.admit(url)
-        for came_from in (None, LISTED):
+            guard.check_link_url(url)
+        for redirected_from in (None, LISTED):
             with pytest.raises(OriginUnsafe):
-                guard.place(url, came_from=came_from)
+                guard.check_fetch(url, redirected_from=redirected_from)
 
 
 def test_a_neighbour_of_the_gateway_is_not_the_gateway() -> None:
     guard = guard_of("*", "10.1.2.3:8080", own_url="http://10.1.2.3:8000", networks=("10.0.0.0/8",))
 
-    assert guard.place(SERVER) is Zone.PRIVATE
+    assert guard.check_fetch(SERVER) is Zone.PRIVATE
 
 
 # --- servers that the operator configured

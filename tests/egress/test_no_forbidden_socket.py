@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 
 import pytest
 
-from gateway.egress.dns_lookup import Lookup
+from gateway.egress.dns_lookup import DnsLookup
 from gateway.errors import OriginNotAllowed, OriginUnsafe
 from gateway.services import build_services
 from tests.support.factories import PNG, SECRET, Clock, Gateway, make_settings
@@ -86,7 +86,7 @@ class Network:
         return self._connect(sock, (loopback, player.port))
 
 
-class Dns(Lookup):
+class Dns(DnsLookup):
     """Names have the addresses that a test sets: one answer per lookup, the last repeated."""
 
     def __init__(self) -> None:
@@ -288,7 +288,7 @@ def test_the_guard_refuses_every_spelling_of_every_blocked_address(stage: Stage,
     guard = stage.origin().services.guard
     urls = [f"http://{host}/v/cat.png" for address in blocked(corpora) for host in spellings(address)]
 
-    passed = [url for url in urls if not (refuses(guard.admit, url) and refuses(guard.place, url))]
+    passed = [url for url in urls if not (refuses(guard.check_link_url, url) and refuses(guard.check_fetch, url))]
 
     assert len(urls) > 5000
     assert passed == []

@@ -57,7 +57,7 @@ def test_a_stalled_body_ends_at_the_stall_timeout(monkeypatch: pytest.MonkeyPatc
 
 def test_a_reader_that_never_waits_yields_to_other_greenlets(monkeypatch: pytest.MonkeyPatch) -> None:
     turns: list[float] = []
-    monkeypatch.setattr("gateway.egress.buffered_reader.LONGEST_TURN_S", 0.0)
+    monkeypatch.setattr("gateway.egress.buffered_reader.MAX_TURN_S", 0.0)
     with sending(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100_000) as wire:
         opened = client_for(wire).get(wire.url)
         assert wire.ended.wait(AT_ONCE_S)
@@ -75,8 +75,8 @@ def test_a_reader_that_never_waits_yields_to_other_greenlets(monkeypatch: pytest
 @pytest.mark.parametrize(
     ("at_once", "most"),
     [
-        (buffered_reader.FIRST_READ, recv_buffer.MOST),
-        (buffered_reader.VERY_MUCH, recv_buffer.FAST_READER_BYTES),
+        (buffered_reader.FIRST_READ, recv_buffer.WIDE_BYTES),
+        (buffered_reader.LARGE_READ, recv_buffer.FAST_READER_BYTES),
     ],
     ids=["little-at-a-time", "much-at-a-time"],
 )

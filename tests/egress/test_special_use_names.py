@@ -48,15 +48,15 @@ def guard_of(*hosts: str) -> Guard:
 def test_a_special_use_name_is_neither_fetched_nor_allowed_in_a_link() -> None:
     guard = guard_of("*", "*.google.internal", "*.localhost")
     for name in SPECIAL_USE:
-        for came_from in (None, "http://cdn.example/"):
+        for redirected_from in (None, "http://cdn.example/"):
             with pytest.raises(OriginUnsafe, match="special-use name"):
-                guard.place(f"http://{name}/x.png", came_from=came_from)
+                guard.check_fetch(f"http://{name}/x.png", redirected_from=redirected_from)
         with pytest.raises(OriginNotAllowed, match="names a host of a private network"):
-            guard.admit(f"https://{name}/x.png")
+            guard.check_link_url(f"https://{name}/x.png")
 
 
 def test_a_public_name_that_only_contains_a_special_one_is_reached() -> None:
-    zones = {name: guard_of("*").place(f"https://{name}/x.png") for name in PUBLIC}
+    zones = {name: guard_of("*").check_fetch(f"https://{name}/x.png") for name in PUBLIC}
 
     assert zones == dict.fromkeys(PUBLIC, Zone.PUBLIC)
 
@@ -64,8 +64,8 @@ def test_a_public_name_that_only_contains_a_special_one_is_reached() -> None:
 def test_a_special_use_name_that_the_operator_listed_exactly_is_reached() -> None:
     guard = guard_of("minio.internal:9000", "cdn.local")
 
-    assert guard.place("http://minio.internal:9000/x.png") is Zone.PRIVATE
-    assert guard.place("https://cdn.local/x.png") is Zone.PUBLIC
+    assert guard.check_fetch("http://minio.internal:9000/x.png") is Zone.PRIVATE
+    assert guard.check_fetch("https://cdn.local/x.png") is Zone.PUBLIC
 
 
 def test_redirect_mode_sends_no_browser_to_a_special_use_name(

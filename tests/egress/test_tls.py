@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.egress.client import tls_roots
+from gateway.egress.client import tls_context
 from gateway.errors import OriginError, OriginTimeout, OriginUnreachable, OriginUnsafe
 from tests.support.certificates import make_certificate, server_context
 from tests.support.factories import PNG
@@ -43,10 +43,10 @@ def trust(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Path], None]]:
 
     def install(certificate: Path) -> None:
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-        tls_roots.cache_clear()
+        tls_context.cache_clear()
 
     yield install
-    tls_roots.cache_clear()
+    tls_context.cache_clear()
 
 
 @pytest.fixture
@@ -185,14 +185,14 @@ from ipaddress import ip_network
 import gevent
 from gateway.egress import buffered_reader, client, connection_pool
 from gateway.egress.guard import Guard
-from gateway.egress.dns_lookup import Lookup
+from gateway.egress.dns_lookup import DnsLookup
 from gateway.origins.allowlist import HostPattern
 from gateway.sources import remote
 
 connection_pool.CONNECT_TIMEOUT_S = remote.OPEN_DEADLINE_S = 0.7
 buffered_reader.HEADER_DEADLINE_S = buffered_reader.STALL_TIMEOUT_S = 0.7
 guard = Guard([HostPattern.parse("127.0.0.1:" + port) for port in sys.argv[1:]], [ip_network("127.0.0.0/8")])
-fetch = client.Client(guard, Lookup())
+fetch = client.Client(guard, DnsLookup())
 
 def read(port):
     try:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.egress.dns_lookup import Lookup
+from gateway.egress.dns_lookup import DnsLookup
 from gateway.errors import ProviderError, ProviderGarbled, ProviderTimeout, ProviderUnreachable
 from gateway.provider.transport import MAX_BYTES, ProviderRequest, ProviderResponse, ProviderSession
 from tests.support.factories import PROVIDER_KEY
@@ -27,7 +27,7 @@ AT_ONCE_S = 2.0
 GZIP = {"Content-Encoding": "gzip"}
 
 
-class LoopbackLookup(Lookup):
+class LoopbackLookup(DnsLookup):
     """Every name has the address 127.0.0.1."""
 
     def __call__(
@@ -38,7 +38,7 @@ class LoopbackLookup(Lookup):
 
 
 def session_for(provider: ScriptedServer, prefix: str = "") -> ProviderSession:
-    return ProviderSession(provider.url(prefix), PROVIDER_KEY, Lookup())
+    return ProviderSession(provider.url(prefix), PROVIDER_KEY, DnsLookup())
 
 
 def call(provider: ScriptedServer, timeout_s: float = 5.0) -> ProviderResponse:
@@ -231,14 +231,14 @@ from gevent import monkey
 monkey.patch_all()
 import sys, time
 import gevent
-from gateway.egress.dns_lookup import Lookup
+from gateway.egress.dns_lookup import DnsLookup
 from gateway.provider.transport import ProviderRequest, ProviderSession
 
 def call(case):
     begun = time.monotonic()
     try:
         request = ProviderRequest("POST", "/x", json={})
-        ProviderSession(sys.argv[1] + "/" + case, "key", Lookup()).call(request, timeout_s=0.5)
+        ProviderSession(sys.argv[1] + "/" + case, "key", DnsLookup()).call(request, timeout_s=0.5)
         outcome = "answered"
     except Exception as error:
         outcome = type(error).__name__
@@ -288,7 +288,7 @@ def test_a_broken_connection_is_unreachable_and_what_is_not_http_is_an_error(pro
         with pytest.raises(ProviderError):
             call(provider)
 
-    session = ProviderSession(f"http://127.0.0.1:{free_port()}", PROVIDER_KEY, Lookup())
+    session = ProviderSession(f"http://127.0.0.1:{free_port()}", PROVIDER_KEY, DnsLookup())
     with pytest.raises(ProviderUnreachable):
         session.call(ORDER, timeout_s=2)
 

@@ -12,7 +12,7 @@ from typing import TypeVar
 import pytest
 
 from gateway.egress.client import Client
-from gateway.egress.dns_lookup import Lookup
+from gateway.egress.dns_lookup import DnsLookup
 from gateway.egress.guard import Guard
 from gateway.errors import (
     DatabaseDown,
@@ -69,7 +69,7 @@ class Provider:
 
 @pytest.fixture(scope="module")
 def client() -> Client:
-    return Client(Guard([]), Lookup())
+    return Client(Guard([]), DnsLookup())
 
 
 @pytest.fixture

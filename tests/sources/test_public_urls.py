@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from gateway.egress.client import Client
-from gateway.egress.dns_lookup import Lookup
+from gateway.egress.dns_lookup import DnsLookup
 from gateway.egress.guard import Guard
 from gateway.errors import StorageDown
 from gateway.origins.allowlist import HostPattern
@@ -47,7 +47,7 @@ class Bucket:
     def public_url(self, clock: Clock, *, listed: bool = True, allow_http: bool = True) -> PresignedUrl:
         hosts = [HostPattern.parse(self.server.address)] if listed else []
         guard = Guard(hosts, [ip_network("127.0.0.0/8")], allow_http=allow_http)
-        return PresignedUrl(self.presign, SignedFileUrl("{}/{}".format), Client(guard, Lookup()), guard, clock)
+        return PresignedUrl(self.presign, SignedFileUrl("{}/{}".format), Client(guard, DnsLookup()), guard, clock)
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ from ipaddress import ip_network
 import pytest
 
 from gateway.egress.client import Client
-from gateway.egress.dns_lookup import Lookup
+from gateway.egress.dns_lookup import DnsLookup
 from gateway.egress.guard import Guard
-from gateway.egress.retry_after import seconds_of
+from gateway.egress.retry_after import parse_retry_after
 from gateway.errors import (
     OriginBusy,
     OriginError,
@@ -46,7 +46,7 @@ def server() -> Iterator[ScriptedServer]:
 @pytest.fixture(scope="module")
 def client(server: ScriptedServer) -> Client:
     guard = Guard([HostPattern.parse(server.address)], [ip_network("127.0.0.0/8")], allow_http=True)
-    return Client(guard, Lookup())
+    return Client(guard, DnsLookup())
 
 
 @pytest.fixture
@@ -470,7 +470,7 @@ def test_retry_after_is_a_whole_number_of_seconds_up_to_ten_minutes_or_ten(
 ) -> None:
     malformed = ("", "x", "-1", "1.5", "\u0661", "\u00b2", "9" * 5000)
     table = {"0": 0, "1": 1, "7": 7, "600": 600, "601": 600, "100000": 600} | dict.fromkeys(malformed, 10)
-    assert {said: seconds_of(said) for said in table} == table
+    assert {said: parse_retry_after(said) for said in table} == table
 
     for status in (429, 503):
         origin.route(PATH, answer(status, b"", {"Retry-After": "7"}))
@@ -570,4 +570,4 @@ def test_an_origin_that_does_not_listen_is_unreachable() -> None:
     guard = Guard([HostPattern.parse(f"127.0.0.1:{port}")], [ip_network("127.0.0.0/8")], allow_http=True)
 
     with pytest.raises(OriginUnreachable):
-        RemoteSource(Client(guard, Lookup()), f"http://127.0.0.1:{port}/", 0, sendable=True).open()
+        RemoteSource(Client(guard, DnsLookup()), f"http://127.0.0.1:{port}/", 0, sendable=True).open()

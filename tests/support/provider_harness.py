@@ -8,7 +8,7 @@ import pytest
 
 from gateway import errors
 from gateway.egress.client import Client
-from gateway.egress.dns_lookup import Lookup
+from gateway.egress.dns_lookup import DnsLookup
 from gateway.egress.guard import Guard
 from gateway.origins.allowlist import HostPattern
 from gateway.provider.circuit_breaker import CircuitBreaker
@@ -21,7 +21,7 @@ from tests.support.servers import ScriptedServer, answer
 TASK, URL = "task12345", "https://tempfile.aiquickdraw.com/v/xxxxxxx.png"
 
 
-class NoNames(Lookup):
+class NoNames(DnsLookup):
     """No name has an address."""
 
     def __call__(self, host: str, *_args: object) -> Any:
@@ -37,7 +37,7 @@ class ProviderHarness:
         self.clock = clock
         self.guard = Guard([HostPattern.parse("tempfile.aiquickdraw.com")])
         self.client = Client(self.guard, NoNames())
-        self.session = ProviderSession(server.url(""), PROVIDER_KEY, Lookup())
+        self.session = ProviderSession(server.url(""), PROVIDER_KEY, DnsLookup())
         self.reset()
 
     def reset(self) -> None:

@@ -11,7 +11,7 @@ from itertools import count
 from typing import Self
 
 from gateway.egress.client import Client, OriginResponse
-from gateway.egress.dns_lookup import Lookup
+from gateway.egress.dns_lookup import DnsLookup
 from gateway.egress.guard import Guard
 from gateway.origins.allowlist import HostPattern
 from tests.support.servers import Request, ScriptedServer, read_request
@@ -129,11 +129,11 @@ def silent_after(*parts: bytes) -> Wire:
     return wire
 
 
-def client_for(*servers: Wire | ScriptedServer, listed: str = "", lookup: Lookup | None = None) -> Client:
+def client_for(*servers: Wire | ScriptedServer, listed: str = "", lookup: DnsLookup | None = None) -> Client:
     """A client that may fetch from these servers."""
     hosts = [f"127.0.0.1:{server.port}" for server in servers] + list(filter(None, [listed]))
     guard = Guard([HostPattern.parse(host) for host in hosts], [ip_network("127.0.0.0/8")], allow_http=True)
-    return Client(guard, lookup or Lookup(), via="gateway-tests")
+    return Client(guard, lookup or DnsLookup(), via="gateway-tests")
 
 
 def everything(opened: OriginResponse) -> bytes:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from gateway.egress.urls import resolve_reference, uri_of
+from gateway.egress.urls import resolve_reference, to_uri
 from gateway.origins.allowlist import parse_origin
 from tests.support.factories import API_KEY, PNG, Gateway, make_settings
 from tests.support.servers import ScriptedServer, answer, envelope
@@ -218,11 +218,11 @@ def test_a_reference_is_resolved_without_being_respelled(base: str, reference: s
     ],
 )
 def test_only_what_is_not_ascii_of_a_url_is_encoded(url: str, uri: str) -> None:
-    assert uri_of(url) == uri
+    assert to_uri(url) == uri
     assert parse_origin(url) == parse_origin(uri)
 
 
 @pytest.mark.parametrize("url", ["https://exam ple.com/", "https:// a.example/", "https://a.example :443/", "a b"])
 def test_a_space_in_the_host_is_no_url(url: str) -> None:
     with pytest.raises(ValueError, match=r"malformed host|cannot be read|must begin"):
-        uri_of(url)
+        to_uri(url)
