@@ -4,14 +4,14 @@ import json
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, make_url
 
 from gateway.storage.database import Database
-from tests.support.databases import postgresql_url
 from tests.support.factories import API_KEY, PNG
 from tests.support.live_gateway import (
     ROOT,
@@ -25,11 +25,18 @@ from tests.support.servers import ScriptedServer
 
 pytestmark = pytest.mark.slow
 
+NUMBERS = count()
+
 
 @pytest.fixture
-def postgresql(tmp_path: Path) -> Iterator[str]:
-    """The URL of a database without tables."""
-    yield from postgresql_url(tmp_path / "postgresql")
+def empty_database(postgresql: str) -> str:
+    """The URL of a PostgreSQL database without tables."""
+    name = f"empty_{next(NUMBERS)}"
+    engine = create_engine(postgresql.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    engine.dispose()
+    return make_url(postgresql).set(database=name).render_as_string(hide_password=False)
 
 
 def ask(gateway: LiveGateway, method: str, path: str, body: object = None, key: str = API_KEY) -> tuple[int, bytes]:
@@ -66,8 +73,10 @@ def set_revision(url: str, revision: str) -> None:
     database.engine.dispose()
 
 
-def test_an_empty_database_is_migrated_by_several_starts_at_once_and_all_serve(tmp_path: Path, postgresql: str) -> None:
-    environment = environment_for("origin.example") | {"DATABASE_URL": postgresql}
+def test_an_empty_database_is_migrated_by_several_starts_at_once_and_all_serve(
+    tmp_path: Path, empty_database: str
+) -> None:
+    environment = environment_for("origin.example") | {"DATABASE_URL": empty_database}
 
     with ExitStack() as stack:
         starts = [stack.enter_context(started_gateway(tmp_path, environment)) for _ in range(3)]
@@ -76,7 +85,7 @@ def test_an_empty_database_is_migrated_by_several_starts_at_once_and_all_serve(t
         ready = [json.loads(ask(gateway, "GET", "/readyz")[1])["checks"]["database"] for gateway in starts]
 
     assert ready == ["ok"] * 3
-    assert state_of(postgresql) == "current"
+    assert state_of(empty_database) == "current"
 
 
 @pytest.mark.parametrize(
@@ -85,11 +94,11 @@ def test_an_empty_database_is_migrated_by_several_starts_at_once_and_all_serve(t
     ids=["behind", "never", "never-empty"],
 )
 def test_on_a_database_that_is_not_to_be_migrated_the_gateway_does_not_start(
-    tmp_path: Path, postgresql: str, policy: str, revision: str
+    tmp_path: Path, empty_database: str, policy: str, revision: str
 ) -> None:
     if revision:
-        set_revision(postgresql, revision)
-    environment = environment_for("origin.example", migrate=policy) | {"DATABASE_URL": postgresql}
+        set_revision(empty_database, revision)
+    environment = environment_for("origin.example", migrate=policy) | {"DATABASE_URL": empty_database}
 
     with started_gateway(tmp_path, environment) as gateway:
         status = gateway.process.wait(20)
@@ -97,41 +106,41 @@ def test_on_a_database_that_is_not_to_be_migrated_the_gateway_does_not_start(
     assert status == 1
     assert "flask --app wsgi db upgrade" in gateway.log_text()
     assert "GATEWAY_MIGRATE=auto" in gateway.log_text()
-    assert state_of(postgresql) != "current"
+    assert state_of(empty_database) != "current"
 
 
-def test_with_auto_a_database_that_is_behind_is_migrated_at_start(tmp_path: Path, postgresql: str) -> None:
-    set_revision(postgresql, "0002")
+def test_with_auto_a_database_that_is_behind_is_migrated_at_start(tmp_path: Path, empty_database: str) -> None:
+    set_revision(empty_database, "0002")
 
-    with live_gateway(tmp_path, "origin.example", database_url=postgresql, migrate="auto") as gateway:
+    with live_gateway(tmp_path, "origin.example", database_url=empty_database, migrate="auto") as gateway:
         ready = ask(gateway, "GET", "/readyz")
 
     assert ready[0] == 200
-    assert state_of(postgresql) == "current"
+    assert state_of(empty_database) == "current"
 
 
 def test_on_a_database_that_a_newer_version_has_migrated_the_gateway_starts_and_warns(
     tmp_path: Path, postgresql: str
 ) -> None:
-    set_revision(postgresql, "9999")
+    set_revision(empty_database, "9999")
 
-    with live_gateway(tmp_path, "origin.example", database_url=postgresql, migrate="auto") as gateway:
+    with live_gateway(tmp_path, "origin.example", database_url=empty_database, migrate="auto") as gateway:
         ready = ask(gateway, "GET", "/readyz")
 
     assert ready[0] == 200
     assert "a newer version" in gateway.log_text()
-    assert state_of(postgresql) == "ahead"
+    assert state_of(empty_database) == "ahead"
 
 
-def test_the_release_step_of_the_procfile_migrates_the_database(tmp_path: Path, postgresql: str) -> None:
+def test_the_release_step_of_the_procfile_migrates_the_database(tmp_path: Path, empty_database: str) -> None:
     steps = dict(line.split(": ", 1) for line in (ROOT / "Procfile").read_text(encoding="utf-8").splitlines())
-    environment = environment_for("origin.example") | {"DATABASE_URL": postgresql, "PYTHONPATH": str(ROOT)}
+    environment = environment_for("origin.example") | {"DATABASE_URL": empty_database, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", *shlex.split(steps["release"])]
 
     released = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
 
     assert (released.returncode, released.stdout) == (0, "The database is up to date.\n")
-    assert state_of(postgresql) == "current"
+    assert state_of(empty_database) == "current"
 
 
 @pytest.mark.parametrize(

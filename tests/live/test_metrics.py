@@ -1,4 +1,4 @@
-"""What is counted by several workers is told by any of them, whatever becomes of a worker."""
+"""Each worker reports what all workers counted, also after one was killed or replaced."""
 
 import os
 import re
@@ -43,15 +43,21 @@ def counts_are(gateway: LiveGateway, name: str, value: float) -> bool:
     return happens(lambda: {count(gateway, name) for _ in range(12)} == {value})
 
 
-def test_every_worker_tells_what_all_of_them_counted(counting: LiveGateway, origin: ScriptedServer) -> None:
+def test_every_worker_reports_what_all_of_them_counted_in_a_private_folder_that_is_removed(
+    tmp_path: Path, origin: ScriptedServer
+) -> None:
     url = origin.serve("/v/cat.png", PNG)
 
-    with ThreadPoolExecutor(10) as crowd:  # so that both workers have some
-        answers = list(crowd.map(lambda _: download(counting, "task12345", url), range(20)))
+    with live_gateway(tmp_path, origin.address, web_concurrency="2", metrics_token=TOKEN) as gateway:
+        with ThreadPoolExecutor(10) as crowd:  # so that both workers have some
+            answers = list(crowd.map(lambda _: download(gateway, "task12345", url), range(20)))
+        assert answers == [(200, PNG)] * 20
+        assert counts_are(gateway, DOWNLOADS, 20)
+        assert counts_are(gateway, "gateway_sent_bytes_total", 20 * len(PNG))
+        [folder] = folders_of(gateway)
+        assert folder.stat().st_mode & 0o777 == 0o700
 
-    assert answers == [(200, PNG)] * 20
-    assert counts_are(counting, DOWNLOADS, 20)
-    assert counts_are(counting, "gateway_sent_bytes_total", 20 * len(PNG))
+    assert not folder.exists()
 
 
 def test_the_streams_of_a_worker_that_is_killed_are_open_no_more_and_what_it_counted_stays(
@@ -84,18 +90,8 @@ def test_a_reload_goes_on_counting(counting: LiveGateway, origin: ScriptedServer
     assert counts_are(counting, DOWNLOADS, 2)
 
 
-def test_the_folder_of_the_counts_is_nobody_elses_and_goes_at_the_end(tmp_path: Path, origin: ScriptedServer) -> None:
-    with live_gateway(tmp_path, origin.address, metrics_token=TOKEN) as gateway:
-        [folder] = folders_of(gateway)
-        mode = folder.stat().st_mode & 0o777
-
-    assert mode == 0o700
-    assert not folder.exists()
-
-
-def test_without_the_token_there_is_no_such_folder(tmp_path: Path, origin: ScriptedServer) -> None:
-    with live_gateway(tmp_path, origin.address) as gateway:
-        assert folders_of(gateway) == []
+def test_without_the_token_there_is_no_such_folder(live: LiveGateway) -> None:
+    assert folders_of(live) == []
 
 
 def folders_of(gateway: LiveGateway) -> list[Path]:

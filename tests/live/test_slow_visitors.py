@@ -1,4 +1,4 @@
-"""Visitors who read slowly or not at all: what they cost, when they are cut, and whom they keep waiting."""
+"""Visitors that read slowly or not at all: what they cost, when they are cut, and that others are served."""
 
 import fcntl
 import socket
@@ -7,6 +7,7 @@ import termios
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -61,6 +62,23 @@ class CountingOrigin:
                 self.accepted += request.connection.send(bytes(4096))
         except OSError:
             self.let_go.set()
+
+
+@pytest.fixture(scope="module")
+def impatient(files: ScriptedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveGateway]:
+    """A gateway that waits one second for a visitor, and gives each visitor one stream."""
+    settings = {"visitor_timeout_s": "1", "streams_per_visitor": "1", "resolver": "origin"}
+    with live_gateway(tmp_path_factory.mktemp("gateway"), files.address, **settings) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="module")
+def small(files: ScriptedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveGateway]:
+    """A gateway that takes few connections, each of which may be idle for a minute."""
+    environment = environment_for(files.address) | {"GUNICORN_CMD_ARGS": "--keep-alive 60"}
+    with started_gateway(tmp_path_factory.mktemp("gateway"), environment, most_files=FILES) as gateway:
+        wait_until_healthy(gateway.port, gateway.process, gateway.log)
+        yield gateway
 
 
 @contextmanager
@@ -119,22 +137,24 @@ def test_little_more_is_taken_from_the_origin_than_a_visitor_reads(
     assert under_way <= most
 
 
-def test_a_visitor_who_accepts_nothing_is_cut_and_gives_back_the_origins_connection(
-    tmp_path: Path, files: ScriptedServer
+def test_a_visitor_that_reads_nothing_is_cut_and_releases_its_slot_and_the_origins_connection(
+    impatient: LiveGateway, files: ScriptedServer
 ) -> None:
     origin = CountingOrigin()
     url = files.route("/v/stalled.png", origin)
-    with (
-        live_gateway(tmp_path, files.address, visitor_timeout_s="1") as gateway,
-        visitor_of(gateway, gateway.path(url, mode="stream")) as visitor,
-    ):
+    path = impatient.path(url, mode="stream")
+    with visitor_of(impatient, path) as visitor:
         read(visitor, 1)
+        while_it_runs = status(impatient, path)
         let_go = origin.let_go.wait(20)
-        cut = happens(lambda: '"outcome": "cut"' in gateway.log_text())
+        cut = happens(lambda: '"outcome": "cut"' in impatient.log_text())
+        later = happens(lambda: status(impatient, path) == 200)
 
+    assert while_it_runs == 429
     assert let_go
     assert cut
-    assert "Traceback" not in gateway.log_text()
+    assert later
+    assert "Traceback" not in impatient.log_text()
 
 
 def test_a_visitor_who_is_merely_slow_is_never_cut(tmp_path: Path, files: ScriptedServer) -> None:
@@ -154,20 +174,17 @@ def test_a_visitor_who_is_merely_slow_is_never_cut(tmp_path: Path, files: Script
     assert still_open
 
 
-@pytest.mark.parametrize("framing", ["Content-Length: 60000", "Transfer-Encoding: chunked"])
-def test_a_body_that_drips_is_not_waited_for(tmp_path: Path, framing: str) -> None:
+def test_a_body_that_drips_is_not_waited_for(tmp_path: Path) -> None:
     token = KeyRing.derive([SECRET], SALT).sign(b"v1")
-    head = f"POST {CALLBACK}?token={token} HTTP/1.1\r\nHost: x\r\n{framing}\r\n\r\n"
     settings = {"resolver": "store", "upstream_api_key": "", "visitor_timeout_s": "1"}
-    with (
-        live_gateway(tmp_path, **settings) as gateway,
-        socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as visitor,
-    ):
-        visitor.sendall(head.encode() + b"EA60\r\n")
-        visitor.settimeout(0.1)
-        answered = happens(lambda: drip(visitor), 5)
+    with live_gateway(tmp_path, **settings) as gateway:
+        for framing in ("Content-Length: 60000", "Transfer-Encoding: chunked"):
+            head = f"POST {CALLBACK}?token={token} HTTP/1.1\r\nHost: x\r\n{framing}\r\n\r\n"
+            with socket.create_connection(("127.0.0.1", gateway.port), timeout=10) as visitor:
+                visitor.sendall(head.encode() + b"EA60\r\n")
+                visitor.settimeout(0.1)
 
-    assert answered
+                assert happens(partial(drip, visitor), 10), framing
 
 
 def drip(visitor: socket.socket) -> bool:
@@ -182,20 +199,6 @@ def drip(visitor: socket.socket) -> bool:
     return True
 
 
-def test_a_stream_that_was_cut_gives_back_its_place(tmp_path: Path, files: ScriptedServer) -> None:
-    url = files.route("/v/one.png", CountingOrigin())
-    settings = {"visitor_timeout_s": "1", "streams_per_visitor": "1"}
-    with live_gateway(tmp_path, files.address, **settings) as gateway:
-        path = gateway.path(url, mode="stream")
-        with visitor_of(gateway, path) as visitor:
-            read(visitor, 1)
-            at_first = status(gateway, path)
-            later = happens(lambda: status(gateway, path) == 200)
-
-    assert at_first == 429
-    assert later
-
-
 def status(gateway: LiveGateway, path: str) -> int:
     """Ask, and hang up when the status is in."""
     with gateway.visit() as connection:
@@ -203,70 +206,47 @@ def status(gateway: LiveGateway, path: str) -> int:
         return connection.getresponse().status
 
 
-def test_when_visitors_who_do_not_read_hold_every_place_everything_else_is_answered(
-    tmp_path: Path, files: ScriptedServer
+def test_when_visitors_that_do_not_read_hold_every_slot_everything_else_is_answered(
+    small: LiveGateway, files: ScriptedServer
 ) -> None:
     urls = [files.route(f"/v/{number}.png", CountingOrigin()) for number in range(STREAMS + 1)]
-    with (
-        started_gateway(tmp_path, environment_for(files.address), most_files=FILES) as gateway,
-        ExitStack() as all_of_them,
-    ):
-        wait_until_healthy(gateway.port, gateway.process, gateway.log)
+    with ExitStack() as visitors:
         for url in urls[:STREAMS]:
-            visitor = all_of_them.enter_context(visitor_of(gateway, gateway.path(url, mode="stream")))
-            read(visitor, 1)
-        with gateway.visit() as connection:
-            connection.request("GET", gateway.path(urls[STREAMS], mode="stream"))
+            read(visitors.enter_context(visitor_of(small, small.path(url, mode="stream"))), 1)
+        with small.visit() as connection:
+            connection.request("GET", small.path(urls[STREAMS], mode="stream"))
             refused = connection.getresponse()
-            told = refused.read()
-        paths = ("/healthz", "/download/x?sig=forged", gateway.path(urls[0], mode="redirect"))
-        others = [status(gateway, path) for path in paths]
+            body = refused.read()
+        paths = ("/healthz", "/download/x?sig=forged", small.path(urls[0], mode="redirect"))
+        others = [status(small, path) for path in paths]
 
-    assert (refused.status, b"gateway_busy" in told) == (503, True)
+    assert (refused.status, b"gateway_busy" in body) == (503, True)
     assert int(refused.headers["Retry-After"]) > 0
     assert others == [200, 403, 302]
 
 
-@pytest.mark.parametrize(
-    "begins",
-    [
-        pytest.param(b"", id="idle"),
-        pytest.param(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: ", id="half-sent-headers"),
-    ],
-)
-def test_connections_that_ask_for_nothing_never_keep_anybody_waiting(
-    tmp_path: Path, files: ScriptedServer, begins: bytes
-) -> None:
-    """Four times as many as a worker takes; each may stay for a minute, far longer than anybody waits for an answer."""
-    environment = environment_for(files.address) | {"GUNICORN_CMD_ARGS": "--keep-alive 60"}
-    with (
-        started_gateway(tmp_path, environment, most_files=FILES) as gateway,
-        ExitStack() as all_of_them,
-    ):
-        wait_until_healthy(gateway.port, gateway.process, gateway.log)
+@pytest.mark.parametrize("begins", [b"", b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-A: "], ids=["idle", "half-sent"])
+def test_connections_that_ask_for_nothing_never_keep_others_waiting(small: LiveGateway, begins: bytes) -> None:
+    """Four times as many as a worker takes."""
+    with ExitStack() as connections:
         for _ in range(4 * CONNECTIONS):
-            idler = all_of_them.enter_context(socket.create_connection(("127.0.0.1", gateway.port)))
-            idler.sendall(begins)
-        answered = [status(gateway, "/healthz") for _ in range(10)]
+            connection = connections.enter_context(socket.create_connection(("127.0.0.1", small.port)))
+            connection.sendall(begins)
+        answered = [status(small, "/healthz") for _ in range(10)]
 
     assert answered == [200] * 10
 
 
-def test_a_download_that_runs_is_not_let_go_for_a_crowd_of_idle_connections(
-    tmp_path: Path, files: ScriptedServer
+def test_a_running_download_is_not_closed_to_make_room_for_idle_connections(
+    small: LiveGateway, files: ScriptedServer
 ) -> None:
     origin = CountingOrigin()
     url = files.route("/v/running.png", origin)
-    with (
-        started_gateway(tmp_path, environment_for(files.address), most_files=FILES) as gateway,
-        ExitStack() as all_of_them,
-    ):
-        wait_until_healthy(gateway.port, gateway.process, gateway.log)
-        with visitor_of(gateway, gateway.path(url, mode="stream")) as visitor:
-            read(visitor, 1)
-            for _ in range(4 * CONNECTIONS):
-                all_of_them.enter_context(socket.create_connection(("127.0.0.1", gateway.port)))
-            status(gateway, "/healthz")
-            read(visitor, 2 * MIB)
+    with visitor_of(small, small.path(url, mode="stream")) as visitor, ExitStack() as connections:
+        read(visitor, 1)
+        for _ in range(4 * CONNECTIONS):
+            connections.enter_context(socket.create_connection(("127.0.0.1", small.port)))
+        status(small, "/healthz")
+        read(visitor, 2 * MIB)
 
     assert origin.accepted > 2 * MIB
