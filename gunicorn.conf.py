@@ -11,7 +11,7 @@ import tempfile  # noqa: E402
 from collections.abc import Callable  # noqa: E402
 from contextlib import suppress  # noqa: E402
 from functools import partial  # noqa: E402
-from typing import Any  # noqa: E402
+from typing import TYPE_CHECKING, Any  # noqa: E402
 
 import structlog  # noqa: E402
 
@@ -23,6 +23,9 @@ from gateway.settings import Settings  # noqa: E402
 from gateway.settings.loader import load_settings, settings_on_ephemeral_disk  # noqa: E402
 from gateway.web.client_address import normalize_address  # noqa: E402
 
+if TYPE_CHECKING:
+    from gateway.services import Services
+
 _DATABASE_BEHIND = 3  # exit status of the child process
 _DATABASE_BEHIND_ERROR = (
     "DATABASE_URL: the database is behind; run: flask --app wsgi db upgrade, or set GATEWAY_MIGRATE=auto"
@@ -30,10 +33,12 @@ _DATABASE_BEHIND_ERROR = (
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 raise_file_limit()
+_settings: Settings | None = None
+_config_error: ConfigError | None = None
 try:
-    _settings, _config_error = load_settings(), None
+    _settings = load_settings()
 except ConfigError as error:
-    _settings, _config_error = None, error
+    _config_error = error
 
 workers = _settings.web_concurrency if _settings else 1
 worker_class = GatewayWorker
@@ -52,7 +57,7 @@ logger_class = NoAccessLog
 logconfig_dict = LOGGING
 # GATEWAY_TRUSTED_PROXIES decides about forwarded headers: gunicorn sets neither SCRIPT_NAME nor the scheme from them.
 forwarder_headers = ""
-secure_scheme_headers = {}
+secure_scheme_headers: dict[str, str] = {}
 forwarded_allow_ips = "*"  # saves a lookup per request
 control_socket_disable = True
 worker_tmp_dir = "/dev/shm" if os.path.isdir("/dev/shm") else None  # noqa: S108, PTH112 (in memory, so that a heartbeat does not wait for a disk)
@@ -96,7 +101,7 @@ def child_exit(_server: Any, worker: Any) -> None:  # noqa: ANN401 (gunicorn's a
     if os.environ.get(METRICS_FOLDER):
         from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415 (only with metrics)
 
-        mark_process_dead(worker.pid)
+        mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
 
 
 def on_exit(_server: Any) -> None:  # noqa: ANN401 (gunicorn's arbiter)
@@ -113,9 +118,10 @@ def _create_metrics_folder() -> None:
     os.environ[METRICS_FOLDER] = tempfile.mkdtemp(prefix=prefix, dir=worker_tmp_dir)
 
 
-def _services(worker: Any) -> Any:  # noqa: ANN401 (gunicorn's worker)
+def _services(worker: Any) -> "Services | None":  # noqa: ANN401 (gunicorn's worker)
     """The services of a worker's application; None for the demo's sample origin and before loading."""
-    return getattr(getattr(worker, "wsgi", None), "extensions", {}).get("gateway")
+    services: Services | None = getattr(getattr(worker, "wsgi", None), "extensions", {}).get("gateway")
+    return services
 
 
 def _warn(settings: Settings) -> None:

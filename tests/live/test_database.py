@@ -120,7 +120,7 @@ def test_with_auto_a_database_that_is_behind_is_migrated_at_start(tmp_path: Path
 
 
 def test_on_a_database_that_a_newer_version_has_migrated_the_gateway_starts_and_warns(
-    tmp_path: Path, postgresql: str
+    tmp_path: Path, empty_database: str
 ) -> None:
     set_revision(empty_database, "9999")
 
