@@ -39,8 +39,11 @@ class FileRoute:
         self.handler = handler
         self.pattern = re.compile(_regex(rule) + (f"(?:{_regex(suffix)})?" if suffix else ""))
 
-    def add_view(self, blueprint: Blueprint, view: View) -> None:
-        """Have Flask call ``view`` for what the handler does not answer; the handler's error is raised there."""
+    def add_view(self, blueprint: Blueprint, view: View, *, options: bool = True) -> None:
+        """Have Flask call ``view`` for what the handler does not answer; the handler's error is raised there.
+
+        ``options`` is whether Flask answers OPTIONS.
+        """
 
         @wraps(view)
         def raise_error_or_view(**variables: str) -> Response:
@@ -49,7 +52,7 @@ class FileRoute:
             return view(**variables)
 
         for rule in self.rules:
-            blueprint.get(rule, provide_automatic_options=False)(raise_error_or_view)
+            blueprint.get(rule, provide_automatic_options=None if options else False)(raise_error_or_view)
 
 
 class DownloadApp:

@@ -38,7 +38,7 @@ def help_or_preview(task_id: str, name: str = "") -> Response:  # noqa: ARG001 (
 
 
 ROUTE = FileRoute("/download/<task_id>", download, suffix="/<name>")
-ROUTE.add_view(blueprint, help_or_preview)
+ROUTE.add_view(blueprint, help_or_preview, options=False)
 
 
 @blueprint.route("/download/<task_id>", methods=["OPTIONS"])
