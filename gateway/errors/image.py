@@ -39,7 +39,7 @@ class RecordTooOld(ProviderError):
     contract = (422, "Temporarily supports records within 14 days")
     code = "record_too_old"
     status = HTTPStatus.GONE
-    public = "Images are kept for 14 days, and this one is older."
+    public = "Images are stored for a limited time, and this one is older."
 
 
 class ResultBlank(ProviderError):

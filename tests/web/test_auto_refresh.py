@@ -43,7 +43,7 @@ def test_the_page_of_a_transient_error_reloads_its_own_url(
 
     assert shown.status_code == status
     assert shown.headers["Refresh"] == f"{delay_s}; url=?{urlsplit(link).query}&tries=1"
-    assert f"tries again by itself in about {delay_s} seconds" in shown.text
+    assert f"tries again automatically in about {delay_s} seconds" in shown.text
     assert shown.headers["Content-Security-Policy"] == PAGE_POLICY
     assert link.partition("sig=")[2] not in shown.text
 
