@@ -49,29 +49,20 @@ def test_a_stored_key_is_what_was_kept(keys: KeyAuthenticator, stored: KeyStore)
     assert keys.authenticate(made(stored, shop)) == shop
 
 
-@pytest.mark.parametrize("header", ["", "Bearer", "Bearer  ", "Basic abc", "gw_" + "a" * 43])
-def test_without_a_token_a_key_is_missing(keys: KeyAuthenticator, header: str) -> None:
-    with pytest.raises(KeyMissing):
-        keys.authenticate(header)
+def test_without_a_token_a_key_is_missing_and_an_altered_token_is_unknown(
+    keys: KeyAuthenticator, stored: KeyStore
+) -> None:
+    for header in ("", "Bearer", "Bearer  ", "Basic abc", "gw_" + "a" * 43):
+        with pytest.raises(KeyMissing):
+            keys.authenticate(header)
 
-
-@pytest.mark.parametrize(
-    "altered",
-    [
-        lambda token: token[:-1],
-        lambda token: token + "A",
-        lambda token: token.swapcase(),
-        lambda token: token.replace("gw_", ""),
-        lambda token: token + "=",
-        lambda _: new_token(),
-        lambda _: "\udcff",
-    ],
-)
-def test_an_altered_token_is_unknown(keys: KeyAuthenticator, stored: KeyStore, altered: Callable[[str], str]) -> None:
     token = made(stored).removeprefix("Bearer ")
-
-    with pytest.raises(KeyInvalid, match="unknown key"):
-        keys.authenticate(f"Bearer {altered(token)}")
+    for altered in (
+        *(token[:-1], token + "A", token.swapcase(), token.replace("gw_", ""), token + "="),
+        *(new_token(), "\udcff"),
+    ):
+        with pytest.raises(KeyInvalid, match="unknown key"):
+            keys.authenticate(f"Bearer {altered}")
 
 
 def test_what_cannot_be_a_key_of_ours_does_not_trouble_the_database(keys: KeyAuthenticator, database: Database) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -29,22 +30,25 @@ def quotas(database: Database, clock: Clock) -> Quotas:
     return Quotas(database, clock)
 
 
-@pytest.mark.parametrize("most", [1, 2, 49, 50, 51, 99, 120, 149, 1000])
-def test_a_day_has_as_many_calls_as_were_said(quotas: Quotas, most: int) -> None:
-    assert spent(quotas, most) == most
-    assert quotas.spend("shop", most) is None
+def test_each_key_has_exactly_its_calls_per_day(quotas: Quotas) -> None:
+    for most in (1, 2, 49, 50, 51, 99, 120, 149, 1000):
+        name = f"shop-{most}"
+        assert spent(quotas, most, name) == most
+        assert quotas.spend(name, most) is None
 
 
-@pytest.mark.parametrize("most", [7, 149, 1001])
-def test_many_at_once_in_several_workers_use_up_the_day_and_no_more(
-    open_again: Callable[[], Database], clock: Clock, most: int
+def test_several_workers_together_spend_exactly_the_calls_of_a_day(
+    open_again: Callable[[], Database], clock: Clock
 ) -> None:
     workers = [Quotas(open_again(), clock) for _ in range(3)]
+    for most in (7, 149, 1001):
+        spend_all = partial(spend_in_turn, workers, most)
+        with ThreadPoolExecutor(12) as pool:
+            assert sum(pool.map(spend_all, range(12))) == most
 
-    with ThreadPoolExecutor(12) as crowd:
-        numbers = list(crowd.map(lambda number: spent(workers[number % 3], most), range(12)))
 
-    assert sum(numbers) == most
+def spend_in_turn(workers: list[Quotas], most: int, number: int) -> int:
+    return spent(workers[number % len(workers)], most, f"shop-{most}")
 
 
 def test_the_last_block_is_as_large_as_what_is_left(open_again: Callable[[], Database], clock: Clock) -> None:
@@ -57,14 +61,8 @@ def test_the_last_block_is_as_large_as_what_is_left(open_again: Callable[[], Dat
     assert [one.spend("shop", most), one.spend("shop", most)] == [1, None]
 
 
-def test_what_is_left_is_told(quotas: Quotas) -> None:
+def test_spend_returns_the_calls_that_are_left(quotas: Quotas) -> None:
     assert [quotas.spend("shop", 150) for _ in range(150)] == list(range(149, -1, -1))
-
-
-def test_every_key_has_a_day_of_its_own(quotas: Quotas) -> None:
-    assert spent(quotas, 3, "shop") == 3
-
-    assert spent(quotas, 5, "mail") == 5
 
 
 def test_at_midnight_utc_a_new_day_begins(quotas: Quotas, clock: Clock) -> None:

@@ -1,7 +1,8 @@
 """The database: opened, migrated, and honest when it is down."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,7 @@ def test_a_new_database_is_behind(tmp_path: Path) -> None:
     assert not Database(f"sqlite:///{tmp_path}/new.db").is_current()
 
 
-def test_of_several_who_migrate_at_once_nobody_fails(database: Database, open_again: Callable[[], Database]) -> None:
+def test_several_migrations_at_once_all_succeed(database: Database, open_again: Callable[[], Database]) -> None:
     with database.engine.begin() as connection:
         metadata.drop_all(connection)
         connection.exec_driver_sql("DROP TABLE alembic_version")
@@ -43,24 +44,24 @@ def test_of_several_who_migrate_at_once_nobody_fails(database: Database, open_ag
 
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)  # SQLite reads from one snapshot
-@pytest.mark.parametrize("statements_before", range(6))
 def test_a_database_that_is_migrated_while_it_is_read_is_never_behind(
-    database: Database, open_again: Callable[[], Database], statements_before: int
+    database: Database, open_again: Callable[[], Database]
 ) -> None:
-    with database.engine.begin() as connection:
-        metadata.drop_all(connection)
-        connection.exec_driver_sql("DROP TABLE alembic_version")
-    sent = 0
+    other = open_again()
+    for statements_before in range(6):
+        with database.engine.begin() as connection:
+            metadata.drop_all(connection)
+            connection.exec_driver_sql("DROP TABLE IF EXISTS alembic_version")
+        sent = count(1)
 
-    def migrate_elsewhere(*_: object) -> None:
-        nonlocal sent
-        sent += 1
-        if sent == statements_before:
-            open_again().migrate()
+        def migrate_elsewhere(*_: object, sent: Iterator[int] = sent, after: int = statements_before) -> None:
+            if next(sent) == after:
+                other.migrate()
 
-    event.listen(database.engine, "after_cursor_execute", migrate_elsewhere)
-
-    assert database.state() in {"empty", "current"}
+        event.listen(database.engine, "after_cursor_execute", migrate_elsewhere)
+        assert database.state() in {"empty", "current"}
+        event.remove(database.engine, "after_cursor_execute", migrate_elsewhere)
+    database.migrate()
 
 
 def test_the_folder_of_a_new_database_is_made(tmp_path: Path) -> None:
@@ -85,7 +86,7 @@ def test_what_was_written_is_kept_and_what_failed_is_not(database: Database) -> 
         assert connection.scalars(records.select().with_only_columns(records.c.task_id)).all() == ["a"]
 
 
-def test_many_writers_at_once_all_get_their_turn(database: Database) -> None:
+def test_many_concurrent_writers_all_succeed(database: Database) -> None:
     def write(number: int) -> None:
         with database.write_transaction() as connection:
             connection.execute(records.insert().values(task_id=f"t{number}", status="SUCCESS", created_at=number))
@@ -100,15 +101,14 @@ def test_many_writers_at_once_all_get_their_turn(database: Database) -> None:
 NOWHERE = ["postgres://nobody:secret@127.0.0.1:1/none", "sqlite:////proc/none/gateway.db"]
 
 
-@pytest.mark.parametrize("url", NOWHERE)
-def test_a_database_that_is_not_there_is_down_and_its_url_is_not_told(url: str) -> None:
-    database = Database(url)
-
-    for use in (database.is_current, database.migrate, database.migrate_by_policy):
-        with pytest.raises(DatabaseDown) as down:
-            use()
-        assert "secret" not in str(down.value)
-    assert not database.is_available()
+def test_a_database_that_cannot_be_reached_is_down_and_its_url_is_not_shown() -> None:
+    for url in NOWHERE:
+        database = Database(url)
+        for use in (database.is_current, database.migrate, database.migrate_by_policy):
+            with pytest.raises(DatabaseDown) as down:
+                use()
+            assert "secret" not in str(down.value)
+        assert not database.is_available()
 
 
 def test_nothing_is_opened_before_it_is_asked_for(tmp_path: Path) -> None:

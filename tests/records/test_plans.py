@@ -118,14 +118,11 @@ def test_every_method_is_asked() -> None:
     assert {*ASKED, ObjectIndex.put_in} == set(public)  # put calls put_in
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
+def test_a_full_scan_is_recognised(filled: Database) -> None:
+    for statement in (
         "SELECT task_id FROM records WHERE error_code = 1",
         "SELECT task_id FROM objects WHERE url_hash = 'hash1'",
         "SELECT task_id FROM objects ORDER BY length LIMIT 1",
         "DELETE FROM objects WHERE stored_at < 10",
-    ],
-)
-def test_a_way_through_all_of_them_is_seen(filled: Database, statement: str) -> None:
-    assert slow_steps(filled, statement) != []
+    ):
+        assert slow_steps(filled, statement) != [], statement

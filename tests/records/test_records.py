@@ -41,27 +41,23 @@ def record(
     return Record(task_id, status, urls, created_at, swept=swept)
 
 
-@pytest.mark.parametrize(
-    ("known", "refusal"),
-    [
-        pytest.param(None, RecordNotFound, id="unknown"),
-        pytest.param(record(created_at=NOW - 14 * DAY_MS - 1), RecordTooOld, id="too-old"),
-        pytest.param(record(swept=True), RecordTooOld, id="tombstone"),
-        pytest.param(record(urls=("", "  ")), ResultBlank, id="blank"),
-        pytest.param(record(status="GENERATING", urls=(" ",)), ResultBlank, id="blank-comes-before-status"),
-        pytest.param(record(status="GENERATING", urls=None), RecordNotReady, id="generating"),
-        pytest.param(record(status="GENERATE_FAILED", urls=None), RecordNotReady, id="failed"),
-        pytest.param(record(status="CREATE_TASK_FAILED", urls=()), RecordNotReady, id="never-begun"),
-        pytest.param(record(urls=None), ResultMissing, id="no-result"),
-        pytest.param(record(urls=()), ResultEmpty, id="empty-result"),
-        pytest.param(record(urls=(URL + "x",)), ImageRejected, id="another-image"),
-    ],
-)
-def test_each_record_that_permits_nothing_says_so_in_its_own_way(
-    known: Record | None, refusal: type[GatewayError]
-) -> None:
-    with pytest.raises(refusal):
-        check_result(known, URL, now_ms=NOW, days=14)
+def test_a_record_that_does_not_permit_the_image_has_an_error_of_its_own() -> None:
+    cases: list[tuple[Record | None, type[GatewayError]]] = [
+        (None, RecordNotFound),
+        (record(created_at=NOW - 14 * DAY_MS - 1), RecordTooOld),
+        (record(swept=True), RecordTooOld),
+        (record(urls=("", "  ")), ResultBlank),
+        (record(status="GENERATING", urls=(" ",)), ResultBlank),
+        (record(status="GENERATING", urls=None), RecordNotReady),
+        (record(status="GENERATE_FAILED", urls=None), RecordNotReady),
+        (record(status="CREATE_TASK_FAILED", urls=()), RecordNotReady),
+        (record(urls=None), ResultMissing),
+        (record(urls=()), ResultEmpty),
+        (record(urls=(URL + "x",)), ImageRejected),
+    ]
+    for known, error in cases:
+        with pytest.raises(error):
+            check_result(known, URL, now_ms=NOW, days=14)
 
 
 def register(database: Database) -> Callable[[Connection], str | None]:
@@ -69,11 +65,10 @@ def register(database: Database) -> Callable[[Connection], str | None]:
     return lambda connection: ObjectIndex(database).put_in(connection, "task1", URL, stored)
 
 
-@pytest.mark.parametrize("age_ms", [0, 14 * DAY_MS])
-def test_a_record_permits_the_images_it_names_until_its_last_day(age_ms: int) -> None:
-    known = record(created_at=NOW - age_ms)
-
-    assert check_result(known, URL, now_ms=NOW, days=14) is known
+def test_a_record_permits_its_images_until_its_last_day() -> None:
+    for age_ms in (0, 14 * DAY_MS):
+        known = record(created_at=NOW - age_ms)
+        assert check_result(known, URL, now_ms=NOW, days=14) is known
 
 
 def test_a_record_has_the_providers_form() -> None:
@@ -90,20 +85,12 @@ class TestSqlRecords:
     def records(self, database: Database) -> SqlRecords:
         return SqlRecords(database)
 
-    @pytest.mark.parametrize("urls", [None, (), (URL,), ("", "图片 🙂")], ids=["none", "empty", "one", "odd"])
-    def test_a_record_comes_back_as_it_was(self, records: SqlRecords, urls: tuple[str, ...] | None) -> None:
-        records.put(record(urls=urls))
-
-        assert records.find("task1") == record(urls=urls)
-
-    def test_an_unknown_record_is_none(self, records: SqlRecords) -> None:
+    def test_a_record_comes_back_as_it_was_last_put(self, records: SqlRecords) -> None:
         assert records.find("task1") is None
-
-    def test_a_record_takes_the_place_of_the_one_before(self, records: SqlRecords) -> None:
         records.put(record(status="GENERATING", urls=None))
-        records.put(record())
-
-        assert records.find("task1") == record()
+        for urls in (None, (), (URL,), ("", "图片 🙂")):
+            records.put(record(urls=urls))
+            assert records.find("task1") == record(urls=urls)
 
     def test_a_success_is_never_overwritten_by_what_comes_later(self, records: SqlRecords) -> None:
         assert records.put_unless_succeeded(record(status="GENERATING", urls=None))
@@ -143,7 +130,9 @@ class TestSqlRecords:
         assert [index.find(f"task{n}", URL) is None for n in range(5)] == [True] * 4 + [False]
         assert [found.swept for n in range(5) if (found := records.find(f"task{n}"))] == [True] * 4 + [False]
 
-    def test_a_record_that_was_renewed_meanwhile_is_not_entombed(self, records: SqlRecords, database: Database) -> None:
+    def test_a_record_that_was_renewed_meanwhile_becomes_no_tombstone(
+        self, records: SqlRecords, database: Database
+    ) -> None:
         index = ObjectIndex(database)
         records.put(record(created_at=1))
         old = records.list_expired(created_before=4, limit=3)
@@ -155,33 +144,25 @@ class TestSqlRecords:
         assert records.find("task1") == record(created_at=5)
         assert index.find("task1", URL) is not None
 
-    @pytest.mark.parametrize(
-        ("known", "results"),
-        [
+    def test_a_result_that_is_added_makes_the_task_a_success(self, records: SqlRecords, database: Database) -> None:
+        cases: list[tuple[tuple[Any, tuple[str, ...] | None, int] | None, tuple[str, ...]]] = [
             (None, (URL,)),
             (("GENERATING", None, NOW), (URL,)),
             (("GENERATE_FAILED", None, NOW), (URL,)),
             (("SUCCESS", ("https://origin.example/a.png",), NOW), ("https://origin.example/a.png", URL)),
             (("SUCCESS", (URL,), NOW), (URL,)),
             (("SUCCESS", ("https://origin.example/a.png",), 1), (URL,)),
-        ],
-        ids=["none", "generating", "failed", "another", "the-same", "too-old"],
-    )
-    def test_a_result_that_is_added_makes_the_task_a_success(
-        self,
-        records: SqlRecords,
-        database: Database,
-        known: tuple[Any, tuple[str, ...] | None, int] | None,
-        results: tuple[str, ...],
-    ) -> None:
-        if known is not None:
-            records.put(record(status=known[0], urls=known[1], created_at=known[2]))
+        ]
+        for known, results in cases:
+            records.delete("task1")
+            if known is not None:
+                records.put(record(status=known[0], urls=known[1], created_at=known[2]))
 
-        added, _ = records.add_result("task1", URL, register(database), now_ms=NOW + 5, oldest_ms=100)
+            added, _ = records.add_result("task1", URL, register(database), now_ms=NOW + 5, oldest_ms=100)
 
-        assert records.find("task1") == added
-        assert (added.status, added.result_urls) == ("SUCCESS", results)
-        assert added.created_at in {NOW, NOW + 5}
+            assert records.find("task1") == added
+            assert (added.status, added.result_urls) == ("SUCCESS", results)
+            assert added.created_at in {NOW, NOW + 5}
 
     def test_a_result_is_added_together_with_its_object_or_not_at_all(
         self, records: SqlRecords, database: Database
@@ -197,7 +178,7 @@ class TestSqlRecords:
 
         assert ObjectIndex(database).find("task1", URL) == StoredObject("a" * 64, 1, b"x")
 
-    def test_a_failure_that_a_result_makes_good_is_told_no_more(self, records: SqlRecords, database: Database) -> None:
+    def test_a_result_removes_the_error_of_an_earlier_failure(self, records: SqlRecords, database: Database) -> None:
         records.put(replace(record(status="GENERATE_FAILED", urls=None), error_code=400, error_message="flagged"))
 
         records.add_result("task1", URL, register(database), now_ms=NOW, oldest_ms=0)
@@ -219,7 +200,7 @@ class TestSqlRecords:
         assert found is not None
         assert sorted(found.result_urls or ()) == sorted(urls)
 
-    def test_tombstones_are_buried_in_their_time(self, records: SqlRecords) -> None:
+    def test_tombstones_are_purged_when_they_are_old(self, records: SqlRecords) -> None:
         records.put(record(created_at=1))
         records.tombstone(["task1"], created_before=2, now_ms=100)
 
@@ -229,7 +210,7 @@ class TestSqlRecords:
 
 
 @pytest.fixture
-def impatient(postgresql: str) -> Iterator[Database]:
+def with_lock_timeout(postgresql: str) -> Iterator[Database]:
     """PostgreSQL for one who gives up when somebody else holds a row for two seconds."""
     database = Database(f"{postgresql}&options=-clock_timeout%3D2000")
     yield database
@@ -237,8 +218,10 @@ def impatient(postgresql: str) -> Iterator[Database]:
 
 
 @pytest.mark.parametrize("database", ["postgresql"], indirect=True)  # SQLite has one writer at a time
-def test_what_somebody_is_just_renewing_is_neither_swept_nor_buried(database: Database, impatient: Database) -> None:
-    records = SqlRecords(impatient)
+def test_a_record_that_is_being_renewed_is_neither_swept_nor_purged(
+    database: Database, with_lock_timeout: Database
+) -> None:
+    records = SqlRecords(with_lock_timeout)
     records.put(record("tombstone", created_at=1))
     records.tombstone(["tombstone"], created_before=2, now_ms=2)
     records.put(record("old", created_at=1))

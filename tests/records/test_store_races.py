@@ -76,7 +76,7 @@ def halted(own: StoreServices, method: str, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_concurrent_uploads_of_one_name_leave_one_object(own: StoreServices, gateway: Gateway) -> None:
     with ThreadPoolExecutor(8) as crowd:
-        list(crowd.map(lambda number: put(own, body=PNG + bytes([number])), range(40)))
+        list(crowd.map(lambda number: put(own, body=PNG + bytes([number])), range(16)))
 
     assert len(everything(own, gateway)) == 1
     assert read(own, "task1")[:-1] == PNG
@@ -129,7 +129,7 @@ def test_an_image_that_is_put_in_while_the_same_bytes_are_being_deleted_is_not_l
             )
             assert is_deleting.wait(30)
             putting = workers.submit(put, own, "task2")
-            assert not happens(putting.done, within_s=0.5)
+            assert not happens(putting.done, within_s=0.2)
         deleting.result(30)
         putting.result(30)
 
@@ -182,7 +182,7 @@ def test_reconcile_keeps_an_image_uploaded_at_the_same_time(
             reconciling = workers.submit(own.sweep.reconcile)
             assert is_deleting.wait(30)
             putting = workers.submit(put, own, "task2")
-            assert not happens(putting.done, within_s=0.5)
+            assert not happens(putting.done, within_s=0.2)
         assert reconciling.result(30) == 1
         putting.result(30)
 

@@ -120,17 +120,17 @@ def under_gevent(script: str, *arguments: str) -> str:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("what", ["write", "read"])
-def test_calls_wait_for_a_locked_database_together_and_others_go_on(path: Path, what: str) -> None:
+def test_calls_to_a_locked_database_wait_concurrently_while_other_greenlets_run(path: Path, what: str) -> None:
     with locked(path, for_readers=what == "read"):
-        told = json.loads(under_gevent(SCRIPT, str(path), what))
+        result = json.loads(under_gevent(SCRIPT, str(path), what))
 
-    assert told["outcomes"] == ["down"] * 12
-    assert told["together_s"] < 2 * 1.5  # one after the other they would take 18 s
-    assert told["turns"] > 20
+    assert result["outcomes"] == ["down"] * 12
+    assert result["together_s"] < 2 * 1.5  # one after the other they would take 18 s
+    assert result["turns"] > 20
 
 
 @pytest.mark.slow
-def test_a_commit_that_waits_for_the_disk_holds_nobody_up(path: Path) -> None:
+def test_other_greenlets_run_while_a_commit_waits_for_the_disk(path: Path) -> None:
     assert under_gevent(SLOW_SYNC, str(path)) == "True\n"
 
 
