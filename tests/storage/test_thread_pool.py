@@ -58,7 +58,7 @@ Ingest(FolderObjectStore(pathlib.Path(sys.argv[1])), None, 2**30).store(read, No
 """
 
 
-def test_a_large_file_that_is_taken_in_gives_others_their_turn_after_each_part(tmp_path: Path) -> None:
+def test_an_upload_yields_to_other_greenlets_after_each_part(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", INTAKE, str(tmp_path)],
         cwd=ROOT,
@@ -71,7 +71,7 @@ def test_a_large_file_that_is_taken_in_gives_others_their_turn_after_each_part(t
     assert (done.stdout, done.stderr) == ("True\n", "")
 
 
-def test_under_gevent_others_go_on_meanwhile_and_errors_come_back() -> None:
+def test_under_gevent_other_greenlets_run_meanwhile_and_errors_are_raised() -> None:
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT], cwd=ROOT, env=bare_environment(), capture_output=True, text=True, check=False
     )
@@ -79,5 +79,5 @@ def test_under_gevent_others_go_on_meanwhile_and_errors_come_back() -> None:
     assert (done.stdout, done.stderr) == ("synced True\n", "")
 
 
-def test_elsewhere_it_is_just_done() -> None:
+def test_without_gevent_the_function_runs_in_the_calling_thread() -> None:
     assert run_in_thread(threading.get_ident) == threading.get_ident()
