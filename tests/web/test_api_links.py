@@ -79,7 +79,7 @@ def test_a_minted_link_downloads_the_file(gateway: Gateway, origin: ScriptedServ
     assert response.headers["Content-Disposition"].startswith("attachment")
 
 
-def test_a_minted_link_says_what_was_ordered(api: Gateway) -> None:
+def test_a_minted_link_has_the_requested_fields(api: Gateway) -> None:
     minted = order(api, kind="page", mode="redirect", filename="Рыжий кот.png").json["data"]
 
     fields = fields_of(minted["link"])
@@ -88,7 +88,7 @@ def test_a_minted_link_says_what_was_ordered(api: Gateway) -> None:
     assert fields["id"] == minted["id"]
 
 
-def test_the_ordered_name_is_the_name_of_the_file(gateway: Gateway, origin: ScriptedServer) -> None:
+def test_the_requested_filename_is_the_name_of_the_file(gateway: Gateway, origin: ScriptedServer) -> None:
     url = origin.serve("/v/0123456789.png", PNG)
 
     link = order(gateway, url=url, filename="cat.png").json["data"]["link"]
@@ -105,7 +105,7 @@ def test_an_optional_field_may_be_null(api: Gateway, field: str) -> None:
     assert field not in fields_of(response.json["data"]["link"])
 
 
-def test_every_link_has_an_id_of_its_own(api: Gateway) -> None:
+def test_every_link_has_its_own_id(api: Gateway) -> None:
     ids = {order(api).json["data"]["id"] for _ in range(20)}
 
     assert len(ids) == 20
@@ -128,13 +128,13 @@ def test_a_minted_link_can_be_revoked_by_its_id(gateway: Gateway, origin: Script
     [({}, 900), ({"expiresIn": 60}, 60), ({"expiresIn": 3600}, 3600), ({"expiresIn": 2_592_000}, 2_592_000)],
     ids=["default", "shortest", "an-hour", "longest"],
 )
-def test_a_link_lives_as_long_as_was_ordered(api: Gateway, ordered: dict[str, object], life_s: int) -> None:
+def test_a_link_has_the_requested_lifetime(api: Gateway, ordered: dict[str, object], life_s: int) -> None:
     minted = order(api, **ordered).json["data"]
 
     assert int(fields_of(minted["link"])["expires"]) == int(api.clock.now) + life_s
 
 
-def test_the_default_life_is_the_operators() -> None:
+def test_the_default_lifetime_is_the_setting() -> None:
     gateway = Gateway(make_settings(page_link_lifetime_s="7200"))
 
     expires = int(fields_of(order(gateway).json["data"]["link"])["expires"])
@@ -142,11 +142,11 @@ def test_the_default_life_is_the_operators() -> None:
     assert 7190 <= expires - datetime.now(UTC).timestamp() <= 7200
 
 
-def test_the_expiry_is_told_in_utc_and_is_the_links_own(api: Gateway) -> None:
+def test_expires_at_is_in_utc_and_equals_the_expiry_of_the_link(api: Gateway) -> None:
     minted = order(api).json["data"]
 
-    told = datetime.strptime(minted["expiresAt"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
-    assert told.timestamp() == int(fields_of(minted["link"])["expires"])
+    expires_at = datetime.strptime(minted["expiresAt"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+    assert expires_at.timestamp() == int(fields_of(minted["link"])["expires"])
 
 
 # --- where it leads
@@ -225,14 +225,14 @@ def test_with_a_public_url_the_link_is_absolute_and_works(origin: ScriptedServer
         "not-utf8",
     ],
 )
-def test_without_a_good_key_nothing_is_minted(api: Gateway, headers: dict[str, str]) -> None:
+def test_without_a_valid_key_no_link_is_minted(api: Gateway, headers: dict[str, str]) -> None:
     response = api.client.post(PATH, json={"taskId": "task12345", "url": URL}, headers=headers)
 
     refusal(response, 401)
     assert response.headers["WWW-Authenticate"] == "Bearer"
 
 
-def test_without_a_key_the_message_says_where_it_goes(api: Gateway) -> None:
+def test_without_a_key_the_message_names_the_header(api: Gateway) -> None:
     missing = api.client.post(PATH, json={"taskId": "task12345", "url": URL})
     unknown = api.client.post(PATH, json={}, headers={"Authorization": "Bearer unknown"})
 
@@ -241,7 +241,7 @@ def test_without_a_key_the_message_says_where_it_goes(api: Gateway) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
-def test_the_scheme_is_read_in_any_case(api: Gateway, scheme: str) -> None:
+def test_the_authentication_scheme_is_case_insensitive(api: Gateway, scheme: str) -> None:
     response = api.client.post(
         PATH, json={"taskId": "task12345", "url": URL}, headers={"Authorization": f"{scheme} {API_KEY}"}
     )
@@ -249,7 +249,7 @@ def test_the_scheme_is_read_in_any_case(api: Gateway, scheme: str) -> None:
     assert response.status_code == 200
 
 
-def test_every_configured_key_opens_the_call() -> None:
+def test_every_configured_key_is_accepted() -> None:
     keys = {"shop": "s" * 32, "mail": "m" * 32}
     gateway = Gateway(make_settings(api_keys=",".join(f"{name}:{key}" for name, key in keys.items())))
 
@@ -260,7 +260,7 @@ def test_every_configured_key_opens_the_call() -> None:
         assert response.status_code == 200
 
 
-def test_where_no_key_is_configured_no_key_is_good() -> None:
+def test_without_configured_keys_no_key_is_accepted() -> None:
     gateway = Gateway(make_settings(api_keys=""))
 
     refusal(order(gateway), 401)
@@ -309,23 +309,23 @@ def test_the_key_is_checked_before_the_body(api: Gateway, body: bytes) -> None:
         "deep-objects",
     ],
 )
-def test_a_body_that_is_not_json_is_told_so(api: Gateway, body: bytes) -> None:
+def test_a_body_that_is_not_json_is_refused(api: Gateway, body: bytes) -> None:
     assert refusal(post(api, body), 422) == "the body is not JSON"
 
 
 @pytest.mark.parametrize("body", [b"[]", b"null", b"1", b'"text"', b"true", b'[{"taskId":"a","url":"b"}]'])
-def test_a_body_that_is_no_object_is_told_so(api: Gateway, body: bytes) -> None:
+def test_a_body_that_is_not_an_object_is_refused(api: Gateway, body: bytes) -> None:
     assert refusal(post(api, body), 422) == "the body must be an object"
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "text/plain", "application/x-www-form-urlencoded", ""])
-def test_the_body_is_read_as_json_whatever_its_type_says(api: Gateway, content_type: str) -> None:
+def test_the_body_is_parsed_as_json_with_any_content_type(api: Gateway, content_type: str) -> None:
     body = json.dumps({"taskId": "task12345", "url": URL}).encode()
 
     assert post(api, body, **{"Content-Type": content_type}).status_code == 200
 
 
-def test_a_body_of_64_kib_is_read_and_one_byte_more_is_not(api: Gateway) -> None:
+def test_a_body_of_64_kib_is_accepted_and_one_byte_more_is_not(api: Gateway) -> None:
     body = json.dumps({"taskId": "task12345", "url": URL}).encode()
 
     assert post(api, body.ljust(MOST_BYTES)).status_code == 200
@@ -440,13 +440,13 @@ def test_a_url_of_the_gateway_itself_is_refused() -> None:
     assert refusal(order(gateway, url="https://files.example/v/cat.png"), 422).startswith("url: ")
 
 
-def test_every_bad_field_is_told_at_once(api: Gateway) -> None:
+def test_all_invalid_fields_are_reported_together(api: Gateway) -> None:
     message = refusal(order(api, taskId=1, mode="zip", nope=1), 422)
 
     assert [part.partition(":")[0] for part in message.split("; ")] == ["taskId", "mode", "nope"]
 
 
-def test_a_secret_put_into_a_wrong_field_does_not_come_back(api: Gateway) -> None:
+def test_a_secret_in_a_wrong_field_is_not_echoed(api: Gateway) -> None:
     refusal(order(api, mode=SECRET, expiresIn=API_KEY, kind=PROVIDER_KEY), 422)
 
 
@@ -454,7 +454,7 @@ def test_a_secret_put_into_a_wrong_field_does_not_come_back(api: Gateway) -> Non
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
-def test_another_method_is_told_which_one_there_is(api: Gateway, method: str) -> None:
+def test_another_method_gets_405_with_allow(api: Gateway, method: str) -> None:
     response = api.client.open(PATH, method=method, headers=AUTHORIZED)
 
     refusal(response, 405)

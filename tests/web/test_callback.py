@@ -37,7 +37,9 @@ def failure(code: float = 400) -> dict[str, Any]:
     return {"code": code, "msg": "Your content was flagged", "data": {"taskId": "task12345", "info": None}}
 
 
-def tell(gateway: Gateway, body: object, query: str | None = None, headers: dict[str, str] | None = None) -> Any:
+def send_callback(
+    gateway: Gateway, body: object, query: str | None = None, headers: dict[str, str] | None = None
+) -> Any:
     assert gateway.services.store is not None
     url = gateway.services.store.callbacks.url if query is None else PATH + query
     data = body if isinstance(body, bytes) else json.dumps(body)
@@ -52,29 +54,29 @@ def signature(
     return {"X-Webhook-Timestamp": timestamp, "X-Webhook-Signature": base64.b64encode(mac).decode()}
 
 
-def kept(gateway: Gateway, task_id: str = "task12345") -> Record | None:
+def stored_record(gateway: Gateway, task_id: str = "task12345") -> Record | None:
     assert gateway.services.store is not None
     return gateway.services.store.records.find(task_id)
 
 
-def test_what_the_provider_tells_can_be_downloaded(tmp_path: Path, origin: ScriptedServer) -> None:
+def test_an_image_of_a_callback_can_be_downloaded(tmp_path: Path, origin: ScriptedServer) -> None:
     gateway = store_gateway(tmp_path, origin.address)
     url = origin.serve("/v/cat.png", PNG)
 
-    response = tell(gateway, success(url))
+    response = send_callback(gateway, success(url))
 
     assert (response.status_code, response.json) == (200, {"code": 200, "msg": "success", "data": None})
     assert gateway.client.get(gateway.link(url), buffered=True).data == PNG
 
 
-def test_who_came_too_early_gets_the_image_as_soon_as_the_provider_has_told(
+def test_an_image_that_was_requested_too_early_is_available_after_the_callback(
     tmp_path: Path, origin: ScriptedServer
 ) -> None:
     gateway = store_gateway(tmp_path, origin.address)
     url = origin.serve("/v/cat.png", PNG)
     early = gateway.client.get(gateway.link(url))
 
-    tell(gateway, success(url))
+    send_callback(gateway, success(url))
 
     assert early.status_code == 404
     assert gateway.client.get(gateway.link(url), buffered=True).data == PNG
@@ -89,19 +91,19 @@ def test_who_came_too_early_gets_the_image_as_soon_as_the_provider_has_told(
         {"task_id": "task12345", "info": {"resultUrls": [URL]}, "more": 1},
     ],
 )
-def test_both_spellings_are_understood(gateway: Gateway, data: dict[str, Any]) -> None:
-    assert tell(gateway, {"code": 200, "msg": "success", "data": data}).status_code == 200
+def test_both_spellings_are_accepted(gateway: Gateway, data: dict[str, Any]) -> None:
+    assert send_callback(gateway, {"code": 200, "msg": "success", "data": data}).status_code == 200
 
-    record = kept(gateway)
+    record = stored_record(gateway)
     assert record is not None
     assert (record.status, record.result_urls) == ("SUCCESS", (URL,))
 
 
 @pytest.mark.parametrize("code", [451, 451.0])
-def test_a_failure_is_kept_with_its_reason(gateway: Gateway, code: float) -> None:
-    assert tell(gateway, failure(code)).status_code == 200
+def test_a_failure_is_stored_with_its_reason(gateway: Gateway, code: float) -> None:
+    assert send_callback(gateway, failure(code)).status_code == 200
 
-    record = kept(gateway)
+    record = stored_record(gateway)
     assert record is not None
     assert (record.status, record.error_code, record.error_message) == (
         "GENERATE_FAILED",
@@ -110,42 +112,42 @@ def test_a_failure_is_kept_with_its_reason(gateway: Gateway, code: float) -> Non
     )
 
 
-def test_a_task_keeps_the_time_it_was_begun(gateway: Gateway) -> None:
+def test_a_callback_keeps_the_creation_time_of_the_task(gateway: Gateway) -> None:
     body = json.dumps({"status": "GENERATING", "createdAt": 1_700_000_000_000})
     gateway.client.put("/api/v1/records/task12345", data=body, headers={"Authorization": f"Bearer {API_KEY}"})
 
-    tell(gateway, success(URL))
+    send_callback(gateway, success(URL))
 
-    record = kept(gateway)
+    record = stored_record(gateway)
     assert record is not None
     assert (record.status, record.created_at) == ("SUCCESS", 1_700_000_000_000)
 
 
 @pytest.mark.parametrize("body", [success(URL), failure()], ids=["success", "failure"])
-def test_the_same_again_is_fine(gateway: Gateway, body: dict[str, Any]) -> None:
-    first = tell(gateway, body)
+def test_a_repeated_callback_is_accepted(gateway: Gateway, body: dict[str, Any]) -> None:
+    first = send_callback(gateway, body)
     gateway.clock.now += 30
-    again = tell(gateway, body)
+    again = send_callback(gateway, body)
 
     assert (first.status_code, again.status_code) == (200, 200)
 
 
 @pytest.mark.parametrize("other", [success(URL + "?2"), success(), failure()], ids=["another", "none", "failure"])
-def test_a_success_stays_what_it_was(gateway: Gateway, other: dict[str, Any]) -> None:
-    tell(gateway, success(URL))
-    before = kept(gateway)
+def test_a_success_is_never_overwritten(gateway: Gateway, other: dict[str, Any]) -> None:
+    send_callback(gateway, success(URL))
+    before = stored_record(gateway)
 
-    response = tell(gateway, other)
+    response = send_callback(gateway, other)
 
     assert response.status_code == response.json["code"] == 409
-    assert kept(gateway) == before
+    assert stored_record(gateway) == before
 
 
 def test_a_failure_may_still_become_a_success(gateway: Gateway) -> None:
-    tell(gateway, failure())
+    send_callback(gateway, failure())
 
-    assert tell(gateway, success(URL)).status_code == 200
-    record = kept(gateway)
+    assert send_callback(gateway, success(URL)).status_code == 200
+    record = stored_record(gateway)
     assert record is not None
     assert (record.status, record.error_code, record.error_message) == ("SUCCESS", None, None)
 
@@ -154,17 +156,17 @@ def test_a_failure_may_still_become_a_success(gateway: Gateway) -> None:
     "query", ["", "?token=", "?token=" + "A" * 43, "?token=%C3%BC", "?token=%ED%A0%80", "?tokens=x"]
 )
 @pytest.mark.parametrize("body", [success(URL), b"not json"])
-def test_without_the_token_nothing_is_believed(gateway: Gateway, query: str, body: object) -> None:
-    response = tell(gateway, body, query)
+def test_without_the_token_a_callback_is_refused(gateway: Gateway, query: str, body: object) -> None:
+    response = send_callback(gateway, body, query)
 
     assert response.status_code == response.json["code"] == 401
-    assert kept(gateway) is None
+    assert stored_record(gateway) is None
 
 
 @pytest.mark.parametrize("age_s", [0, 299, -299])
-def test_the_providers_signature_is_enough(signed: Gateway, age_s: float) -> None:
-    assert tell(signed, success(URL), "", signature(signed, age_s=age_s)).status_code == 200
-    assert kept(signed) is not None
+def test_the_providers_signature_is_sufficient(signed: Gateway, age_s: float) -> None:
+    assert send_callback(signed, success(URL), "", signature(signed, age_s=age_s)).status_code == 200
+    assert stored_record(signed) is not None
 
 
 @pytest.mark.parametrize(
@@ -182,26 +184,26 @@ def test_the_providers_signature_is_enough(signed: Gateway, age_s: float) -> Non
     ids=["none", "stale", "future", "other-task", "other-key", "other-time", "no-time", "odd"],
 )
 def test_a_bad_or_stale_signature_is_refused(signed: Gateway, proof: Callable[[Gateway], dict[str, str]]) -> None:
-    response = tell(signed, success(URL), "", proof(signed))
+    response = send_callback(signed, success(URL), "", proof(signed))
 
     assert response.status_code == 401
-    assert kept(signed) is None
+    assert stored_record(signed) is None
 
 
-def test_with_the_providers_key_a_token_proves_nothing(signed: Gateway, tmp_path: Path) -> None:
+def test_with_the_providers_key_the_token_is_not_accepted(signed: Gateway, tmp_path: Path) -> None:
     other = store_gateway(tmp_path)
     assert other.services.store is not None
     token = other.services.store.callbacks.url.partition("?")[2]
 
-    assert tell(signed, success(URL), f"?{token}").status_code == 401
+    assert send_callback(signed, success(URL), f"?{token}").status_code == 401
 
 
-def test_a_result_that_may_not_be_served_is_refused_and_named(gateway: Gateway) -> None:
-    response = tell(gateway, success(URL, "https://10.0.0.1/x.png"))
+def test_a_result_on_an_unlisted_origin_is_refused_by_name(gateway: Gateway) -> None:
+    response = send_callback(gateway, success(URL, "https://10.0.0.1/x.png"))
 
     assert response.status_code == 422
     assert "data.info.result_urls.1" in response.json["msg"]
-    assert kept(gateway) is None
+    assert stored_record(gateway) is None
 
 
 @pytest.mark.parametrize(
@@ -220,31 +222,31 @@ def test_a_result_that_may_not_be_served_is_refused_and_named(gateway: Gateway) 
     ],
 )
 def test_a_body_that_cannot_be_used_names_the_field(gateway: Gateway, body: object, field: str) -> None:
-    response = tell(gateway, body)
+    response = send_callback(gateway, body)
 
     assert response.status_code == response.json["code"] == 422
     assert field in response.json["msg"]
-    assert kept(gateway, "task1") is None
+    assert stored_record(gateway, "task1") is None
 
 
-def test_odd_letters_in_a_message_do_no_harm(gateway: Gateway) -> None:
+def test_characters_that_databases_refuse_are_replaced(gateway: Gateway) -> None:
     body = b'{"code":400,"msg":"\\ud800\\u0000 x","data":{"taskId":"task12345"}}'
 
-    assert tell(gateway, body).status_code == 200
-    record = kept(gateway)
+    assert send_callback(gateway, body).status_code == 200
+    record = stored_record(gateway)
     assert record is not None
     assert record.error_message == "\ufffd\ufffd x"
 
 
-def test_a_success_without_results_is_one_without_results(gateway: Gateway) -> None:
-    tell(gateway, {"code": 200, "msg": "success", "data": {"taskId": "task12345", "info": None}})
+def test_a_success_without_results_is_stored_without_results(gateway: Gateway) -> None:
+    send_callback(gateway, {"code": 200, "msg": "success", "data": {"taskId": "task12345", "info": None}})
 
-    record = kept(gateway)
+    record = stored_record(gateway)
     assert record is not None
     assert (record.status, record.result_urls) == ("SUCCESS", None)
 
 
-def test_a_gateway_that_keeps_no_records_has_no_callback() -> None:
+def test_a_gateway_without_a_store_has_no_callback() -> None:
     gateway = Gateway(make_settings())
 
     assert gateway.client.post(PATH, data=json.dumps(success(URL))).status_code == 404

@@ -205,10 +205,10 @@ def test_a_record_is_told_in_wire_form(store: Gateway) -> None:
     keep(store, ("https://origin.example/v/cat.png",))
     headers = {"Authorization": f"Bearer {API_KEY}"}
 
-    known: Any = store.client.get(INFO + "?taskId=task12345", headers=headers)
+    found: Any = store.client.get(INFO + "?taskId=task12345", headers=headers)
     unknown = store.client.get(INFO + "?taskId=other", headers=headers)
 
-    assert known.json["data"]["response"] == {"resultUrls": ["https://origin.example/v/cat.png"]}
+    assert found.json["data"]["response"] == {"resultUrls": ["https://origin.example/v/cat.png"]}
     refusal(unknown, 422, "record is null")
     refusal(store.client.get(INFO + "?taskId=task12345"), 401, "You do not have access permissions")
 
@@ -250,7 +250,7 @@ def test_a_providers_direct_url_is_obtained_anew_when_it_is_not_nearly_new(
 
 
 @pytest.mark.parametrize(
-    ("said", "code", "msg", "http_status"),
+    ("reply", "code", "msg", "http_status"),
     [
         ((422, "record is null"), 422, "record is null", 200),
         ((422, "record result data is empty"), 422, "record result data is empty", 200),
@@ -264,12 +264,12 @@ def test_a_providers_direct_url_is_obtained_anew_when_it_is_not_nearly_new(
 def test_what_the_provider_refuses_is_told_in_the_contracts_words(
     upstream_gateway: Gateway,
     provider: ScriptedServer,
-    said: tuple[int, str],
+    reply: tuple[int, str],
     code: int,
     msg: str,
     http_status: int,
 ) -> None:
-    provider.route(PATH, envelope(*said))
+    provider.route(PATH, envelope(*reply))
 
     response = ask(upstream_gateway, {"taskId": "task12345", "url": "https://origin.example/v/cat.png"})
 
@@ -290,11 +290,11 @@ def test_a_conversion_that_takes_long_is_answered_in_time_and_goes_on(
     url = origin.route("/v/cat.png", slowly)
     keep(store, (url,))
 
-    told = ask(store, {"taskId": "task12345", "url": url})
+    response = ask(store, {"taskId": "task12345", "url": url})
     shown = store.get(url, headers={"Accept": "text/html"})
     go.set()
 
-    assert (told.status_code, told.json["code"], told.headers["Retry-After"]) == (500, 500, "5")
+    assert (response.status_code, response.json["code"], response.headers["Retry-After"]) == (500, 500, "5")
     assert (shown.status_code, shown.headers["Retry-After"]) == (503, "5")
     assert shown.headers["Refresh"].startswith("5; url=?url=")
     assert "The image is being prepared" in shown.text

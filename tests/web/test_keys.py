@@ -1,4 +1,4 @@
-"""The door to the API: what a key opens, what a call costs, and what the caller is told of it."""
+"""API keys: scopes, rate limits and quotas, and their response headers."""
 
 import json
 import time
@@ -34,7 +34,7 @@ CALLS: dict[tuple[str, str], Scope] = {
 HAS_A_PROOF_OF_ITS_OWN = {("POST", CALLBACK)}
 CONTRACT = {DOWNLOAD_URL, RECORD_INFO}
 NO_ACCESS = "You do not have access permissions"
-TOLD = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
+RATE_LIMIT_HEADERS = ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def gateway(origin: ScriptedServer, tmp_path: Path) -> Gateway:
     return gateway
 
 
-def made(gateway: Gateway, *scopes: Scope, name: str = "shop", days: int | None = None, **limits: int) -> str:
+def create_key(gateway: Gateway, *scopes: Scope, name: str = "shop", days: int | None = None, **limits: int) -> str:
     """The token of a new key; with every scope, when none is named."""
     token = gateway.services.key_store.create(Key(name, frozenset(scopes or SCOPES), **limits), days)
     assert token is not None
@@ -67,7 +67,7 @@ def call(gateway: Gateway, method: str, path: str, token: str | None, body: obje
     )
 
 
-def order(gateway: Gateway, token: str | None, url: str = "https://origin.example/a.png") -> Any:
+def create_link(gateway: Gateway, token: str | None, url: str = "https://origin.example/a.png") -> Any:
     return call(gateway, "POST", LINKS, token, {"taskId": "task1", "url": url})
 
 
@@ -75,10 +75,10 @@ def convert(gateway: Gateway, token: str | None, url: str = "https://origin.exam
     return call(gateway, "POST", DOWNLOAD_URL, token, {"taskId": "task1", "url": url})
 
 
-def told(response: Any) -> dict[str, int]:
-    """What the headers say is left."""
+def rate_limit(response: Any) -> dict[str, int]:
+    """The values of the ``RateLimit-*`` headers."""
     names = [name for name in dict(response.headers) if name.lower().startswith("ratelimit")]
-    assert sorted(names) in ([], sorted(TOLD))
+    assert sorted(names) in ([], sorted(RATE_LIMIT_HEADERS))
     return {name.removeprefix("RateLimit-"): int(response.headers[name]) for name in names}
 
 
@@ -100,18 +100,18 @@ def test_every_call_of_the_api_has_its_scope_in_this_table(gateway: Gateway) -> 
 
 
 def test_the_document_names_the_scope_of_every_call() -> None:
-    told = {(made.method.upper(), made.path): made.security for made in OPERATIONS if made.takes_key}
+    secured = {(each.method.upper(), each.path): each.security for each in OPERATIONS if each.takes_key}
 
-    assert told == {
+    assert secured == {
         (method, path.replace("<", "{").replace(">", "}")): [{"BearerAuth": [scope]}]
         for (method, path), scope in CALLS.items()
     }
 
 
 @pytest.mark.parametrize(("method", "path"), CALLS, ids=lambda value: value)
-def test_a_key_without_the_scope_is_refused_and_told_which_one(gateway: Gateway, method: str, path: str) -> None:
+def test_a_key_without_the_scope_gets_403_naming_the_scope(gateway: Gateway, method: str, path: str) -> None:
     scope = CALLS[method, path]
-    token = made(gateway, *(other for other in SCOPES if other != scope))
+    token = create_key(gateway, *(other for other in SCOPES if other != scope))
 
     response = call(gateway, method, path, token)
 
@@ -124,8 +124,8 @@ def test_a_key_without_the_scope_is_refused_and_told_which_one(gateway: Gateway,
 
 
 @pytest.mark.parametrize(("method", "path"), CALLS, ids=lambda value: value)
-def test_a_key_with_nothing_but_the_scope_comes_in(gateway: Gateway, method: str, path: str) -> None:
-    token = made(gateway, CALLS[method, path])
+def test_a_key_with_only_the_scope_is_accepted(gateway: Gateway, method: str, path: str) -> None:
+    token = create_key(gateway, CALLS[method, path])
 
     response = call(gateway, method, path, token)
 
@@ -133,20 +133,20 @@ def test_a_key_with_nothing_but_the_scope_comes_in(gateway: Gateway, method: str
 
 
 @pytest.mark.parametrize(("method", "path"), CALLS, ids=lambda value: value)
-def test_a_configured_key_opens_every_call_and_has_no_limit(gateway: Gateway, method: str, path: str) -> None:
+def test_a_configured_key_has_every_scope_and_no_limit(gateway: Gateway, method: str, path: str) -> None:
     response = call(gateway, method, path, API_KEY)
 
     assert response.json["code"] in {404, 422}
-    assert told(response) == {}
+    assert rate_limit(response) == {}
 
 
 # --- who is no caller
 
 
 @pytest.mark.parametrize("reason", ["unknown", "expired", "revoked"])
-def test_outsiders_are_told_the_same_whatever_was_wrong_and_the_log_knows(gateway: Gateway, reason: str) -> None:
-    token = made(gateway, days=1)
-    said = {"unknown": "unknown key", "expired": "the key shop is expired", "revoked": "the key shop is revoked"}
+def test_every_invalid_key_gets_the_same_response_and_the_log_has_the_reason(gateway: Gateway, reason: str) -> None:
+    token = create_key(gateway, days=1)
+    reasons = {"unknown": "unknown key", "expired": "the key shop is expired", "revoked": "the key shop is revoked"}
     if reason == "unknown":
         token = new_token()
     elif reason == "expired":
@@ -155,36 +155,36 @@ def test_outsiders_are_told_the_same_whatever_was_wrong_and_the_log_knows(gatewa
         gateway.services.key_store.revoke("shop")
 
     with real_logs() as written:
-        server_fault, contracts = order(gateway, token), convert(gateway, token)
+        server_fault, contracts = create_link(gateway, token), convert(gateway, token)
         server_fault.close()
         contracts.close()
 
     assert (server_fault.status_code, server_fault.json["msg"]) == (401, "This API key is not valid.")
     assert contracts.json == {"code": 401, "msg": NO_ACCESS, "data": None}
-    assert (told(server_fault), told(contracts)) == ({}, {})
-    assert [(line["outcome"], line["reason"]) for line in lines(written)] == [("key_invalid", said[reason])] * 2
+    assert (rate_limit(server_fault), rate_limit(contracts)) == ({}, {})
+    assert [(line["outcome"], line["reason"]) for line in lines(written)] == [("key_invalid", reasons[reason])] * 2
     assert token not in written.getvalue()
 
 
-def test_a_rotated_key_goes_on_under_its_new_token(gateway: Gateway) -> None:
-    old = made(gateway)
-    assert order(gateway, old).status_code == 422
+def test_a_rotated_key_works_with_its_new_token(gateway: Gateway) -> None:
+    old = create_key(gateway)
+    assert create_link(gateway, old).status_code == 422
 
     new = gateway.services.key_store.rotate("shop")
     gateway.clock.now += CACHE_TTL_S
 
-    assert (order(gateway, old).status_code, order(gateway, new).status_code) == (401, 422)
+    assert (create_link(gateway, old).status_code, create_link(gateway, new).status_code) == (401, 422)
 
 
-def test_without_the_database_configured_keys_go_on_and_others_are_told_that_it_is_our_fault(
+def test_without_the_database_configured_keys_work_and_others_get_a_server_error(
     gateway: Gateway, tmp_path: Path
 ) -> None:
-    token = made(gateway)
+    token = create_key(gateway)
     lose_database(gateway, tmp_path)
 
-    server_fault, contracts = order(gateway, token), convert(gateway, token)
+    server_fault, contracts = create_link(gateway, token), convert(gateway, token)
 
-    assert order(gateway, API_KEY).status_code == 422
+    assert create_link(gateway, API_KEY).status_code == 422
     assert (server_fault.status_code, server_fault.json["code"]) == (503, 503)
     assert (contracts.status_code, contracts.json["code"]) == (500, 500)
 
@@ -192,52 +192,52 @@ def test_without_the_database_configured_keys_go_on_and_others_are_told_that_it_
 # --- what a call costs
 
 
-def test_every_answer_to_a_caller_says_what_is_left(gateway: Gateway, origin: ScriptedServer) -> None:
-    token = made(gateway, "links", "download-url", per_day=100)
+def test_every_response_to_a_limited_key_has_ratelimit_headers(gateway: Gateway, origin: ScriptedServer) -> None:
+    token = create_key(gateway, "links", "download-url", per_day=100)
     url = origin.serve("/v/a.png", PNG)
 
     answers = [
-        order(gateway, token, url),
-        order(gateway, token, "https://elsewhere.example/"),
+        create_link(gateway, token, url),
+        create_link(gateway, token, "https://elsewhere.example/"),
         convert(gateway, token, url),
         call(gateway, "GET", RECORD_INFO, token),
         call(gateway, "GET", RECORD, token),
     ]
 
     assert [answer.json["code"] for answer in answers] == [200, 422, 422, 422, 403]
-    assert [told(answer) for answer in answers] == [
+    assert [rate_limit(answer) for answer in answers] == [
         {"Limit": 100, "Remaining": 100 - number, "Reset": DAY_S - 3600} for number in range(1, 6)
     ]
 
 
-def test_a_key_without_limits_is_told_of_none(gateway: Gateway) -> None:
-    assert told(order(gateway, made(gateway))) == {}
+def test_a_key_without_limits_gets_no_ratelimit_headers(gateway: Gateway) -> None:
+    assert rate_limit(create_link(gateway, create_key(gateway))) == {}
 
 
 @pytest.mark.parametrize("token", [None, "wrong", "gw_" + "a" * 43], ids=["none", "malformed", "unknown"])
-def test_who_is_no_caller_spends_nothing(gateway: Gateway, token: str | None) -> None:
-    shop = made(gateway, per_day=2)
+def test_an_unauthenticated_call_counts_against_no_key(gateway: Gateway, token: str | None) -> None:
+    shop = create_key(gateway, per_day=2)
 
     for _ in range(5):
-        assert order(gateway, token).status_code == 401
+        assert create_link(gateway, token).status_code == 401
 
-    assert told(order(gateway, shop))["Remaining"] == 1
+    assert rate_limit(create_link(gateway, shop))["Remaining"] == 1
 
 
-def test_a_call_that_is_no_call_spends_nothing(gateway: Gateway) -> None:
-    token = made(gateway, per_day=2)
+def test_an_unknown_route_or_method_does_not_count(gateway: Gateway) -> None:
+    token = create_key(gateway, per_day=2)
 
     assert call(gateway, "GET", LINKS, token).status_code == 405
     assert call(gateway, "GET", "/api/v1/nothing", token).status_code == 404
 
-    assert told(order(gateway, token))["Remaining"] == 1
+    assert rate_limit(create_link(gateway, token))["Remaining"] == 1
 
 
-def test_a_key_that_was_too_fast_is_told_when_to_come_again(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_rate_limited_key_gets_retry_after(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(time, "time", gateway.clock)  # the minute must not end in the middle
-    token = made(gateway, per_minute=2)
+    token = create_key(gateway, per_minute=2)
 
-    server_fault = [order(gateway, token) for _ in range(3)][-1]
+    server_fault = [create_link(gateway, token) for _ in range(3)][-1]
     contracts = convert(gateway, token)
 
     assert (server_fault.status_code, server_fault.json["code"]) == (429, 429)
@@ -246,13 +246,13 @@ def test_a_key_that_was_too_fast_is_told_when_to_come_again(gateway: Gateway, mo
     assert contracts.json == {"code": 429, "msg": "Too many requests, please try again later", "data": None}
     for response in (server_fault, contracts):
         assert 1 <= int(response.headers["Retry-After"]) <= 61
-        assert told(response) == {"Limit": 2, "Remaining": 0, "Reset": int(response.headers["Retry-After"])}
+        assert rate_limit(response) == {"Limit": 2, "Remaining": 0, "Reset": int(response.headers["Retry-After"])}
 
 
-def test_a_key_whose_day_is_used_up_is_told_when_the_next_begins(gateway: Gateway) -> None:
-    token = made(gateway, per_day=2)
+def test_an_exhausted_quota_has_retry_after_until_midnight_utc(gateway: Gateway) -> None:
+    token = create_key(gateway, per_day=2)
 
-    server_fault = [order(gateway, token) for _ in range(3)][-1]
+    server_fault = [create_link(gateway, token) for _ in range(3)][-1]
     contracts = convert(gateway, token)
 
     assert server_fault.status_code == 429
@@ -260,24 +260,24 @@ def test_a_key_whose_day_is_used_up_is_told_when_the_next_begins(gateway: Gatewa
     assert (contracts.status_code, contracts.json["code"]) == (429, 429)
     for response in (server_fault, contracts):
         assert response.headers["Retry-After"] == str(DAY_S - 3600)
-        assert told(response) == {"Limit": 2, "Remaining": 0, "Reset": DAY_S - 3600}
+        assert rate_limit(response) == {"Limit": 2, "Remaining": 0, "Reset": DAY_S - 3600}
     gateway.clock.now += DAY_S - 3600
-    assert order(gateway, token).status_code == 422
+    assert create_link(gateway, token).status_code == 422
 
 
-def test_rotation_gives_no_second_day(gateway: Gateway) -> None:
-    old = made(gateway, per_day=1)
-    order(gateway, old)
+def test_rotation_does_not_reset_the_quota(gateway: Gateway) -> None:
+    old = create_key(gateway, per_day=1)
+    create_link(gateway, old)
 
     new = gateway.services.key_store.rotate("shop")
 
-    assert order(gateway, new).status_code == 429
+    assert create_link(gateway, new).status_code == 429
 
 
 # --- what the database notices
 
 
-def test_a_known_conversion_asks_the_database_nothing(
+def test_a_cached_conversion_makes_no_database_query(
     provider: ScriptedServer, origin: ScriptedServer, tmp_path: Path
 ) -> None:
     settings = make_settings(
@@ -289,7 +289,7 @@ def test_a_known_conversion_asks_the_database_nothing(
     gateway = Gateway(settings)
     gateway.services.database.migrate()
     provider.route(DOWNLOAD_URL, envelope(data=origin.url("/d/a.png")))
-    token = made(gateway, per_minute=60, per_day=1000)
+    token = create_key(gateway, per_minute=60, per_day=1000)
     assert convert(gateway, token).json["code"] == 200
 
     with statements(gateway.services.database) as sent:
@@ -301,7 +301,7 @@ def test_a_known_conversion_asks_the_database_nothing(
 
 def test_a_conversion_from_the_store_writes_nothing_to_the_database(gateway: Gateway, origin: ScriptedServer) -> None:
     url = origin.serve("/v/a.png", PNG)
-    token = made(gateway, per_day=1000)
+    token = create_key(gateway, per_day=1000)
     call(gateway, "PUT", RECORD, API_KEY, {"status": "SUCCESS", "resultUrls": [url]})
     assert convert(gateway, token, url).json["code"] == 200
 

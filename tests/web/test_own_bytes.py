@@ -32,12 +32,12 @@ def objects(tmp_path: Path) -> list[Path]:
 
 
 def test_an_image_that_was_put_in_is_downloaded_by_a_link(gateway: Gateway) -> None:
-    told = put(gateway)
+    response = put(gateway)
     image = fetched(gateway)
 
-    assert told.status_code == 200
-    assert told.json["data"]["url"] == "gateway:cat.png"
-    assert told.json["data"]["response"] == {"resultUrls": ["gateway:cat.png"]}
+    assert response.status_code == 200
+    assert response.json["data"]["url"] == "gateway:cat.png"
+    assert response.json["data"]["response"] == {"resultUrls": ["gateway:cat.png"]}
     assert (image.status_code, image.data, image.content_type) == (200, PNG, PNG_MEDIA.content_type)
     assert image.headers["Content-Disposition"].startswith('attachment; filename="cat.png"')
 
@@ -57,11 +57,11 @@ def test_its_link_can_be_minted_and_its_direct_url_obtained(gateway: Gateway) ->
 
 def test_several_images_of_one_task_each_have_their_name(gateway: Gateway) -> None:
     put(gateway, "cat.png")
-    told = put(gateway, "狗 dog.png", OTHER)
-    url = told.json["data"]["url"]
+    response = put(gateway, "狗 dog.png", OTHER)
+    url = response.json["data"]["url"]
 
     assert url == "gateway:%E7%8B%97%20dog.png"
-    assert told.json["data"]["response"]["resultUrls"] == ["gateway:cat.png", url]
+    assert response.json["data"]["response"]["resultUrls"] == ["gateway:cat.png", url]
     assert fetched(gateway, url).data == OTHER
     assert "filename*=UTF-8''%E7%8B%97%20dog.png" in fetched(gateway, url).headers["Content-Disposition"]
 
@@ -70,9 +70,9 @@ def test_the_same_name_again_replaces_the_image_at_once(gateway: Gateway, tmp_pa
     put(gateway)
     assert fetched(gateway).data == PNG
 
-    told = put(gateway, body=OTHER)
+    response = put(gateway, body=OTHER)
 
-    assert told.json["data"]["response"]["resultUrls"] == ["gateway:cat.png"]
+    assert response.json["data"]["response"]["resultUrls"] == ["gateway:cat.png"]
     assert fetched(gateway).data == OTHER
     assert len(objects(tmp_path)) == 1
 
@@ -98,7 +98,7 @@ def test_an_image_of_ours_outlives_what_could_be_fetched_again(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("body", "status", "told"),
+    ("body", "status", "message"),
     [
         (b"<!doctype html>", 422, "not those of an image"),
         (b"", 422, "it is empty"),
@@ -108,12 +108,12 @@ def test_an_image_of_ours_outlives_what_could_be_fetched_again(tmp_path: Path) -
     ids=["a-page", "empty", "too-short", "too-large"],
 )
 def test_what_is_no_image_is_refused_and_nothing_is_kept(
-    gateway: Gateway, tmp_path: Path, body: bytes, status: int, told: str
+    gateway: Gateway, tmp_path: Path, body: bytes, status: int, message: str
 ) -> None:
     response = put(gateway, body=body)
 
     assert response.status_code == response.json["code"] == status
-    assert told in response.json["msg"]
+    assert message in response.json["msg"]
     assert objects(tmp_path) == []
     assert gateway.client.get("/api/v1/records/task12345", headers=AUTHORIZED).status_code == 404
 

@@ -77,7 +77,7 @@ def test_the_provider_is_asked_once_a_second_at_most(upstream_gateway: Gateway, 
 
 
 @pytest.mark.parametrize(
-    ("said", "code", "msg"),
+    ("reply", "code", "msg"),
     [
         (envelope(422, "recordInfo is null"), 422, "record is null"),
         (envelope(200, "success", None), 422, "record is null"),
@@ -86,9 +86,9 @@ def test_the_provider_is_asked_once_a_second_at_most(upstream_gateway: Gateway, 
     ],
 )
 def test_what_the_provider_refuses_is_told_in_the_contracts_words(
-    upstream_gateway: Gateway, provider: ScriptedServer, said: bytes, code: int, msg: str
+    upstream_gateway: Gateway, provider: ScriptedServer, reply: bytes, code: int, msg: str
 ) -> None:
-    provider.route(PATH, said)
+    provider.route(PATH, reply)
 
     response = ask(upstream_gateway)
 

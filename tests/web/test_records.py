@@ -23,24 +23,24 @@ def call(gateway: Gateway, method: str, task_id: str = "task12345", body: object
     return gateway.client.open(f"/api/v1/records/{task_id}", method=method, data=data, headers=headers)
 
 
-def fetched(gateway: Gateway, url: str, headers: dict[str, str] | None = None) -> Any:
+def download(gateway: Gateway, url: str, headers: dict[str, str] | None = None) -> Any:
     """Follow a fresh link and close the response, as a server does."""
     return gateway.client.get(gateway.link(url), headers=headers, buffered=True)
 
 
-def told_of(gateway: Gateway, *urls: str, status: str = "SUCCESS", **more: object) -> None:
+def put_record(gateway: Gateway, *urls: str, status: str = "SUCCESS", **more: object) -> None:
     response = call(gateway, "PUT", body={"status": status, "resultUrls": list(urls), **more})
     assert response.status_code == 200, response.text
 
 
 def test_an_image_of_a_known_task_is_downloaded_and_fetched_once(gateway: Gateway, origin: ScriptedServer) -> None:
     url = origin.serve("/v/cat.png", PNG)
-    told_of(gateway, url)
+    put_record(gateway, url)
 
-    first = fetched(gateway, url)
+    first = download(gateway, url)
     origin.route("/v/cat.png", answer(404))
     gateway.clock.now += 3600
-    second = fetched(gateway, url)
+    second = download(gateway, url)
 
     assert (first.status_code, first.data, first.headers["Content-Type"]) == (200, PNG, "image/png")
     assert first.headers["X-Gateway-Delivery"] == "stream; reason=own-bytes"
@@ -48,29 +48,29 @@ def test_an_image_of_a_known_task_is_downloaded_and_fetched_once(gateway: Gatewa
     assert origin.paths() == ["/v/cat.png"]
 
 
-def test_a_part_of_a_kept_image_can_be_had_and_resumed(gateway: Gateway, origin: ScriptedServer) -> None:
+def test_a_stored_image_supports_ranges_and_resuming(gateway: Gateway, origin: ScriptedServer) -> None:
     url = origin.serve("/v/cat.png", PNG)
-    told_of(gateway, url)
-    tag = fetched(gateway, url).headers["ETag"]
+    put_record(gateway, url)
+    tag = download(gateway, url).headers["ETag"]
 
-    part = fetched(gateway, url, headers={"Range": "bytes=100-199", "If-Range": tag})
+    part = download(gateway, url, headers={"Range": "bytes=100-199", "If-Range": tag})
     looked = gateway.client.head(gateway.link(url))
 
     assert (part.status_code, part.data) == (206, PNG[100:200])
     assert looked.headers["Content-Length"] == str(len(PNG))
 
 
-def test_a_kept_image_that_was_dropped_is_fetched_again(
+def test_a_stored_image_that_was_evicted_is_fetched_again(
     gateway: Gateway, origin: ScriptedServer, tmp_path: Path
 ) -> None:
     url = origin.serve("/v/cat.png", PNG)
-    told_of(gateway, url)
-    fetched(gateway, url)
+    put_record(gateway, url)
+    download(gateway, url)
     for path in (tmp_path / "store").glob("??/*"):
         path.unlink()
     gateway.clock.now += 3600
 
-    response = fetched(gateway, url)
+    response = download(gateway, url)
 
     assert (response.status_code, response.data) == (200, PNG)
 
@@ -94,7 +94,7 @@ def test_a_task_without_the_image_says_why(
     if record is not None:
         assert call(gateway, "PUT", body=record).status_code == 200
 
-    response = fetched(gateway, url)
+    response = download(gateway, url)
 
     assert response.text.split(":")[0].split(" ")[1] == code
     assert origin.seen == []
@@ -102,17 +102,17 @@ def test_a_task_without_the_image_says_why(
 
 def test_a_record_is_served_until_its_last_day(gateway: Gateway, origin: ScriptedServer) -> None:
     url = origin.serve("/v/cat.png", PNG)
-    told_of(gateway, url, createdAt=int(gateway.clock.now * 1000) - 14 * DAY_MS + 60_000)
+    put_record(gateway, url, createdAt=int(gateway.clock.now * 1000) - 14 * DAY_MS + 60_000)
 
-    assert fetched(gateway, url).status_code == 200
+    assert download(gateway, url).status_code == 200
     gateway.clock.now += 3600
-    assert fetched(gateway, url).status_code == 410
+    assert download(gateway, url).status_code == 410
 
 
 def test_an_image_that_the_record_does_not_name_is_not_fetched(gateway: Gateway, origin: ScriptedServer) -> None:
-    told_of(gateway, origin.url("/v/cat.png"))
+    put_record(gateway, origin.url("/v/cat.png"))
 
-    response = fetched(gateway, origin.serve("/v/other.png", PNG))
+    response = download(gateway, origin.serve("/v/other.png", PNG))
 
     assert response.status_code == 404
     assert origin.seen == []
@@ -131,22 +131,22 @@ def test_an_image_that_the_record_does_not_name_is_not_fetched(gateway: Gateway,
         pytest.param(answer(200, gzip.compress(PNG + bytes(50_000_000)), {"Content-Encoding": "gzip"}), 451, id="bomb"),
     ],
 )
-def test_what_is_no_whole_image_is_not_kept(
+def test_an_incomplete_or_invalid_image_is_not_stored(
     gateway: Gateway, origin: ScriptedServer, tmp_path: Path, sent: bytes, status: int
 ) -> None:
     url = origin.route("/v/cat.png", sent)
-    told_of(gateway, url)
+    put_record(gateway, url)
 
-    response = fetched(gateway, url)
+    response = download(gateway, url)
 
     assert response.status_code == status
     assert [path for path in (tmp_path / "store").rglob("*") if path.is_file()] == []
 
 
-def test_a_record_comes_back_in_the_providers_form_and_can_be_forgotten(
+def test_a_record_is_returned_in_the_providers_format_and_can_be_deleted(
     gateway: Gateway, origin: ScriptedServer
 ) -> None:
-    told_of(gateway, origin.url("/v/cat.png"))
+    put_record(gateway, origin.url("/v/cat.png"))
 
     found = call(gateway, "GET")
     forgotten = call(gateway, "DELETE")
@@ -156,24 +156,24 @@ def test_a_record_comes_back_in_the_providers_form_and_can_be_forgotten(
     assert call(gateway, "GET").status_code == call(gateway, "DELETE").status_code == 404
 
 
-def test_what_is_told_of_a_task_holds_at_once(gateway: Gateway, origin: ScriptedServer) -> None:
+def test_a_changed_record_takes_effect_immediately(gateway: Gateway, origin: ScriptedServer) -> None:
     url = origin.serve("/v/cat.png", PNG)
-    told_of(gateway, url, status="GENERATING")
-    statuses = [fetched(gateway, url).status_code]
+    put_record(gateway, url, status="GENERATING")
+    statuses = [download(gateway, url).status_code]
 
-    told_of(gateway, url)
-    statuses.append(fetched(gateway, url).status_code)
-    told_of(gateway)
-    statuses.append(fetched(gateway, url).status_code)
-    told_of(gateway, url)
-    statuses.append(fetched(gateway, url).status_code)
+    put_record(gateway, url)
+    statuses.append(download(gateway, url).status_code)
+    put_record(gateway)
+    statuses.append(download(gateway, url).status_code)
+    put_record(gateway, url)
+    statuses.append(download(gateway, url).status_code)
     call(gateway, "DELETE")
-    statuses.append(fetched(gateway, url).status_code)
+    statuses.append(download(gateway, url).status_code)
 
     assert statuses == [404, 200, 404, 200, 404]
 
 
-def test_what_another_worker_is_told_of_a_task_holds_within_ten_seconds(
+def test_a_record_changed_in_another_worker_takes_effect_within_ten_seconds(
     gateway: Gateway, origin: ScriptedServer, tmp_path: Path
 ) -> None:
     url, other = origin.serve("/v/cat.png", PNG), store_gateway(tmp_path, origin.address)
@@ -184,10 +184,10 @@ def test_what_another_worker_is_told_of_a_task_holds_within_ten_seconds(
     call(other, "DELETE")
     gateway.clock.now += 11
 
-    assert fetched(gateway, url).status_code == 404
+    assert download(gateway, url).status_code == 404
 
 
-def test_of_a_task_that_is_deleted_while_its_image_is_fetched_nothing_stays(
+def test_nothing_is_stored_of_a_task_that_is_deleted_during_the_fetch(
     gateway: Gateway, origin: ScriptedServer, tmp_path: Path
 ) -> None:
     def deleted_meanwhile(_request: Request) -> bytes:
@@ -196,67 +196,65 @@ def test_of_a_task_that_is_deleted_while_its_image_is_fetched_nothing_stays(
         return answer(200, PNG)
 
     url = origin.route("/v/cat.png", deleted_meanwhile)
-    told_of(gateway, url)
-    fetched(gateway, url)
+    put_record(gateway, url)
+    download(gateway, url)
 
     assert gateway.services.store is not None
     assert gateway.services.store.index.find("task12345", url) is None
     assert [path for path in (tmp_path / "store").rglob("*") if path.is_file()] == []
 
 
-def test_links_to_a_forgotten_record_stop_at_once_even_where_another_has_the_same_image(
+def test_links_to_a_deleted_record_stop_working_even_if_another_record_has_the_image(
     gateway: Gateway, origin: ScriptedServer
 ) -> None:
     url = origin.serve("/v/cat.png", PNG)
-    told_of(gateway, url)
+    put_record(gateway, url)
     call(gateway, "PUT", "another", {"status": "SUCCESS", "resultUrls": [url]})
-    assert fetched(gateway, url).data == gateway.client.get(gateway.link(url, "another"), buffered=True).data == PNG
+    assert download(gateway, url).data == gateway.client.get(gateway.link(url, "another"), buffered=True).data == PNG
 
     call(gateway, "DELETE")
 
-    assert fetched(gateway, url).text.startswith("404 record_not_found")
+    assert download(gateway, url).text.startswith("404 record_not_found")
     assert gateway.client.get(gateway.link(url, "another"), buffered=True).data == PNG
 
 
-def test_links_to_an_image_that_the_record_names_no_longer_stop_at_once(
-    gateway: Gateway, origin: ScriptedServer
-) -> None:
+def test_links_to_an_image_removed_from_its_record_stop_working(gateway: Gateway, origin: ScriptedServer) -> None:
     url = origin.serve("/v/cat.png", PNG)
-    told_of(gateway, url)
-    assert fetched(gateway, url).data == PNG
+    put_record(gateway, url)
+    assert download(gateway, url).data == PNG
 
-    told_of(gateway, origin.url("/v/another.png"))
+    put_record(gateway, origin.url("/v/another.png"))
 
-    assert fetched(gateway, url).text.startswith("404 image_rejected")
+    assert download(gateway, url).text.startswith("404 image_rejected")
 
 
-def test_a_record_that_was_forgotten_and_told_again_has_direct_urls_that_work(
+def test_a_record_that_was_deleted_and_created_again_has_working_direct_urls(
     gateway: Gateway, origin: ScriptedServer
 ) -> None:
     url = origin.serve("/v/cat.png", PNG)
     body, headers = {"taskId": "task12345", "url": url}, {"Authorization": f"Bearer {API_KEY}"}
-    told_of(gateway, url)
+    put_record(gateway, url)
     gateway.client.post("/api/v1/gpt4o-image/download-url", json=body, headers=headers)
     call(gateway, "DELETE")
-    told_of(gateway, url)
+    put_record(gateway, url)
 
     direct: Any = gateway.client.post("/api/v1/gpt4o-image/download-url", json=body, headers=headers)
 
     assert gateway.client.get(direct.json["data"], buffered=True).data == PNG
 
 
-def test_a_record_that_is_told_is_believed_at_once(gateway: Gateway, origin: ScriptedServer) -> None:
+def test_a_new_record_takes_effect_immediately(gateway: Gateway, origin: ScriptedServer) -> None:
     url = origin.serve("/v/cat.png", PNG)
-    assert fetched(gateway, url).status_code == 404
+    assert download(gateway, url).status_code == 404
 
-    told_of(gateway, url)
+    put_record(gateway, url)
 
-    assert fetched(gateway, url).data == PNG
+    assert download(gateway, url).data == PNG
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
 @pytest.mark.parametrize("key", ["", "wrong-wrong-wrong-wrong-wrong-wrong-wrong"])
-def test_records_open_to_keys_alone(gateway: Gateway, method: str, key: str) -> None:
+def test_records_need_a_key(gateway: Gateway, method: str, key: str) -> None:
     response = call(gateway, method, body={"status": "SUCCESS"}, key=key)
 
     assert response.status_code == response.json["code"] == 401
@@ -293,7 +291,7 @@ def test_a_body_that_is_too_large_is_413(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize("task_id", ["..", "a b", ".x", "x" * 129, "%2e%2e%2fetc"])
-def test_an_odd_task_id_is_no_record(gateway: Gateway, task_id: str) -> None:
+def test_an_invalid_task_id_has_no_record(gateway: Gateway, task_id: str) -> None:
     assert call(gateway, "PUT", task_id, {"status": "SUCCESS"}).status_code in {404, 405}
 
 
@@ -301,7 +299,7 @@ def test_a_gateway_with_a_provider_has_no_records(origin: ScriptedServer) -> Non
     assert call(Gateway(make_settings(origin.address)), "PUT", body={"status": "SUCCESS"}).status_code == 404
 
 
-def test_a_database_that_is_gone_is_503_and_makes_the_gateway_not_ready(
+def test_without_its_database_the_gateway_responds_503_and_is_not_ready(
     gateway: Gateway, origin: ScriptedServer, tmp_path: Path
 ) -> None:
     assert gateway.services.store is not None
@@ -309,16 +307,16 @@ def test_a_database_that_is_gone_is_503_and_makes_the_gateway_not_ready(
     for path in tmp_path.glob("gateway.db*"):
         path.unlink()
 
-    response = fetched(gateway, origin.serve("/v/cat.png", PNG))
+    response = download(gateway, origin.serve("/v/cat.png", PNG))
 
     assert response.status_code == 503
     assert call(gateway, "GET").status_code == 503
 
 
-def test_what_is_too_old_is_swept_and_still_says_so(gateway: Gateway, origin: ScriptedServer, tmp_path: Path) -> None:
+def test_a_swept_record_still_says_that_it_is_too_old(gateway: Gateway, origin: ScriptedServer, tmp_path: Path) -> None:
     old, young = origin.serve("/v/old.png", PNG), origin.serve("/v/young.png", PNG + b"!")
-    told_of(gateway, old)
-    fetched(gateway, old)
+    put_record(gateway, old)
+    download(gateway, old)
     gateway.clock.now += 14.5 * 86_400
     body = {"status": "SUCCESS", "resultUrls": [young], "createdAt": int(gateway.clock.now * 1000)}
     assert call(gateway, "PUT", "young", body).status_code == 200
@@ -328,7 +326,7 @@ def test_what_is_too_old_is_swept_and_still_says_so(gateway: Gateway, origin: Sc
 
     assert swept.output == "Records swept: 1. Tombstones deleted: 0. Orphaned objects deleted: 0.\n"
     assert len([path for path in (tmp_path / "store").rglob("*") if path.is_file()]) == 1
-    assert fetched(gateway, old).status_code == 410
+    assert download(gateway, old).status_code == 410
     gateway.clock.now += 61 * 86_400
     gateway.app.test_cli_runner().invoke(args=["sweep"])
-    assert fetched(gateway, old).status_code == 404
+    assert download(gateway, old).status_code == 404

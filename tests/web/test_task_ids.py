@@ -36,12 +36,12 @@ def test_a_task_id_is_relayed_to_the_provider_as_it_is(
 def test_a_task_id_is_kept_told_and_downloaded_by_a_signed_link(tmp_path: Path, task_id: str) -> None:
     gateway = store_gateway(tmp_path)
     put = gateway.client.put(f"/api/v1/records/{task_id}/files/cat.png", data=PNG, headers=AUTHORIZED)
-    told: Any = gateway.client.get(RECORD_INFO, query_string={"taskId": task_id}, headers=AUTHORIZED).json
+    record: Any = gateway.client.get(RECORD_INFO, query_string={"taskId": task_id}, headers=AUTHORIZED).json
 
     link = post(gateway, "/api/v1/links", taskId=task_id, url="gateway:cat.png")["data"]["link"]
 
     assert put.status_code == 200
-    assert told["data"]["taskId"] == task_id
+    assert record["data"]["taskId"] == task_id
     assert gateway.client.get(link, buffered=True).data == PNG
 
 
