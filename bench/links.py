@@ -7,9 +7,9 @@ from itsdangerous import URLSafeTimedSerializer
 from bench.table import print_columns, print_times, side_by_side
 from gateway.egress.guard import Guard
 from gateway.links import LinkSigner
-from gateway.links.ledger import MemoryLedger
 from gateway.links.verification import LinkVerifier
 from gateway.origins.allowlist import HostPattern
+from tests.support.ledgers import MemoryLedger
 
 SECRET = "a-secret-for-the-benchmark-of-32-bytes"  # noqa: S105 (signs nothing real)
 URL = "https://tempfile.aiquickdraw.com/s/5fd1b68dbca66cddf73654e72e2094ea_0_1774788516_2971.png"

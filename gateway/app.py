@@ -21,6 +21,7 @@ from gateway.web import (
     records,
     rejected_requests,
     request_logging,
+    short_links,
     static_files,
 )
 from gateway.web.download_app import DownloadApp
@@ -56,7 +57,19 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     rejected_requests.init_app(app)
     error_handlers.init_app(app)
     cli.init_app(app)
-    for module in (downloads, files, links, contract, callback, records, health, pages, docs, static_files):
+    for module in (
+        downloads,
+        short_links,
+        files,
+        links,
+        contract,
+        callback,
+        records,
+        health,
+        pages,
+        docs,
+        static_files,
+    ):
         app.register_blueprint(module.blueprint)
     if settings.maintenance:
         for module in (downloads, files, contract):

@@ -42,7 +42,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "limits": {"keys", "links"} | BASE,
     "records": {"links", "storage"} | BASE,
     "keys": {"storage"} | BASE,
-    "links": BASE,
+    "links": {"storage"} | BASE,
     "provider": {"egress"} | BASE,
     "sources": {"egress", "storage"} | BASE,
     "egress": BASE,

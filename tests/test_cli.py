@@ -10,7 +10,6 @@ import pytest
 from click.testing import Result
 
 from gateway.links import LinkSigner
-from gateway.links.ledger import MemoryLedger
 from gateway.provider.client import DOWNLOAD_URL
 from tests.support.factories import API_KEY, PNG, PROVIDER_KEY, SECRET, Gateway, make_settings, store_gateway
 from tests.support.live_gateway import environment_for, free_port, live_gateway
@@ -208,14 +207,7 @@ def expired(gateway: Gateway) -> str:
 
 
 def revoked(gateway: Gateway) -> str:
-    gateway.services.ledger.revoke("a-1")
-    return gateway.link(URL, link_id="a-1")
-
-
-def used_up(gateway: Gateway) -> str:
-    ledger = gateway.services.ledger
-    assert isinstance(ledger, MemoryLedger)
-    ledger.limit("a-1", 0)
+    gateway.revoke("a-1")
     return gateway.link(URL, link_id="a-1")
 
 
@@ -234,7 +226,6 @@ def unlisted(gateway: Gateway) -> str:
         (no_link_at_all, "403 link_invalid: expires: is missing"),
         (expired, "410 link_expired: expired at "),
         (revoked, "410 link_revoked: a-1"),
-        (used_up, "410 link_used_up: a-1"),
         (unlisted, "403 origin_not_allowed: names a host that is not on the list of origins"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),

@@ -187,7 +187,9 @@ class Deliverer:
             body.close()
             raise
         if link.id is not None:
+            self._ledger.begin(link.id)
             body.on_completed(partial(self._ledger.count, link.id, request.visitor))
+            body.on_closed(partial(self._ledger.end, link.id))
         return _response(206 if body.byte_range else 200, headers, body, request, "stream", plan.reason)
 
     def _respond_without_body(

@@ -29,6 +29,7 @@ class StreamBody:
     """
 
     __slots__ = (
+        "_closed",
         "_completed",
         "_connection",
         "_file",
@@ -52,6 +53,7 @@ class StreamBody:
         self._connection = connection
         self._release: Callable[[], None] | None = release
         self._completed: Callable[[], None] | None = None
+        self._closed: Callable[[], None] | None = None
         self._max_bytes = max_bytes
 
     @property
@@ -76,6 +78,10 @@ class StreamBody:
     def on_completed(self, call: Callable[[], None]) -> None:
         """Call ``call`` when the file's last byte was sent."""
         self._completed = call
+
+    def on_closed(self, call: Callable[[], None]) -> None:
+        """Call ``call`` when the transfer has ended, completed or not."""
+        self._closed = call
 
     def __iter__(self) -> Iterator[bytes]:
         """Yield the bytes in chunks: small ones at first and to slow clients, larger ones to fast clients.
@@ -127,6 +133,8 @@ class StreamBody:
             self._file.close()
         finally:
             release()
+            if self._closed is not None:
+                self._closed()
 
     def _larger(self, amount: int) -> int:
         sent = self.stats.sent

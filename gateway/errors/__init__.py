@@ -24,6 +24,7 @@ from gateway.errors.link import (
     LinkExpired,
     LinkInvalid,
     LinkRevoked,
+    LinkUnknown,
     LinkUsedUp,
     OriginNotAllowed,
 )
@@ -76,6 +77,7 @@ from gateway.errors.request import (
 from gateway.errors.retry_later import (
     GatewayBusy,
     KeyRateLimited,
+    LinkBusy,
     Maintenance,
     QuotaExhausted,
     RateLimited,

@@ -50,6 +50,14 @@ class LinkUsedUp(LinkError):
     public = "This link has been used as often as it allows. Ask for a new one where you got it."
 
 
+class LinkUnknown(LinkError):
+    """No link is stored under the id of an API call."""
+
+    code = "link_unknown"
+    status = HTTPStatus.NOT_FOUND
+    public = "No link has this id. Only links of kind email are stored."
+
+
 class OriginNotAllowed(LinkError):
     """The origin of the link's URL is not on the allowlist."""
 

@@ -52,6 +52,14 @@ class TooManyStreams(RetryLater):
     public = "Too many downloads are running at once. Please wait until one of them has ended."
 
 
+class LinkBusy(RetryLater):
+    """All downloads that are left on the link are running."""
+
+    code = "link_busy"
+    status = HTTPStatus.CONFLICT
+    public = "The last downloads of this link are running right now. Please try again in two minutes."
+
+
 class GatewayBusy(RetryLater):
     """All download slots are in use."""
 

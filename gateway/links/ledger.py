@@ -1,52 +1,25 @@
-"""Revocations and download counts of links, by link id."""
+"""What is known of links by their id: revocations and completed downloads."""
 
 from typing import Protocol
 
 
 class Ledger(Protocol):
-    """Revocations and download counts. Links without an id are not in it."""
+    """Revocations and downloads of links that have an id."""
 
     def is_revoked(self, link_id: str) -> bool:
-        """Whether the link was revoked."""
+        """Whether the link is revoked."""
+
+    def refresh(self) -> None:
+        """Read revocations now; without it they take effect within a second."""
 
     def is_used_up(self, link_id: str, visitor: str) -> bool:
-        """Whether the link has no downloads left; never for a visitor whose download was counted."""
+        """Whether the link permits no more downloads to this visitor."""
 
-    def revoke(self, link_id: str) -> None:
-        """Revoke the link."""
-
-    def count(self, link_id: str, visitor: str) -> None:
-        """Count one completed download; each visitor counts once per link."""
-
-
-class MemoryLedger:
-    """The ledger of one worker process."""
-
-    def __init__(self) -> None:
-        self._revoked: set[str] = set()
-        self._max_downloads: dict[str, int] = {}
-        self._visitors: dict[str, set[str]] = {}
-
-    def limit(self, link_id: str, max_downloads: int) -> None:
-        """Set how many visitors may download by the link."""
-        self._max_downloads[link_id] = max_downloads
-
-    def is_revoked(self, link_id: str) -> bool:
-        """Whether the link was revoked."""
-        return link_id in self._revoked
-
-    def is_used_up(self, link_id: str, visitor: str) -> bool:
-        """Whether the link has no downloads left; never for a visitor whose download was counted."""
-        if link_id not in self._max_downloads:
-            return False
-        counted = self._visitors.get(link_id, set())
-        return len(counted) >= self._max_downloads[link_id] and visitor not in counted
-
-    def revoke(self, link_id: str) -> None:
-        """Revoke the link."""
-        self._revoked.add(link_id)
+    def begin(self, link_id: str) -> None:
+        """Note that a download begins."""
 
     def count(self, link_id: str, visitor: str) -> None:
-        """Count one completed download of a link with a limit."""
-        if link_id in self._max_downloads:
-            self._visitors.setdefault(link_id, set()).add(visitor)
+        """Count a completed download; repeated downloads of one visitor count once."""
+
+    def end(self, link_id: str) -> None:
+        """Note that a download has ended, completed or not."""

@@ -21,8 +21,12 @@ from gateway.keys.quotas import Quotas
 from gateway.limits.api_rate import ApiRateLimiter
 from gateway.limits.download_rate import DownloadRateLimiter
 from gateway.limits.stream_slots import SlotLimiter
-from gateway.links.ledger import Ledger, MemoryLedger
+from gateway.links import short_codes
+from gateway.links.ledger import Ledger
+from gateway.links.short_codes import ShortCodes
 from gateway.links.signer import KeyRing, LinkSigner
+from gateway.links.sql_ledger import SqlLedger
+from gateway.links.sql_links import SqlLinks
 from gateway.links.verification import LinkVerifier
 from gateway.observability.metrics import Metrics
 from gateway.provider.circuit_breaker import CircuitBreaker
@@ -53,6 +57,8 @@ class Services:
 
     signer: LinkSigner
     links: LinkVerifier
+    short_codes: ShortCodes
+    stored_links: SqlLinks
     database: Database
     ledger: Ledger
     guard: Guard
@@ -101,7 +107,8 @@ def build_services(
     database = Database(settings.database_url)
     key_store = KeyStore(database, clock)
     quotas = Quotas(database, clock)
-    ledger = MemoryLedger()
+    stored_links = SqlLinks(database, clock)
+    ledger = SqlLedger(stored_links)
     tags = EntityTags(KeyRing.derive(settings.secret_keys, etag.SALT))
     store = build_store_services(settings, database, client, guard, clock) if settings.resolver == "store" else None
     resolver = CachingResolver(
@@ -116,6 +123,8 @@ def build_services(
     planner = Planner(tags, settings.default_mode, settings.max_bytes, settings.allow_markup_as_image)
     return Services(
         signer=signer,
+        short_codes=ShortCodes(KeyRing.derive(settings.secret_keys, short_codes.SALT), settings.public_url),
+        stored_links=stored_links,
         links=LinkVerifier(
             signer,
             ledger,
@@ -141,7 +150,9 @@ def build_services(
         record_info=RecordInfoClient(provider, clock) if provider else None,
         store=store,
         metrics=metrics,
-        background=_background(key_authenticator, quotas, store.sweep if store else None, JobLease(database, clock)),
+        background=_background(
+            key_authenticator, quotas, stored_links, ledger, store.sweep if store else None, JobLease(database, clock)
+        ),
         via=via,
     )
 
@@ -176,9 +187,17 @@ def _resolver(
     return OriginResolver(client, guard, settings.min_life_s, clock)
 
 
-def _background(key_authenticator: KeyAuthenticator, quotas: Quotas, sweep: Sweep | None, lease: JobLease) -> Scheduler:
+def _background(
+    key_authenticator: KeyAuthenticator,
+    quotas: Quotas,
+    stored_links: SqlLinks,
+    ledger: SqlLedger,
+    sweep: Sweep | None,
+    lease: JobLease,
+) -> Scheduler:
     def run_sweep() -> None:
         quotas.delete_before(quotas.today)
+        stored_links.delete_expired()
         if sweep is None:
             return
         try:
@@ -194,6 +213,7 @@ def _background(key_authenticator: KeyAuthenticator, quotas: Quotas, sweep: Swee
     return Scheduler(
         [
             Job("save when keys were last used", key_authenticator.flush),
+            Job("renew the reservations of running downloads", ledger.renew_running),
             Job("delete expired cache entries", drop_expired),
             Job("reconcile", partial(_run_leased, lease, "reconcile", RECONCILE_EVERY_S, reconcile)),
             Job("sweep", partial(_run_leased, lease, "sweep", SWEEP_EVERY_S, run_sweep)),

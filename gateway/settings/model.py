@@ -89,7 +89,13 @@ class Settings(BaseSettings):
         (), repr=False, description="API keys in addition to those in the database: `name:secret,…`."
     )
     page_link_lifetime_s: int = Field(
-        900, ge=60, le=2_592_000, description="Lifetime of a link when its creator gives none, in seconds."
+        900, ge=60, le=2_592_000, description="Lifetime of a page link when its creator gives none, in seconds."
+    )
+    email_link_lifetime_s: int = Field(
+        1_209_600,
+        ge=60,
+        le=2_592_000,
+        description="Lifetime of an e-mail link when its creator gives none, in seconds.",
     )
     min_life_s: int = Field(
         120,

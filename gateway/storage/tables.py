@@ -90,3 +90,38 @@ quotas = Table(
     Column("day", Integer, primary_key=True),  # days since the epoch, UTC
     Column("leased", Integer, nullable=False),
 )
+
+# Links that are stored, as those in e-mails are.
+links = Table(
+    "links",
+    metadata,
+    Column("id", String(16), primary_key=True),
+    Column("task_id", String(128), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("filename", String(255)),
+    Column("mode", String(16)),
+    Column("max_downloads", Integer),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Index("ix_links_task_id", "task_id", "created_at", "id"),
+    Index("ix_links_expires_at", "expires_at"),
+)
+
+# Downloads of stored links: reserved by the button of a link's page, then completed.
+link_downloads = Table(
+    "link_downloads",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("link_id", String(16), nullable=False),
+    Column("reserved_until", BigInteger, nullable=False),
+    Column("completed_at", BigInteger),
+    Index("ix_link_downloads_link_id", "link_id"),
+)
+
+revocations = Table(
+    "revocations",
+    metadata,
+    Column("link_id", String(64), primary_key=True),
+    Column("revoked_at", BigInteger, nullable=False),
+    Index("ix_revocations_revoked_at", "revoked_at"),
+)

@@ -4,7 +4,6 @@ Models of request bodies are beside the views that validate them, except for the
 (``gateway.records.completion_callback``) accepts more than a schema can express.
 """
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,10 +15,6 @@ SCHEMA_PATH = "#/components/schemas/{model}"
 TASK_EXAMPLE = "task12345"
 URL_EXAMPLE = "https://tempfile.aiquickdraw.com/v/xxxxxxx.png"
 OWN_URL_EXAMPLE = "gateway:cat.png"
-LINK_EXAMPLE = (
-    "https://dl.example.com/download/task12345/xxxxxxx.png?url=https%3A%2F%2Ftempfile.aiquickdraw.com%2Fv%2Fxxxxxxx.png"
-    "&expires=1764000000&id=Xk3v9QmT0aZ1&sig=bZ0yq6Yk1x0mE2c4s9vJt7uW8nR5pL3hD1fG6aQ2oTk"
-)
 DIRECT_URL_EXAMPLE = (
     "https://xxxxxx.xxxxxxxx.r2.cloudflarestorage.com/v/xxxxxxx.png?X-Amz-Algorithm=AWS4-HMAC-SHA256"
     "&X-Amz-Date=20250415T101007Z&X-Amz-SignedHeaders=host&X-Amz-Expires=1200"
@@ -61,11 +56,13 @@ def reference(model: type[BaseModel]) -> dict[str, str]:
     return {"$ref": SCHEMA_PATH.format(model=model.__name__)}
 
 
-class _ResponseModel(BaseModel):
+class ResponseModel(BaseModel):
+    """Base of all response models."""
+
     model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)
 
 
-class ErrorResponse(_ResponseModel):
+class ErrorResponse(ResponseModel):
     """The envelope of an error."""
 
     code: int = Field(description="The HTTP status.")
@@ -73,31 +70,13 @@ class ErrorResponse(_ResponseModel):
     data: None = Field(description="Always null.")
 
 
-class LinkMinted(_ResponseModel):
-    """A new link."""
-
-    id: str = Field(description="The ID of the link, which is part of its URL.")
-    link: str = Field(
-        description="The link, for a plain `<a href>`. It is a path without a host if `GATEWAY_PUBLIC_URL` is not set.",
-        examples=[LINK_EXAMPLE],
-    )
-    expires_at: datetime = Field(
-        alias="expiresAt", description="When the link expires: RFC 3339, in UTC.", examples=["2025-11-24T16:00:00Z"]
-    )
-    warnings: list[str] = Field(
-        [],
-        description="Likely mistakes in the configuration, such as a missing `GATEWAY_PUBLIC_URL`, and how to correct "
-        "them. Absent if there are none.",
-    )
-
-
-class TaskResult(_ResponseModel):
+class TaskResult(ResponseModel):
     """The results of a task."""
 
     result_urls: list[str] = Field(alias="resultUrls", description="The URLs of the images.", examples=[[URL_EXAMPLE]])
 
 
-class TaskInfo(_ResponseModel):
+class TaskInfo(ResponseModel):
     """A record in the provider's format; the provider sometimes sends other types and status words."""
 
     task_id: TaskId = Field(alias="taskId")
@@ -141,36 +120,32 @@ class StoredFile(TaskRecord):
     url: str = Field(description="The URL to use in links to this image.", examples=[OWN_URL_EXAMPLE])
 
 
-class _Success(_ResponseModel):
+class SuccessResponse(ResponseModel):
+    """Base of the envelopes of successful calls."""
+
     code: Literal[200] = Field(description="The HTTP status.")
     msg: str = Field(description="Always `success`.", examples=["success"])
 
 
-class LinkResponse(_Success):
-    """The envelope of a new link."""
-
-    data: LinkMinted
-
-
-class RecordResponse(_Success):
+class RecordResponse(SuccessResponse):
     """The envelope of a record."""
 
     data: TaskRecord
 
 
-class FileResponse(_Success):
+class FileResponse(SuccessResponse):
     """The envelope of an uploaded image."""
 
     data: StoredFile
 
 
-class EmptyResponse(_Success):
+class EmptyResponse(SuccessResponse):
     """The envelope of a call that returns no data."""
 
     data: None = Field(description="Always null.")
 
 
-class _ContractResponse(_ResponseModel):
+class _ContractResponse(ResponseModel):
     code: Literal[200, 401, 404, 422, 451, 455, 500] = Field(description=_CODES, examples=[200])
     msg: str = Field(description="Error message when code != 200", examples=["success"])
 
@@ -189,7 +164,7 @@ class RecordInfoResponse(_ContractResponse):
     data: TaskInfo | None = Field(description="The record. Null when code != 200.")
 
 
-class ContractErrorResponse(_ResponseModel):
+class ContractErrorResponse(ResponseModel):
     """The provider's envelope of an error whose code is also the HTTP status."""
 
     code: Literal[405, 429, 500] = Field(description="The HTTP status.")
@@ -197,7 +172,7 @@ class ContractErrorResponse(_ResponseModel):
     data: None = Field(description="Always null.")
 
 
-class Problem(_ResponseModel):
+class Problem(ResponseModel):
     """A problem document (RFC 9457)."""
 
     type: str = Field(
@@ -211,7 +186,7 @@ class Problem(_ResponseModel):
     )
 
 
-class Checks(_ResponseModel):
+class Checks(ResponseModel):
     """The state of each dependency."""
 
     database: Literal["ok", "down"] = Field(description="The database of API keys and records.")
@@ -224,7 +199,7 @@ class Checks(_ResponseModel):
     maintenance: Literal["on", "off"] = Field(description="Whether maintenance mode is on.")
 
 
-class Readiness(_ResponseModel):
+class Readiness(ResponseModel):
     """Whether the gateway can serve downloads."""
 
     status: Literal["ready", "degraded", "not ready"] = Field(description="The overall state.")

@@ -18,7 +18,7 @@ _TYPES = {
 _FILES = {path.name: StaticDocument.of(path.read_bytes(), _TYPES[path.suffix]) for path in _FOLDER.iterdir()}
 _CACHE_YEAR = "public, max-age=31536000, immutable"
 _CACHE_DAY = "public, max-age=86400"
-_DISALLOWED = ("/download/", "/files/", "/api/")
+_DISALLOWED = ("/download/", "/d/", "/files/", "/api/")
 
 
 @blueprint.app_template_global()

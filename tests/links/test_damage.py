@@ -8,9 +8,9 @@ from hypothesis import given, settings, strategies as st
 
 from gateway.errors import LinkDamaged, LinkInvalid
 from gateway.links import Link, LinkSigner
-from gateway.links.ledger import MemoryLedger
 from gateway.links.verification import LinkVerifier
 from tests.support.factories import SECRET, Gateway, make_link, store_gateway
+from tests.support.ledgers import MemoryLedger
 from tests.support.servers import ScriptedServer
 
 NOW = 1_763_999_100

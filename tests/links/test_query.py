@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from gateway.errors import LinkInvalid
-from gateway.links.ledger import MemoryLedger
 from gateway.links.link import LONGEST_FILENAME, LONGEST_URL, FieldFault
 from gateway.links.query import LINK_PARAMETERS, parse_query
 from gateway.links.signer import SALT, KeyRing, LinkSigner
 from gateway.links.verification import LinkVerifier
 from tests.support.factories import SECRET, make_link
+from tests.support.ledgers import MemoryLedger
 
 NOW = 1_763_999_100
 URL = "https://origin.example/v/cat.png"

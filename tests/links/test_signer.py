@@ -12,10 +12,10 @@ from itsdangerous import Signer
 
 from gateway.errors import LinkInvalid
 from gateway.links import FieldFault, Link, LinkSigner
-from gateway.links.ledger import MemoryLedger
 from gateway.links.signer import PAGE_LINK_LIFETIME_S, SALT, KeyRing
 from gateway.links.verification import LinkVerifier
 from tests.support.factories import SECRET, make_link
+from tests.support.ledgers import MemoryLedger
 
 Case = dict[str, str]
 

@@ -60,6 +60,12 @@ class Gateway:
         """A signed link, as a path."""
         return self.services.signer.mint(task_id, url, **fields)
 
+    def revoke(self, link_id: str) -> None:
+        """Revoke a link."""
+        self.services.database.migrate()
+        self.services.stored_links.revoke(link_id)
+        self.services.ledger.refresh()
+
     def get(self, url: str, headers: dict[str, str] | None = None, **fields: Any) -> Any:
         """Follow a fresh link to an origin URL."""
         return self.client.get(self.link(url, **fields), headers=headers)

@@ -115,7 +115,7 @@ def test_a_minted_link_can_be_revoked_by_its_id(gateway: Gateway, origin: Script
     url = origin.serve("/v/cat.png", PNG)
     minted = order(gateway, url=url).json["data"]
 
-    gateway.services.ledger.revoke(minted["id"])
+    gateway.revoke(minted["id"])
 
     assert gateway.client.get(minted["link"]).status_code == 410
 

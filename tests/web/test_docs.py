@@ -86,7 +86,7 @@ def test_every_call_has_a_page(plain: Gateway, operation: Operation) -> None:
     assert f"{operation.summary} {operation.call} " in text
     for scope in (scope for schemes in operation.security for scopes in schemes.values() for scope in scopes):
         assert f"Authentication BearerAuth with the scope {scope}" in text
-    assert [each.name for each in operation.parameters if f"{each.name} string" not in text] == []
+    assert [each.name for each in operation.parameters if f"{each.name} {each.schema['type']}" not in text] == []
     errors = {error: error.public.replace("`", "") for error in operation.errors}
     assert [e for e, public in errors.items() if public not in text and e.contract[1] not in text] == []
 

@@ -10,72 +10,11 @@ from gateway.delivery.deliver import Deliverer
 from gateway.delivery.etag import SALT, EntityTags
 from gateway.delivery.plan import Planner
 from gateway.limits.stream_slots import SlotLimiter
-from gateway.links.ledger import MemoryLedger
 from gateway.links.signer import KeyRing
 from gateway.services import build_services
-from tests.support.downloads import ALICE, ATTACHMENT, BOB, CAROL, direct, raw, take
+from tests.support.downloads import ALICE, ATTACHMENT, BOB, CAROL, raw, take
 from tests.support.factories import PNG, SECRET, Gateway, make_settings
 from tests.support.servers import Request, ScriptedServer, answer
-
-# --- links that may be used a limited number of times
-
-
-def limited(gateway: Gateway, url: str, max_downloads: int = 1) -> str:
-    """A link that may be used for so many downloads."""
-    assert isinstance(gateway.services.ledger, MemoryLedger)
-    gateway.services.ledger.limit("limited", max_downloads)
-    return gateway.link(url, link_id="limited")
-
-
-def test_a_completed_download_counts_once_for_a_visitor(gateway: Gateway, origin: ScriptedServer) -> None:
-    link = limited(gateway, origin.serve("/v/cat.png", PNG), 2)
-
-    statuses = [take(gateway, link, address) for address in (ALICE, ALICE, ALICE, BOB, CAROL)]
-    refused = gateway.client.get(link, environ_overrides={"REMOTE_ADDR": CAROL})
-
-    assert statuses == [200, 200, 200, 200, 410]
-    assert refused.text.startswith("410 link_used_up: ")
-
-
-def test_redirects_and_empty_files_count(
-    upstream_gateway: Gateway, provider: ScriptedServer, origin: ScriptedServer
-) -> None:
-    redirected = limited(upstream_gateway, direct(provider, origin, Content_Disposition=ATTACHMENT))
-    gateway = Gateway(make_settings(origin.address))
-    empty = limited(gateway, origin.serve("/v/empty.txt", b""))
-
-    assert [take(upstream_gateway, redirected, address) for address in (ALICE, BOB)] == [302, 410]
-    assert [take(gateway, empty, address) for address in (ALICE, BOB)] == [200, 410]
-
-
-def test_the_last_part_counts_and_the_same_visitor_still_gets_the_other_parts(
-    gateway: Gateway, origin: ScriptedServer
-) -> None:
-    link = limited(gateway, origin.serve("/v/cat.png", PNG))
-
-    # A download manager asks for several parts at the same time, and the last one may arrive first.
-    statuses = [take(gateway, link, ALICE, Range=part) for part in ("bytes=5000-", "bytes=0-2499", "bytes=2500-4999")]
-
-    assert [*statuses, take(gateway, link, BOB)] == [206, 206, 206, 410]
-
-
-def test_a_download_that_does_not_complete_does_not_count(gateway: Gateway, origin: ScriptedServer) -> None:
-    link = limited(gateway, origin.serve("/v/cat.png", PNG, ETag='"v1"'))
-    cut = origin.route("/v/dog.png", raw(("Content-Length", "99999"), body=PNG))
-    take(gateway, gateway.link(cut, link_id="limited"))
-    tag = gateway.client.head(link).headers["ETag"]
-
-    gateway.client.get(link).close()
-    statuses = [
-        take(gateway, link, ALICE, Range="bytes=0-4999"),
-        take(gateway, link, ALICE, Range="bytes=99999-"),
-        take(gateway, link, ALICE, If_None_Match=tag),
-        take(gateway, link, ALICE, Sec_Purpose="prefetch"),
-        take(gateway, link, BOB),
-    ]
-
-    assert statuses == [206, 416, 304, 503, 200]
-
 
 # --- downloads per minute
 

@@ -131,7 +131,7 @@ def test_every_route_is_in_the_document_and_every_operation_is_a_route(gateway: 
 def test_a_head_in_the_document_is_the_head_of_a_get(gateway: Gateway) -> None:
     heads = [path for path, method, _ in operations(document_of(gateway)) if method == "head"]
 
-    assert heads == ["/download/{task_id}", "/files/{digest}/{name}"]
+    assert heads == ["/download/{task_id}", "/files/{digest}/{name}", "/d/{code}"]
 
 
 def test_no_reason_is_given_for_a_route_that_is_not_there(gateway: Gateway) -> None:
@@ -163,8 +163,6 @@ def test_every_error_is_told_of_some_call() -> None:
         errors.MalformedRequest,  # and what the server refuses before the framework
         errors.UriTooLong,
         errors.HeadersTooLarge,
-        errors.LinkRevoked,  # no call revokes a link, or limits its downloads
-        errors.LinkUsedUp,
     }
 
 
@@ -450,6 +448,21 @@ ANSWERS: dict[str, tuple[str, int, Call]] = {
     "an object": ("download-stored-file", 200, lambda g, o: g.client.get(converted(g, o), buffered=True)),
     "an object's headers": ("download-stored-file-head", 200, lambda g, o: g.client.head(converted(g, o))),
     "an object, forged": ("download-stored-file", 403, lambda g, o: g.client.get(converted(g, o) + "x")),
+    "the links of a task": ("list-links", 200, lambda g, o: email_link(g, o) and links(g, "?taskId=task12345")),
+    "the links of no task": ("list-links", 422, lambda g, _: links(g)),
+    "an e-mail link": ("get-link", 200, lambda g, o: links(g, "/" + email_link(g, o)["id"])),
+    "an unknown link": ("get-link", 404, lambda g, _: links(g, "/k3v9qmt2az5x")),
+    "a revocation": ("revoke-link", 200, lambda g, _: links(g, "/k3v9qmt2az5x", "DELETE")),
+    "the page of a link": ("show-short-link", 200, lambda g, o: g.client.get(email_link(g, o)["link"])),
+    "the page of a link, headers": ("show-short-link-head", 200, lambda g, o: g.client.head(email_link(g, o)["link"])),
+    "a forged short link": ("show-short-link", 403, lambda g, _: g.client.get("/d/x")),
+    "the page again": ("press-short-link", 200, lambda g, o: g.client.post(email_link(g, o)["link"])),
+    "the button": ("press-short-link", 303, lambda g, o: press(g, email_link(g, o)["link"])),
+    "the button of a link in use": (
+        "press-short-link",
+        409,
+        lambda g, o: (link := email_link(g, o, maxDownloads=1)["link"]) and press(g, link) and press(g, link, "b"),
+    ),
     "alive": ("healthz", 200, lambda g, _: g.client.get("/healthz")),
     "ready": ("readyz", 200, lambda g, _: g.client.get("/readyz")),
     "degraded": (
@@ -459,6 +472,21 @@ ANSWERS: dict[str, tuple[str, int, Call]] = {
     ),
     "not ready": ("readyz", 503, lambda g, _: without_database(g).client.get("/readyz")),
 }
+
+
+def email_link(gateway: Gateway, origin: ScriptedServer, **fields: object) -> Json:
+    """A new e-mail link, as the API returns it."""
+    body = {"taskId": "task12345", "url": origin.url("/v/cat.png"), "kind": "email"} | fields
+    data: Json = gateway.client.post("/api/v1/links", json=body, headers=AUTHORIZED).json["data"]  # type: ignore[index]
+    return data
+
+
+def links(gateway: Gateway, path: str = "", method: str = "GET") -> Any:
+    return gateway.client.open(f"/api/v1/links{path}", method=method, headers=AUTHORIZED)
+
+
+def press(gateway: Gateway, link: str, key: str = "a") -> Any:
+    return gateway.client.post(link, data={"download": key * 16})
 
 
 @pytest.mark.parametrize(("operation_id", "status", "call"), ANSWERS.values(), ids=ANSWERS)
@@ -516,7 +544,7 @@ KEYED = {operation.id: operation for operation in OPERATIONS if operation.takes_
 
 def call(gateway: Gateway, operation_id: str, headers: dict[str, str]) -> Any:
     operation = KEYED[operation_id]
-    path = operation.path.replace("{task_id}", "task12345").replace("{name}", "cat.png")
+    path = operation.path.format(task_id="task12345", name="cat.png", link_id="k3v9qmt2az5x")
     return gateway.client.open(path, method=operation.method.upper(), data="{}", headers=headers)
 
 

@@ -44,17 +44,6 @@ def test_a_preview_bot_gets_a_title_and_no_image_and_the_origin_gets_no_request(
     assert origin.seen == []
 
 
-def test_a_preview_counts_against_neither_the_link_nor_the_rate_limit(gateway: Gateway, origin: ScriptedServer) -> None:
-    ledger = gateway.services.ledger
-    ledger.limit("once", 1)  # type: ignore[attr-defined]  # it is in memory
-    link = gateway.link(origin.serve("/v/cat.png", PNG), link_id="once")
-
-    for _ in range(3):
-        assert gateway.client.get(link, headers={"User-Agent": PREVIEW_BOTS["discord"]}).mimetype == "text/html"
-
-    assert gateway.client.get(link).data == PNG
-
-
 @pytest.mark.parametrize("agent", OTHER_CLIENTS.values(), ids=OTHER_CLIENTS)
 def test_other_clients_get_the_file(gateway: Gateway, origin: ScriptedServer, agent: str) -> None:
     link = gateway.link(origin.serve("/v/cat.png", PNG))

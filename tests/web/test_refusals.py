@@ -76,7 +76,9 @@ REFUSALS = {
     "a-malformed-link": Refusal("link_invalid", spoil=lambda link: link + "&mode="),
     "an-expired-link": Refusal("link_expired", link={"lifetime_s": -1}),
     "a-revoked-link": Refusal(
-        "link_revoked", link={"link_id": "mine"}, before=lambda house: house.gateway.services.ledger.revoke("mine")
+        "link_revoked",
+        link={"link_id": "mine"},
+        before=lambda house: house.gateway.revoke("mine"),
     ),
     "an-origin-that-is-not-listed": Refusal("origin_not_allowed", settings={"origin_hosts": "elsewhere.example"}),
     "too-many-downloads": Refusal("rate_limited", settings={"downloads_per_minute": "1"}, before=download_once),

@@ -192,7 +192,7 @@ def test_a_revoked_link_cannot_be_resumed(
     provider.route(PROVIDER_CALL, envelope(data=origin.serve("/direct/cat.png", PNG, ETag='"v1"')))
     link = upstream_gateway.link(origin.url("/v/cat.png"), lifetime_s=600, link_id="revoked")
     tag = tag_of(upstream_gateway, link)
-    upstream_gateway.services.ledger.revoke("revoked")
+    upstream_gateway.revoke("revoked")
     clock.now += late_s
 
     response = upstream_gateway.client.get(link, headers=PART | {"If-Range": tag})

@@ -11,7 +11,7 @@ from gateway.web.reference.components import family
 
 TEXTS = Path(__file__).parents[2] / "templates" / "texts"
 LANGUAGES = ("en", "ru", "zh")
-FRAME = {"page", "help"}
+FRAME = {"page", "help", "link"}
 PARTS = {"title", "happened", "remedy"}
 ERRORS = {error.code: error for error in family(GatewayError)}
 

@@ -2,13 +2,16 @@
 
 from gateway.errors import (
     BadParameter,
+    BodyTooLarge,
     DatabaseDown,
     FileTooLarge,
     GatewayBusy,
+    LinkBusy,
     LinkError,
     LinkExpired,
     LinkInvalid,
     LinkRevoked,
+    LinkUnknown,
     LinkUsedUp,
     LoopDetected,
     Maintenance,
@@ -23,6 +26,7 @@ from gateway.errors import (
     TooManyStreams,
 )
 from gateway.links.link import EXPIRES, LINK_ID, LONGEST_FILENAME, LONGEST_URL, MODES
+from gateway.web.link_schemas import SHORT_LINK_EXAMPLE
 from gateway.web.reference.components import RESOLVING_ERRORS, TASK_ID_PARAMETER, family
 from gateway.web.reference.openapi import Content, Operation, Parameter, Response
 from gateway.web.schemas import URL_EXAMPLE
@@ -33,7 +37,8 @@ permission. Errors are an HTML page for browsers, `application/problem+json` (RF
 that accept JSON, and plain text for other tools. The header `X-Gateway-Delivery` says how the file was delivered and
 why, for example `stream; reason=no-attachment`."""
 
-_LINK_ERRORS = tuple(error for error in family(LinkError) if error not in {LinkRevoked, LinkUsedUp})  # never raised yet
+_LINK_ERRORS = tuple(error for error in family(LinkError) if error is not LinkUnknown)
+_SHORT_LINK_ERRORS = (LinkInvalid, LinkExpired, LinkRevoked, LinkUsedUp, DatabaseDown)
 _DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 _NAME = {"type": "string", "minLength": 1, "maxLength": LONGEST_FILENAME}
 _EXPIRES = Parameter(
@@ -105,6 +110,15 @@ _DELIVERY_ERRORS = (
     Maintenance,
 )
 
+_CODE = Parameter(
+    "code",
+    "path",
+    "The code of the link.",
+    {"type": "string", "minLength": 1},
+    SHORT_LINK_EXAMPLE.rpartition("/")[2],
+)
+_PAGE = Content({"text/html": {"type": "string"}})
+
 OPERATIONS = (
     Operation(
         id="download",
@@ -149,5 +163,40 @@ OPERATIONS = (
         responses=_FILE_RESPONSES,
         errors=(LinkInvalid, LinkExpired, NotFound, *_STORED_FILE_ERRORS, *_DELIVERY_ERRORS),
         has_head=True,
+    ),
+    Operation(
+        id="show-short-link",
+        method="get",
+        path="/d/{code}",
+        tag=TAG,
+        summary="Show the page of an e-mail link",
+        description="Shows what the link leads to, with a download button. It counts as no download.",
+        parameters=[_CODE],
+        responses=[Response(200, "The page.", _PAGE)],
+        errors=_SHORT_LINK_ERRORS,
+        has_head=True,
+    ),
+    Operation(
+        id="press-short-link",
+        method="post",
+        path="/d/{code}",
+        tag=TAG,
+        summary="Begin the download of an e-mail link",
+        description="The page's button sends this form. It reserves one download and redirects to a page link that is "
+        "valid for two minutes. A form without the button's value shows the page again.",
+        parameters=[_CODE],
+        request_body=Content(
+            {
+                "application/x-www-form-urlencoded": {
+                    "type": "object",
+                    "properties": {"download": {"type": "string", "pattern": "^[0-9a-f]{16}$"}},
+                }
+            }
+        ),
+        responses=[
+            Response(200, "The page again.", _PAGE),
+            Response(303, "A redirect to the page link.", headers={"Location": "The page link."}),
+        ],
+        errors=(*_SHORT_LINK_ERRORS, LinkBusy, BodyTooLarge),
     ),
 )
