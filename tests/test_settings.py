@@ -9,14 +9,12 @@ import pytest
 
 from gateway.errors import ConfigError
 from gateway.settings import Bucket, Settings, variable
-from gateway.settings.loader import load_settings, settings_on_ephemeral_disk
+from gateway.settings.loader import load_settings
 from tests.support.factories import make_settings
 
 SECRET = "a-secret-of-at-least-32-bytes-for-these-tests"
 MARK = "zq7marker"  # stands in every bad value, and must stand in no message
 SETTINGS_PAGE = Path(__file__).parents[1] / "docs" / "settings.md"
-PLATFORMS = ("DYNO", "RENDER", "FLY_APP_NAME", "RAILWAY_ENVIRONMENT_NAME", "K_SERVICE", "CF_INSTANCE_GUID")
-PLATFORM_URLS = ("RENDER_EXTERNAL_URL", "RAILWAY_PUBLIC_DOMAIN", "HEROKU_APP_DEFAULT_DOMAIN_NAME")
 Set = Callable[..., None]
 
 BAD = {
@@ -59,9 +57,8 @@ BAD = {
 
 @pytest.fixture
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Set:
-    """An environment that sets nothing of ours, in a folder without ``.env``; sets what a test gives it."""
-    ours = (*PLATFORMS, *PLATFORM_URLS, "PORT", "WEB_CONCURRENCY", "DATABASE_URL")
-    for name in [name for name in os.environ if name.upper().startswith("GATEWAY_") or name in ours]:
+    """Sets variables in an empty environment, in a folder without ``.env``."""
+    for name in os.environ:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
 
@@ -470,99 +467,6 @@ def test_a_bad_value_is_not_also_told_as_a_contradiction(enough: Set, values: di
     enough(**values)
 
     assert names(faults()) == [told]
-
-
-# --- what the platform tells
-
-
-@pytest.mark.parametrize("mark", PLATFORMS)
-def test_a_known_platform_has_one_proxy_in_front(enough: Set, mark: str) -> None:
-    enough(**{mark: "something"})
-
-    assert load_settings().trusted_proxies == 1
-
-
-def test_elsewhere_no_proxy_is_believed(enough: Set) -> None:
-    enough()
-
-    assert load_settings().trusted_proxies == 0
-
-
-@pytest.mark.parametrize(
-    ("told", "public_url"),
-    [
-        ({"RENDER_EXTERNAL_URL": "https://x.onrender.com"}, "https://x.onrender.com"),
-        ({"RAILWAY_PUBLIC_DOMAIN": "x.up.railway.app"}, "https://x.up.railway.app"),
-        ({"HEROKU_APP_DEFAULT_DOMAIN_NAME": "x.herokuapp.com"}, "https://x.herokuapp.com"),
-        ({"FLY_APP_NAME": "x"}, "https://x.fly.dev"),
-        ({"RENDER_EXTERNAL_URL": ""}, ""),
-        ({}, ""),
-    ],
-    ids=["render", "railway", "heroku", "fly", "empty", "none"],
-)
-def test_a_platform_tells_the_public_url(enough: Set, told: dict[str, str], public_url: str) -> None:
-    enough(**told)
-
-    assert load_settings().public_url == public_url
-
-
-def test_the_operator_beats_the_platform(enough: Set) -> None:
-    enough(
-        FLY_APP_NAME="x",
-        GATEWAY_PUBLIC_URL="https://files.example",
-        GATEWAY_TRUSTED_PROXIES="0",
-    )
-
-    settings = load_settings()
-
-    assert (settings.public_url, settings.trusted_proxies) == ("https://files.example", 0)
-
-
-@pytest.mark.parametrize(
-    "in_environment",
-    [{}, {"GATEWAY_PUBLIC_URL": "", "GATEWAY_TRUSTED_PROXIES": ""}],
-    ids=["nothing-in-the-environment", "empty-in-the-environment"],
-)
-def test_the_operators_env_file_beats_the_platform(enough: Set, in_environment: dict[str, str]) -> None:
-    enough(FLY_APP_NAME="x", **in_environment)
-    Path(".env").write_text("GATEWAY_PUBLIC_URL=https://files.example\nGATEWAY_TRUSTED_PROXIES=2\n")
-
-    settings = load_settings()
-
-    assert (settings.public_url, settings.trusted_proxies) == ("https://files.example", 2)
-
-
-def test_a_platforms_bad_url_is_told_by_the_name_of_the_setting(enough: Set) -> None:
-    enough(RENDER_EXTERNAL_URL=f"{MARK}://x")
-
-    told = faults()
-
-    assert names(told) == ["GATEWAY_PUBLIC_URL"]
-    assert MARK not in told[0]
-
-
-@pytest.mark.parametrize("mark", PLATFORMS)
-def test_on_a_platform_the_operator_is_told_what_each_deploy_loses(enough: Set, mark: str) -> None:
-    enough(GATEWAY_RESOLVER="store", **{mark: "something"})
-
-    assert settings_on_ephemeral_disk(load_settings()) == ["DATABASE_URL", "GATEWAY_STORE"]
-
-
-@pytest.mark.parametrize(
-    ("values", "lost"),
-    [
-        ({"RENDER": "true", "DATABASE_URL": "postgres://db/x"}, ["GATEWAY_STORE"]),
-        ({"RENDER": "true", "GATEWAY_STORE": "s3://images"}, ["DATABASE_URL"]),
-        ({"RENDER": "true", "DATABASE_URL": "postgres://db/x", "GATEWAY_STORE": "s3://images"}, []),
-        ({"RENDER": "true", "GATEWAY_RESOLVER": "upstream"}, ["DATABASE_URL"]),
-        ({"RENDER": ""}, []),
-    ],
-    ids=["postgresql", "bucket", "both", "keys-alone", "no-platform"],
-)
-def test_what_outlives_a_deploy_is_not_told_as_lost(enough: Set, values: dict[str, str], lost: list[str]) -> None:
-    enough(**{"GATEWAY_RESOLVER": "store"} | values)
-
-    assert settings_on_ephemeral_disk(load_settings()) == lost
 
 
 # --- what is shown
