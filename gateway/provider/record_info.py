@@ -49,8 +49,7 @@ class RecordInfoClient:
             ProviderError: the call failed.
         """
         key = (task_id,)
-        known = self._cached.get(key)
-        return known if known is not None else self._single_flight.do(key, lambda: self._request(task_id), TIMEOUT_S)
+        return self._cached.get(key) or self._single_flight.do(key, lambda: self._request(task_id), TIMEOUT_S)
 
     def _request(self, task_id: str) -> dict[str, Any]:
         if busy := self._busy.get((task_id,)):

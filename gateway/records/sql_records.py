@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Select, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.sql.dml import ReturningDelete
 
 from gateway.records.record import Record, check_result_limit
@@ -15,16 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Result = TypeVar("Result")
-_COLUMNS = (
-    records.c.task_id,
-    records.c.status,
-    records.c.result_urls,
-    records.c.created_at,
-    records.c.completed_at,
-    records.c.error_code,
-    records.c.error_message,
-    records.c.swept_at,
-)
 
 
 class SqlRecords:
@@ -36,38 +27,23 @@ class SqlRecords:
     def find(self, task_id: str) -> Record | None:
         """The record of a task, or its tombstone; None if there is neither."""
         with self._database.read_transaction() as connection:
-            row = connection.execute(select(*_COLUMNS).where(records.c.task_id == task_id)).one_or_none()
+            row = connection.execute(select(records).where(records.c.task_id == task_id)).one_or_none()
         return None if row is None else _record(row)
 
     def put(self, record: Record) -> None:
         """Insert or replace a record."""
-        values = _values(record)
-        statement = self._database.insert(records).values(values)
         with self._database.write_transaction() as connection:
-            connection.execute(
-                statement.on_conflict_do_update(
-                    index_elements=[records.c.task_id],
-                    set_={name: statement.excluded[name] for name in values if name != "task_id"},
-                )
-            )
+            connection.execute(self._upsert(record))
 
     def put_unless_succeeded(self, record: Record) -> bool:
-        """Insert or replace a record, unless the existing one has succeeded.
+        """Insert or replace a record, except its creation time, unless the existing one has succeeded.
 
         Returns:
             Whether the record was written.
         """
-        values = _values(record)
-        statement = self._database.insert(records).values(values)
+        statement = self._upsert(record, keep={"created_at"}, where=records.c.status != "SUCCESS")
         with self._database.write_transaction() as connection:
-            written = connection.execute(
-                statement.on_conflict_do_update(
-                    index_elements=[records.c.task_id],
-                    set_={name: statement.excluded[name] for name in values if name not in {"task_id", "created_at"}},
-                    where=records.c.status != "SUCCESS",
-                ).returning(records.c.task_id)
-            ).first()
-        return written is not None
+            return connection.execute(statement.returning(records.c.task_id)).first() is not None
 
     def add_result(
         self, task_id: str, url: str, register: Callable[[Connection], Result], *, now_ms: int, oldest_ms: int
@@ -92,7 +68,7 @@ class SqlRecords:
             inserted = self._database.insert(records).values(_values(fresh)).on_conflict_do_nothing()
             current = fresh
             if not connection.execute(inserted.returning(records.c.task_id)).first():
-                found = select(*_COLUMNS).where(records.c.task_id == task_id).with_for_update()
+                found = select(records).where(records.c.task_id == task_id).with_for_update()
                 current = _record(connection.execute(found).one())
             changed = fresh if current.swept or current.created_at < oldest_ms else _with_result(current, url, now_ms)
             connection.execute(update(records).where(records.c.task_id == task_id).values(_values(changed)))
@@ -137,6 +113,17 @@ class SqlRecords:
         with self._database.write_transaction() as connection:
             task_ids = connection.scalars(_oldest(limit, records.c.swept_at < swept_before)).all()
             return connection.execute(delete(records).where(records.c.task_id.in_(task_ids))).rowcount
+
+    def _upsert(
+        self, record: Record, keep: Collection[str] = (), where: ColumnElement[bool] | None = None
+    ) -> sqlite.Insert | postgresql.Insert:
+        values = _values(record)
+        statement = self._database.insert(records).values(values)
+        return statement.on_conflict_do_update(
+            index_elements=[records.c.task_id],
+            set_={name: statement.excluded[name] for name in values if name not in {"task_id", *keep}},
+            where=where,
+        )
 
 
 def _delete_index(condition: ColumnElement[bool]) -> ReturningDelete[Any]:

@@ -100,7 +100,7 @@ def build_services(
     client = Client(guard, lookup, via=via)
     metrics = _metrics(settings)
     breaker = CircuitBreaker(metrics=metrics)
-    provider = _provider(settings, breaker, lookup, clock, metrics) if settings.resolver == "upstream" else None
+    provider = _provider(settings, breaker, lookup, clock, metrics)
     signer = LinkSigner(
         settings.secret_keys, settings.public_url, lifetime_s=settings.page_link_lifetime_s, clock=clock
     )
@@ -167,7 +167,9 @@ def _metrics(settings: Settings) -> Metrics:
 
 def _provider(
     settings: Settings, breaker: CircuitBreaker, lookup: DnsLookup, clock: Callable[[], float], metrics: Metrics
-) -> ProviderClient:
+) -> ProviderClient | None:
+    if settings.resolver != "upstream":
+        return None
     session = ProviderSession(settings.upstream_url, settings.upstream_api_key, lookup, settings.private_networks)
     return ProviderClient(session, breaker, clock, metrics=metrics)
 

@@ -94,9 +94,9 @@ def _field_of(loc: str) -> str:
 
 
 def _unknown_names() -> list[str]:
-    known = {variable(name) for name in Settings.model_fields} | {PREFIX + "DATABASE_URL"}
+    names = {variable(name) for name in Settings.model_fields} | {PREFIX + "DATABASE_URL"}
     raw = {name for name in (*os.environ, *read_dotenv()) if name.upper().startswith(PREFIX)}
-    unknown = sorted(name for name in raw if name.upper() not in known)
+    unknown = sorted(name for name in raw if name.upper() not in names)
     return [f"{name}: no setting has this name; see docs/settings.md" for name in unknown]
 
 
@@ -131,63 +131,52 @@ def _raw_names() -> dict[str, str]:
 
 def _conflicts(settings: Settings) -> list[tuple[set[str], str]]:
     """Conflicts between settings: the fields, and the message."""
-    found: list[tuple[set[str], str]] = []
-    if settings.resolver == "upstream" and not settings.upstream_api_key:
-        found.append(
-            (
-                {"resolver", "upstream_api_key"},
-                "GATEWAY_UPSTREAM_API_KEY: is not set; without a provider use GATEWAY_RESOLVER=store",
-            )
-        )
-    if not settings.require_signature and any(pattern.covers_all_hosts for pattern in settings.origin_hosts):
-        found.append(
-            (
-                {"require_signature", "origin_hosts"},
-                "GATEWAY_REQUIRE_SIGNATURE: false with GATEWAY_ORIGIN_HOSTS=* is an open proxy; list the hosts",
-            )
-        )
-    if (
-        settings.public_url
-        and urlsplit(settings.public_url).path.partition("/")[2].partition("/")[0] in _ROUTE_SEGMENTS
-    ):
-        text = "GATEWAY_PUBLIC_URL: its path begins with a path of the gateway; choose another prefix"
-        found.append(({"public_url"}, text))
-    found += [({"origin_hosts", "private_networks", "allow_http"}, text) for text in _port_faults(settings)]
-    if _is_exposed(settings.upstream_url, settings):
-        found.append(
-            (
-                {"upstream_url", "allow_http"},
-                "GATEWAY_UPSTREAM_URL: is plain http, which exposes the API key; use https",
-            )
-        )
-    return found + _bucket_faults(settings)
-
-
-def _bucket_faults(settings: Settings) -> list[tuple[set[str], str]]:
     endpoint, in_bucket = settings.s3_endpoint_url, isinstance(settings.store, Bucket)
-    faults = (
+    path = urlsplit(settings.public_url).path.removeprefix("/")
+    checks = (
         (
+            "resolver upstream_api_key",
+            settings.resolver == "upstream" and not settings.upstream_api_key,
+            "UPSTREAM_API_KEY: is not set; without a provider use GATEWAY_RESOLVER=store",
+        ),
+        (
+            "require_signature origin_hosts",
+            not settings.require_signature and any(pattern.covers_all_hosts for pattern in settings.origin_hosts),
+            "REQUIRE_SIGNATURE: false with GATEWAY_ORIGIN_HOSTS=* is an open proxy; list the hosts",
+        ),
+        (
+            "public_url",
+            path.partition("/")[0] in _ROUTE_SEGMENTS,
+            "PUBLIC_URL: its path begins with a path of the gateway; choose another prefix",
+        ),
+        *(("origin_hosts private_networks allow_http", True, fault) for fault in _port_faults(settings)),
+        (
+            "upstream_url allow_http",
+            _is_exposed(settings.upstream_url, settings),
+            "UPSTREAM_URL: is plain http, which exposes the API key; use https",
+        ),
+        (
+            "store s3_endpoint_url",
             endpoint and not in_bucket,
-            {"store", "s3_endpoint_url"},
-            "GATEWAY_S3_ENDPOINT_URL: is set, but the store is a folder; set GATEWAY_STORE=s3://bucket or unset this",
+            "S3_ENDPOINT_URL: is set, but the store is a folder; set GATEWAY_STORE=s3://bucket or unset this",
         ),
         (
+            "s3_endpoint_url allow_http",
             endpoint and _is_exposed(endpoint, settings),
-            {"s3_endpoint_url", "allow_http"},
-            "GATEWAY_S3_ENDPOINT_URL: is plain http, which exposes the images; use https",
+            "S3_ENDPOINT_URL: is plain http, which exposes the images; use https",
         ),
         (
+            "store store_max_bytes",
             in_bucket and settings.store_max_bytes > 0,
-            {"store", "store_max_bytes"},
-            "GATEWAY_STORE_MAX_BYTES: applies to a folder only; for a bucket unset it and use a lifecycle rule",
+            "STORE_MAX_BYTES: applies to a folder only; for a bucket unset it and use a lifecycle rule",
         ),
         (
+            "store max_bytes",
             in_bucket and settings.max_bytes > _MAX_BUCKET_BYTES,
-            {"store", "max_bytes"},
-            f"GATEWAY_MAX_BYTES: a bucket accepts at most {_MAX_BUCKET_BYTES} bytes",
+            f"MAX_BYTES: a bucket accepts at most {_MAX_BUCKET_BYTES} bytes",
         ),
     )
-    return [(fields, text) for holds, fields, text in faults if holds]
+    return [(set(fields.split()), PREFIX + text) for fields, conflicts, text in checks if conflicts]
 
 
 def _port_faults(settings: Settings) -> list[str]:
@@ -197,12 +186,10 @@ def _port_faults(settings: Settings) -> list[str]:
         if pattern.port is None or pattern.port in public_ports:
             continue
         if pattern.is_wildcard:
-            faults.append(
-                f"GATEWAY_ORIGIN_HOSTS: an entry with '*' cannot have port {pattern.port}; list the hosts themselves"
-            )
+            faults.append(f"ORIGIN_HOSTS: an entry with '*' cannot have port {pattern.port}; list the hosts themselves")
         elif not settings.private_networks:
             faults.append(
-                f"GATEWAY_ORIGIN_HOSTS: an entry has port {pattern.port}, which only private hosts may have; set "
+                f"ORIGIN_HOSTS: an entry has port {pattern.port}, which only private hosts may have; set "
                 "GATEWAY_PRIVATE_NETWORKS to their networks"
             )
     return faults

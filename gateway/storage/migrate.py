@@ -33,8 +33,8 @@ def state_of(connection: Connection) -> State:
     script = ScriptDirectory.from_config(_config())
     if applied == set(script.get_heads()):
         return "current"
-    known = {each.revision for each in script.walk_revisions()}
-    return "behind" if applied <= known else "ahead"
+    revisions = {each.revision for each in script.walk_revisions()}
+    return "behind" if applied <= revisions else "ahead"
 
 
 def _config() -> Config:

@@ -43,7 +43,7 @@ def test_a_configured_key_has_every_scope_and_no_limit(keys: KeyAuthenticator, d
     assert sent == []
 
 
-def test_a_stored_key_is_what_was_kept(keys: KeyAuthenticator, stored: KeyStore) -> None:
+def test_a_stored_key_is_read_back_unchanged(keys: KeyAuthenticator, stored: KeyStore) -> None:
     shop = Key("shop", frozenset({"links"}), 60, 1000)
 
     assert keys.authenticate(made(stored, shop)) == shop
@@ -65,7 +65,7 @@ def test_without_a_token_a_key_is_missing_and_an_altered_token_is_unknown(
             keys.authenticate(f"Bearer {altered}")
 
 
-def test_what_cannot_be_a_key_of_ours_does_not_trouble_the_database(keys: KeyAuthenticator, database: Database) -> None:
+def test_a_malformed_token_is_not_looked_up_in_the_database(keys: KeyAuthenticator, database: Database) -> None:
     with statements(database) as sent, pytest.raises(KeyInvalid):
         keys.authenticate("Bearer an-api-key-of-somebody-else")
 
@@ -84,7 +84,7 @@ def test_a_cached_key_expires_to_the_second(keys: KeyAuthenticator, stored: KeyS
         keys.authenticate(header)
 
 
-def test_a_known_key_is_not_looked_up_again_for_ten_seconds(
+def test_a_cached_key_is_not_looked_up_again_for_ten_seconds(
     keys: KeyAuthenticator, stored: KeyStore, database: Database, clock: Clock
 ) -> None:
     header = made(stored)
@@ -115,7 +115,7 @@ def test_an_unknown_token_is_not_looked_up_again_for_ten_seconds(keys: KeyAuthen
 @pytest.mark.parametrize(
     ("end", "said"), [(KeyStore.revoke, "the key shop is revoked"), (KeyStore.rotate, "unknown key")]
 )
-def test_what_another_process_ends_is_over_within_ten_seconds(
+def test_a_key_revoked_by_another_process_is_invalid_within_ten_seconds(
     keys: KeyAuthenticator,
     stored: KeyStore,
     open_again: Callable[[], Database],
@@ -145,7 +145,7 @@ def test_the_last_use_is_written_at_the_flush(keys: KeyAuthenticator, stored: Ke
     assert last_used(stored) == stored.now_ms()
 
 
-def test_a_refused_call_is_no_use(keys: KeyAuthenticator, stored: KeyStore) -> None:
+def test_a_rejected_call_is_not_recorded_as_use(keys: KeyAuthenticator, stored: KeyStore) -> None:
     header = made(stored)
     stored.revoke("shop")
 
@@ -167,7 +167,7 @@ def test_unused_keys_cause_no_write(keys: KeyAuthenticator, stored: KeyStore, da
     assert sent == []
 
 
-def test_without_the_database_only_configured_and_known_keys_are_good_and_no_use_is_lost(
+def test_without_the_database_configured_and_cached_keys_are_valid_and_no_use_is_lost(
     tmp_path: Path, clock: Clock
 ) -> None:
     file = tmp_path / "gateway.db"

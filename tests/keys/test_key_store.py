@@ -28,7 +28,7 @@ def found(keys: KeyStore, token: str) -> StoredKey | None:
     return keys.find(digest_of(token))
 
 
-def test_a_key_is_found_by_its_token_with_all_that_was_said_of_it(keys: KeyStore) -> None:
+def test_a_key_is_found_by_its_token_with_all_fields(keys: KeyStore) -> None:
     token = made(keys, days=30)
 
     stored = found(keys, token)
@@ -44,7 +44,7 @@ def test_a_token_has_a_prefix_and_256_random_bits(keys: KeyStore) -> None:
     assert [token for token in tokens if not TOKEN.fullmatch(token)] == []
 
 
-def test_of_a_token_only_its_hash_is_kept(keys: KeyStore, database: Database) -> None:
+def test_only_the_hash_of_a_token_is_stored(keys: KeyStore, database: Database) -> None:
     token = made(keys)
 
     with database.read_transaction() as connection:
@@ -63,7 +63,7 @@ def test_a_name_is_used_once_even_when_its_key_was_revoked(keys: KeyStore) -> No
     assert found(keys, token) is not None
 
 
-def test_a_new_token_ends_the_old_one_and_changes_nothing_else(keys: KeyStore) -> None:
+def test_rotation_replaces_only_the_token(keys: KeyStore) -> None:
     old = made(keys, days=30)
     before = keys.find_by_name("shop")
 
@@ -84,7 +84,7 @@ def test_a_key_that_is_not_active_cannot_be_rotated(keys: KeyStore, clock: Clock
     assert found(keys, revoked) is not None
 
 
-def test_a_key_is_revoked_once_and_says_so_from_then_on(keys: KeyStore) -> None:
+def test_a_key_is_revoked_once_and_stays_revoked(keys: KeyStore) -> None:
     token = made(keys)
 
     assert [keys.revoke("shop"), keys.revoke("shop"), keys.revoke("nobody")] == [True, False, False]
@@ -113,7 +113,7 @@ def test_every_key_is_listed_by_name(keys: KeyStore) -> None:
     assert [stored.key.name for stored in keys.all()] == ["a", "b", "c"]
 
 
-def test_the_last_use_is_the_latest_that_any_worker_told(
+def test_the_last_use_is_the_latest_of_all_workers(
     keys: KeyStore, open_again: Callable[[], Database], clock: Clock
 ) -> None:
     made(keys, Key("a"))

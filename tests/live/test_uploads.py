@@ -78,7 +78,7 @@ def test_curl_may_wait_for_a_hundred_continue(store: LiveGateway, tmp_path: Path
     assert download(store, "curled", "cat.png") == (200, LARGE)
 
 
-def test_an_upload_that_breaks_off_leaves_nothing(store: LiveGateway) -> None:
+def test_an_interrupted_upload_leaves_nothing(store: LiveGateway) -> None:
     head = f"PUT /api/v1/records/cut/files/cat.png HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {API_KEY}\r\n"
     for framing in ("Content-Length: 5000000\r\n\r\n", "Transfer-Encoding: chunked\r\n\r\nF4240\r\n"):
         with socket.create_connection(("127.0.0.1", store.port), timeout=10) as connection:

@@ -20,7 +20,7 @@ def trip(breaker: CircuitBreaker) -> None:
         breaker.failed()
 
 
-def test_it_opens_after_so_many_failures_in_a_row_and_not_before(breaker: CircuitBreaker) -> None:
+def test_the_breaker_opens_after_five_failures_in_a_row(breaker: CircuitBreaker) -> None:
     for _ in range(3):
         for _ in range(FAILURES_IN_A_ROW - 1):
             breaker.failed()
@@ -35,7 +35,7 @@ def test_it_opens_after_so_many_failures_in_a_row_and_not_before(breaker: Circui
     assert breaker.is_open
 
 
-def test_an_open_breaker_says_when_to_come_again(breaker: CircuitBreaker, clock: Clock) -> None:
+def test_an_open_breaker_sets_retry_after(breaker: CircuitBreaker, clock: Clock) -> None:
     trip(breaker)
     begun, table = clock.now, {0: "15", 5.2: "10", 14: "1", 14.9: "1"}
     for after_s, retry_after in table.items():
@@ -45,9 +45,7 @@ def test_an_open_breaker_says_when_to_come_again(breaker: CircuitBreaker, clock:
         assert pause.value.headers == {"Retry-After": retry_after}, after_s
 
 
-def test_after_the_pause_one_call_tries_and_its_success_closes_the_breaker(
-    breaker: CircuitBreaker, clock: Clock
-) -> None:
+def test_a_successful_trial_call_closes_the_breaker(breaker: CircuitBreaker, clock: Clock) -> None:
     trip(breaker)
     clock.now += PAUSE_S
     breaker.check()
@@ -62,7 +60,7 @@ def test_after_the_pause_one_call_tries_and_its_success_closes_the_breaker(
     assert not breaker.is_open
 
 
-def test_when_that_call_fails_the_pause_starts_again(breaker: CircuitBreaker, clock: Clock) -> None:
+def test_a_failed_trial_call_restarts_the_pause(breaker: CircuitBreaker, clock: Clock) -> None:
     trip(breaker)
     clock.now += PAUSE_S
     breaker.check()
@@ -86,7 +84,7 @@ def test_a_call_that_never_ends_does_not_keep_the_breaker_open(breaker: CircuitB
     breaker.check()
 
 
-def test_of_many_at_once_exactly_one_tries(breaker: CircuitBreaker, clock: Clock) -> None:
+def test_only_one_of_many_concurrent_calls_is_the_trial(breaker: CircuitBreaker, clock: Clock) -> None:
     trip(breaker)
     clock.now += PAUSE_S
     together = threading.Barrier(50)

@@ -48,7 +48,7 @@ def call(provider: ScriptedServer, timeout_s: float = 5.0) -> ProviderResponse:
 # --- requests
 
 
-def test_the_call_is_the_contracts_with_no_more_headers_than_http_needs(provider: ScriptedServer) -> None:
+def test_the_request_follows_the_contract_with_only_the_needed_headers(provider: ScriptedServer) -> None:
     provider.route(CONVERT, envelope(data="https://direct.example/x"))
 
     reply = call(provider)
@@ -82,7 +82,7 @@ def test_the_path_of_the_base_url_is_kept(provider: ScriptedServer) -> None:
     assert provider.paths("POST") == ["/kie" + CONVERT]
 
 
-def test_a_url_with_anything_in_it_arrives_as_it_is(provider: ScriptedServer) -> None:
+def test_any_url_arrives_unchanged(provider: ScriptedServer) -> None:
     provider.route(CONVERT, envelope())
     url = 'https://cdn.example/\u043a\u043e\u0442 "&\\?x=%2F#\u202e\U0001f408'
 

@@ -53,7 +53,7 @@ print(transactions, len(switches))
 """
 
 
-def test_every_write_holds_the_lock_without_giving_way(tmp_path: Path) -> None:
+def test_no_write_transaction_yields(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(tmp_path)],
         cwd=ROOT,

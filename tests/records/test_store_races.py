@@ -82,9 +82,7 @@ def test_concurrent_uploads_of_one_name_leave_one_object(own: StoreServices, gat
     assert read(own, "task1")[:-1] == PNG
 
 
-def test_of_many_results_that_are_added_at_once_no_more_are_kept_than_a_task_may_have(
-    own: StoreServices, gateway: Gateway
-) -> None:
+def test_concurrent_uploads_respect_the_maximum_number_of_results(own: StoreServices, gateway: Gateway) -> None:
     full = tuple(f"https://origin.example/{number}.png" for number in range(MAX_RESULTS - 3))
     own.records.put(Record("task1", "SUCCESS", full, int(gateway.clock.now * 1000)))
 
@@ -105,7 +103,7 @@ def test_of_many_results_that_are_added_at_once_no_more_are_kept_than_a_task_may
 
 
 @pytest.mark.parametrize("deletes", ["record", "eviction"])
-def test_an_image_that_is_put_in_while_the_same_bytes_are_being_deleted_is_not_lost(
+def test_an_image_uploaded_while_the_same_bytes_are_deleted_is_kept(
     own: StoreServices, monkeypatch: pytest.MonkeyPatch, deletes: str
 ) -> None:
     put(own, "task1")

@@ -169,7 +169,7 @@ def test_a_source_that_soon_expires_is_used_on_while_it_cannot_be_replaced(
 
 
 @pytest.mark.parametrize("failure", [ImageNotFound("404"), ImageUnavailable("451"), RecordTooOld("422")])
-def test_an_image_that_is_gone_is_gone_although_its_source_still_lives(
+def test_a_definite_error_ends_the_use_of_the_cached_source(
     resolver: CachingResolver, converter: Provider, clock: Clock, failure: GatewayError
 ) -> None:
     resolver.resolve(TASK, URL)
@@ -226,7 +226,7 @@ def test_a_failure_is_remembered_for_five_seconds(resolver: CachingResolver, con
         assert resolver.resolve(TASK, url).expires_at == clock.now + LIFE_S
 
 
-def test_a_provider_that_says_when_to_come_again_is_not_called_before_for_thirty_seconds_at_most(
+def test_retry_after_of_the_provider_is_respected_for_at_most_thirty_seconds(
     resolver: CachingResolver, converter: Provider, clock: Clock
 ) -> None:
     for kind in (ProviderBusy, ProviderMaintenance, ProviderPaused):

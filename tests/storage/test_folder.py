@@ -30,7 +30,7 @@ def files(tmp_path: Path) -> list[Path]:
     return [path for path in (tmp_path / "store").rglob("*") if path.is_file()]
 
 
-def test_a_leftover_of_a_crash_is_cleared_at_the_next_start(tmp_path: Path) -> None:
+def test_the_next_start_deletes_temporary_files_of_a_crash(tmp_path: Path) -> None:
     FolderObjectStore(tmp_path / "store")
     leftover = tmp_path / "store" / "incoming" / "half"
     leftover.write_bytes(BYTES)
@@ -41,7 +41,7 @@ def test_a_leftover_of_a_crash_is_cleared_at_the_next_start(tmp_path: Path) -> N
     assert files(tmp_path) == []
 
 
-def test_who_reads_a_deleted_object_reads_it_to_its_end(objects: FolderObjectStore) -> None:
+def test_a_deleted_object_can_be_read_to_its_end_by_open_readers(objects: FolderObjectStore) -> None:
     stored = kept(objects)
     reading = objects.open(stored, 0, len(BYTES) - 1)
 
@@ -51,7 +51,7 @@ def test_who_reads_a_deleted_object_reads_it_to_its_end(objects: FolderObjectSto
     reading.close()
 
 
-def test_a_folder_that_is_gone_does_not_answer(objects: FolderObjectStore, tmp_path: Path) -> None:
+def test_a_deleted_folder_is_not_available(objects: FolderObjectStore, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "store")
 
     assert not objects.is_available()
@@ -59,7 +59,7 @@ def test_a_folder_that_is_gone_does_not_answer(objects: FolderObjectStore, tmp_p
         pass
 
 
-def test_a_folder_that_cannot_be_made_is_told_by_whoever_uses_it(tmp_path: Path) -> None:
+def test_using_a_folder_that_cannot_be_created_raises(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     objects = FolderObjectStore(tmp_path / "file" / "store")
 
@@ -68,14 +68,14 @@ def test_a_folder_that_cannot_be_made_is_told_by_whoever_uses_it(tmp_path: Path)
         pass
 
 
-def test_a_file_of_somebody_elses_in_the_folder_is_no_hindrance(tmp_path: Path) -> None:
+def test_foreign_files_in_the_folder_are_ignored(tmp_path: Path) -> None:
     objects = FolderObjectStore(tmp_path / "store", max_bytes=2500)
     (tmp_path / "store" / "me").touch()
 
     assert objects.exists(kept(objects))
 
 
-def test_beyond_its_size_the_store_drops_what_was_used_longest_ago(tmp_path: Path) -> None:
+def test_beyond_its_limit_the_store_evicts_the_least_recently_used_objects(tmp_path: Path) -> None:
     clock = Clock()
     objects = FolderObjectStore(tmp_path / "store", max_bytes=2500, clock=clock)
     first, second = kept(objects, b"1" * 1000), kept(objects, b"2" * 1000)
@@ -88,7 +88,7 @@ def test_beyond_its_size_the_store_drops_what_was_used_longest_ago(tmp_path: Pat
     assert [objects.exists(stored) for stored in (first, second, third)] == [True, False, True]
 
 
-def test_a_full_disk_is_called_by_its_name(objects: FolderObjectStore) -> None:
+def test_a_full_disk_raises_storage_full(objects: FolderObjectStore) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("this system has no /dev/full")
 

@@ -7,7 +7,7 @@ from gateway.storage.job_lease import JobLease
 from tests.support.factories import Clock
 
 
-def test_a_chore_is_done_once_until_it_is_due_again(database: Database) -> None:
+def test_a_job_is_leased_once_until_it_is_due_again(database: Database) -> None:
     clock = Clock()
     lease = JobLease(database, clock)
 
@@ -18,7 +18,7 @@ def test_a_chore_is_done_once_until_it_is_due_again(database: Database) -> None:
     assert turns == [True, False, True, True]
 
 
-def test_a_chore_that_was_not_done_is_due_again(database: Database) -> None:
+def test_a_released_job_is_due_again(database: Database) -> None:
     clock = Clock()
     lease = JobLease(database, clock)
 
@@ -28,7 +28,7 @@ def test_a_chore_that_was_not_done_is_due_again(database: Database) -> None:
     assert lease.acquire("sweep", 3600)
 
 
-def test_of_many_workers_one_does_it(database: Database) -> None:
+def test_only_one_of_many_workers_leases_a_job(database: Database) -> None:
     clock = Clock()
     workers = [JobLease(database, clock) for _ in range(8)]
 

@@ -1,4 +1,4 @@
-"""What Alembic runs: migrate over the connection that it is given."""
+"""Alembic environment: migrates over the connection in the configuration."""
 
 from alembic import context
 
