@@ -12,6 +12,8 @@ from tests.support.factories import PNG
 from tests.support.live_gateway import LiveGateway, live_gateway
 from tests.support.servers import Request, ScriptedServer, envelope
 
+pytestmark = pytest.mark.slow
+
 VISITORS = 1000
 PROVIDER_PATH = "/api/v1/gpt4o-image/download-url"
 PROVIDER_TAKES_S = 0.3
