@@ -151,19 +151,19 @@ def test_a_recipe_puts_the_address_of_the_gateway_in_front(recipe: Command) -> N
     assert printed(run(recipe, CASES[0], "https://files.example/get")) == f"https://files.example/get{path}"
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
-def test_a_vector_has_the_signature_that_itsdangerous_makes(case: Case) -> None:
-    signer = Signer(case["secret"], salt="gateway.link.v1", key_derivation="hmac", digest_method=hashlib.sha256)
-    assert case["message"] == "\n".join(["v1", *(case[name] for name in SIGNED)])
-    assert case["sig"] == signer.get_signature(case["message"]).decode()
+def test_a_vector_has_the_signature_that_itsdangerous_makes() -> None:
+    for case in CASES:
+        signer = Signer(case["secret"], salt="gateway.link.v1", key_derivation="hmac", digest_method=hashlib.sha256)
+        assert case["message"] == "\n".join(["v1", *(case[name] for name in SIGNED)])
+        assert case["sig"] == signer.get_signature(case["message"]).decode()
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
-def test_the_path_of_a_vector_holds_its_fields_in_order(case: Case) -> None:
-    query = "&".join(f"{name}={quote(case[name], safe='')}" for name in QUERY if case[name])
-    assert case["path"] == f"/download/{quote(case['task_id'], safe='')}?{query}"
+def test_the_path_of_a_vector_holds_its_fields_in_order() -> None:
+    for case in CASES:
+        query = "&".join(f"{name}={quote(case[name], safe='')}" for name in QUERY if case[name])
+        assert case["path"] == f"/download/{quote(case['task_id'], safe='')}?{query}"
 
 
-@pytest.mark.parametrize("case", REFUSED, ids=lambda case: case["name"])
-def test_a_refused_vector_holds_one_control_character(case: Case) -> None:
-    assert len(re.findall(r"[\x00-\x1f\x7f-\x9f]", "".join(case[name] for name in SIGNED))) == 1
+def test_a_refused_vector_holds_one_control_character() -> None:
+    for case in REFUSED:
+        assert len(re.findall(r"[\x00-\x1f\x7f-\x9f]", "".join(case[name] for name in SIGNED))) == 1

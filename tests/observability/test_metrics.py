@@ -41,15 +41,13 @@ def test_without_the_setting_there_are_no_metrics(gateway: Gateway) -> None:
     assert gateway.client.get("/metrics", headers={"Authorization": "Bearer "}).status_code == 404
 
 
-@pytest.mark.parametrize("given", ["", TOKEN, f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", f"Basic {TOKEN}", "Bearer é"])
-def test_without_the_token_they_are_not_told(counting: Gateway, given: str) -> None:
-    response = counting.client.get("/metrics", headers={"Authorization": given})
-
-    assert response.status_code == 401
-    assert "gateway_" not in response.text
+def test_without_the_token_the_metrics_are_401(counting: Gateway) -> None:
+    for value in ("", TOKEN, f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", f"Basic {TOKEN}", "Bearer é"):
+        response = counting.client.get("/metrics", headers={"Authorization": value})
+        assert (response.status_code, "gateway_" in response.text) == (401, False), value
 
 
-def test_with_the_token_they_are_told_in_prometheus_format(counting: Gateway) -> None:
+def test_with_the_token_the_metrics_are_in_prometheus_format(counting: Gateway) -> None:
     response = counting.client.get("/metrics", headers=WITH_TOKEN)
 
     assert response.status_code == 200
@@ -81,61 +79,56 @@ def test_a_streamed_download_is_counted_with_its_bytes(
         with counting.get(origin.url("/v/cat.png")) as response:
             assert response.data == PNG
 
-    told = counts(counting)
-    assert told['gateway_requests_total{delivery="stream",outcome="completed"}'] == 2
-    assert told["gateway_sent_bytes_total"] == 2 * len(PNG)
-    assert told['gateway_sources_total{result="miss"}'] == 1
-    assert told['gateway_sources_total{result="hit"}'] == 1
-    assert told['gateway_provider_call_seconds_count{code="200"}'] == 1
+    after = counts(counting)
+    assert after['gateway_requests_total{delivery="stream",outcome="completed"}'] == 2
+    assert after["gateway_sent_bytes_total"] == 2 * len(PNG)
+    assert after['gateway_sources_total{result="miss"}'] == 1
+    assert after['gateway_sources_total{result="hit"}'] == 1
+    assert after['gateway_provider_call_seconds_count{code="200"}'] == 1
 
 
-def test_a_redirect_is_counted_as_one(counting: Gateway, provider: ScriptedServer, origin: ScriptedServer) -> None:
-    converted(provider, origin.url("/direct.png"))
-
-    counting.get(origin.url("/v/cat.png"), mode="redirect").close()
-
-    assert counts(counting)['gateway_requests_total{delivery="redirect",outcome="redirected"}'] == 1
-
-
-def test_open_streams_are_those_that_are_not_over(
+def test_redirects_and_open_streams_are_counted(
     counting: Gateway, provider: ScriptedServer, origin: ScriptedServer
 ) -> None:
     converted(provider, origin.serve("/direct.png", PNG))
 
+    counting.get(origin.url("/v/cat.png"), mode="redirect").close()
     running = counting.get(origin.url("/v/cat.png"))
     during = counts(counting)
     running.close()
+    after = counts(counting)
 
     assert during["gateway_open_streams"] == 1
-    after = counts(counting)
     assert "gateway_open_streams" not in after
+    assert after['gateway_requests_total{delivery="redirect",outcome="redirected"}'] == 1
     assert after['gateway_requests_total{delivery="stream",outcome="left"}'] == 1
 
 
-@pytest.mark.parametrize(
-    ("said", "code", "outcome"),
-    [
+def test_a_refusal_of_the_provider_is_counted_by_its_code(provider: ScriptedServer, origin: ScriptedServer) -> None:
+    for response, code, outcome in [
         (envelope(401), "401", "provider_unauthorized"),
         (envelope(404), "404", "image_not_found"),
         (envelope(422, "record is null"), "422", "record_not_found"),
         (envelope(429), "429", "provider_busy"),
         (envelope(987), "other", "provider_garbled"),
         (answer(200, b"<html>"), "garbled", "provider_garbled"),
-    ],
-    ids=["401", "404", "422", "429", "unknown", "page"],
-)
-def test_a_refusal_of_the_provider_is_counted_by_its_code(
-    counting: Gateway, provider: ScriptedServer, origin: ScriptedServer, said: bytes, code: str, outcome: str
-) -> None:
-    provider.route(DOWNLOAD_URL, said)
+    ]:
+        settings = make_settings(
+            origin.address, metrics_token=TOKEN, resolver="upstream", upstream_url=provider.url("")
+        )
+        gateway = Gateway(settings)
+        provider.route(DOWNLOAD_URL, response)
+        before = counts(gateway)
+        for _ in range(2):
+            gateway.get(origin.url("/v/cat.png")).close()
+        after = counts(gateway)
 
-    counting.get(origin.url("/v/cat.png")).close()
-    counting.get(origin.url("/v/cat.png")).close()
+        def counted(name: str, before: dict[str, float] = before, after: dict[str, float] = after) -> float:
+            return after.get(name, 0) - before.get(name, 0)
 
-    told = counts(counting)
-    assert told[f'gateway_provider_call_seconds_count{{code="{code}"}}'] == 1
-    assert told[f'gateway_requests_total{{delivery="none",outcome="{outcome}"}}'] == 2
-    assert told['gateway_sources_total{result="failure"}'] == 1
+        assert counted(f'gateway_provider_call_seconds_count{{code="{code}"}}') == 1, code
+        assert counted(f'gateway_requests_total{{delivery="none",outcome="{outcome}"}}') == 2, code
+        assert counted('gateway_sources_total{result="failure"}') == 1, code
 
 
 def test_the_breaker_is_counted_while_it_is_open(counting: Gateway) -> None:
@@ -149,7 +142,7 @@ def test_the_breaker_is_counted_while_it_is_open(counting: Gateway) -> None:
     assert "gateway_breaker_open" not in counts(counting)
 
 
-def test_a_visitor_turned_away_is_counted(counting: Gateway, provider: ScriptedServer, origin: ScriptedServer) -> None:
+def test_a_refused_visitor_is_counted(counting: Gateway, provider: ScriptedServer, origin: ScriptedServer) -> None:
     converted(provider, origin.serve("/direct.png", PNG))
 
     for number in range(5):

@@ -1,4 +1,4 @@
-"""``POST /api/v1/links``: a program orders a link, a visitor follows it."""
+"""``POST /api/v1/links``: a program orders a link, and a visitor follows it."""
 
 import json
 from datetime import UTC, datetime
@@ -38,7 +38,7 @@ def fields_of(link: str) -> dict[str, str]:
 
 
 def refusal(response: Any, status: int) -> str:
-    """The message of an answer that must be a refusal in the API's form, nobody's to keep, and without a secret."""
+    """The message of an error response, which has the API's envelope, is not cached and holds no secret."""
     assert response.status_code == status
     assert response.content_type == "application/json"
     assert response.headers["Cache-Control"] == "no-store"
@@ -56,97 +56,54 @@ def secrets_in(response: Any) -> list[str]:
 # --- what comes back
 
 
-def test_a_link_is_minted_in_the_envelope(api: Gateway) -> None:
-    response = order(api)
+def test_a_link_is_returned_in_the_envelope_with_what_was_ordered(api: Gateway) -> None:
+    response = order(api, kind="page", mode="redirect", filename="Рыжий кот.png")
 
     assert response.status_code == 200
     assert response.content_type == "application/json"
     assert response.headers["Cache-Control"] == "no-store"
     assert set(response.json) == {"code", "msg", "data"}
     assert (response.json["code"], response.json["msg"]) == (200, "success")
-    assert set(response.json["data"]) == {"id", "link", "expiresAt", "warnings"}
+    data = response.json["data"]
+    assert set(data) == {"id", "link", "expiresAt", "warnings"}
     assert not secrets_in(response)
-
-
-def test_a_minted_link_downloads_the_file(gateway: Gateway, origin: ScriptedServer) -> None:
-    url = origin.serve("/v/cat.png", PNG)
-
-    link = order(gateway, url=url).json["data"]["link"]
-    response = gateway.client.get(link)
-
-    assert response.status_code == 200
-    assert response.data == PNG
-    assert response.headers["Content-Disposition"].startswith("attachment")
-
-
-def test_a_minted_link_has_the_requested_fields(api: Gateway) -> None:
-    minted = order(api, kind="page", mode="redirect", filename="Рыжий кот.png").json["data"]
-
-    fields = fields_of(minted["link"])
-    assert urlsplit(minted["link"]).path == f"/download/task12345/{quote('Рыжий кот.png')}"
+    fields = fields_of(data["link"])
+    assert urlsplit(data["link"]).path == f"/download/task12345/{quote('Рыжий кот.png')}"
     assert (fields["url"], fields["mode"], fields["filename"]) == (URL, "redirect", "Рыжий кот.png")
-    assert fields["id"] == minted["id"]
+    assert fields["id"] == data["id"]
+    assert len({order(api).json["data"]["id"] for _ in range(5)}) == 5
 
 
-def test_the_requested_filename_is_the_name_of_the_file(gateway: Gateway, origin: ScriptedServer) -> None:
-    url = origin.serve("/v/0123456789.png", PNG)
+def test_the_link_downloads_the_file_under_the_ordered_name_until_its_id_is_revoked(
+    gateway: Gateway, origin: ScriptedServer
+) -> None:
+    data = order(gateway, url=origin.serve("/v/0123456789.png", PNG), filename="cat.png").json["data"]
 
-    link = order(gateway, url=url, filename="cat.png").json["data"]["link"]
+    response = gateway.client.get(data["link"])
+    gateway.revoke(data["id"])
 
-    disposition = gateway.client.get(link).headers["Content-Disposition"]
-    assert disposition.startswith('attachment; filename="cat.png"')
-
-
-@pytest.mark.parametrize("field", ["mode", "filename", "expiresIn"])
-def test_an_optional_field_may_be_null(api: Gateway, field: str) -> None:
-    response = order(api, **{field: None})
-
-    assert response.status_code == 200
-    assert field not in fields_of(response.json["data"]["link"])
+    assert (response.status_code, response.data) == (200, PNG)
+    assert response.headers["Content-Disposition"].startswith('attachment; filename="cat.png"')
+    assert gateway.client.get(data["link"]).status_code == 410
 
 
-def test_every_link_has_its_own_id(api: Gateway) -> None:
-    ids = {order(api).json["data"]["id"] for _ in range(20)}
+def test_a_link_expires_as_ordered_or_after_the_default_lifetime(api: Gateway) -> None:
+    lifetimes: list[tuple[dict[str, object], int]] = [
+        ({}, 900),
+        ({"expiresIn": 60}, 60),
+        ({"expiresIn": 2_592_000}, 2_592_000),
+        ({"mode": None, "filename": None, "expiresIn": None}, 900),  # optional fields may be null
+    ]
+    for ordered, lifetime_s in lifetimes:
+        data = order(api, **ordered).json["data"]
+        fields = fields_of(data["link"])
+        expires_at = datetime.strptime(data["expiresAt"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+        assert int(fields["expires"]) == int(api.clock.now) + lifetime_s == expires_at.timestamp()
+        assert not {"mode", "filename"} & set(fields)
 
-    assert len(ids) == 20
-
-
-def test_a_minted_link_can_be_revoked_by_its_id(gateway: Gateway, origin: ScriptedServer) -> None:
-    url = origin.serve("/v/cat.png", PNG)
-    minted = order(gateway, url=url).json["data"]
-
-    gateway.revoke(minted["id"])
-
-    assert gateway.client.get(minted["link"]).status_code == 410
-
-
-# --- how long it lives
-
-
-@pytest.mark.parametrize(
-    ("ordered", "life_s"),
-    [({}, 900), ({"expiresIn": 60}, 60), ({"expiresIn": 3600}, 3600), ({"expiresIn": 2_592_000}, 2_592_000)],
-    ids=["default", "shortest", "an-hour", "longest"],
-)
-def test_a_link_has_the_requested_lifetime(api: Gateway, ordered: dict[str, object], life_s: int) -> None:
-    minted = order(api, **ordered).json["data"]
-
-    assert int(fields_of(minted["link"])["expires"]) == int(api.clock.now) + life_s
-
-
-def test_the_default_lifetime_is_the_setting() -> None:
     gateway = Gateway(make_settings(page_link_lifetime_s="7200"))
-
     expires = int(fields_of(order(gateway).json["data"]["link"])["expires"])
-
     assert 7190 <= expires - datetime.now(UTC).timestamp() <= 7200
-
-
-def test_expires_at_is_in_utc_and_equals_the_expiry_of_the_link(api: Gateway) -> None:
-    minted = order(api).json["data"]
-
-    expires_at = datetime.strptime(minted["expiresAt"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
-    assert expires_at.timestamp() == int(fields_of(minted["link"])["expires"])
 
 
 # --- where it leads
@@ -177,12 +134,11 @@ def test_with_a_public_url_the_link_is_absolute_and_works(origin: ScriptedServer
     assert gateway.client.get(link.removeprefix("https://files.example")).data == PNG
 
 
-# --- who may
+# --- authentication
 
 
-@pytest.mark.parametrize(
-    "headers",
-    [
+def test_without_a_valid_key_the_call_is_401_before_the_body_is_read(api: Gateway) -> None:
+    refused: list[dict[str, str]] = [
         {},
         {"Authorization": ""},
         {"Authorization": "Bearer"},
@@ -202,81 +158,33 @@ def test_with_a_public_url_the_link_is_absolute_and_works(origin: ScriptedServer
         {"Authorization": "Bearer tests"},
         {"Authorization": "Bearer ключ".encode().decode("latin-1")},
         {"Authorization": "Bearer \xff"},
-    ],
-    ids=[
-        "none",
-        "empty",
-        "scheme-only",
-        "scheme-and-blank",
-        "no-scheme",
-        "basic",
-        "token",
-        "no-blank",
-        "another-header",
-        "cut-short",
-        "too-long",
-        "capitals",
-        "twice",
-        "with-its-name",
-        "the-signing-secret",
-        "the-providers-key",
-        "only-its-name",
-        "utf8",
-        "not-utf8",
-    ],
-)
-def test_without_a_valid_key_no_link_is_minted(api: Gateway, headers: dict[str, str]) -> None:
-    response = api.client.post(PATH, json={"taskId": "task12345", "url": URL}, headers=headers)
-
-    refusal(response, 401)
-    assert response.headers["WWW-Authenticate"] == "Bearer"
-
-
-def test_without_a_key_the_message_names_the_header(api: Gateway) -> None:
-    missing = api.client.post(PATH, json={"taskId": "task12345", "url": URL})
+    ]
+    for headers in refused:
+        response = api.client.post(PATH, json={"taskId": "task12345", "url": URL}, headers=headers)
+        refusal(response, 401)
+        assert response.headers["WWW-Authenticate"] == "Bearer", headers
+    for body in (b"", b"not json", b"x" * (MOST_BYTES + 1)):
+        assert "Authorization: Bearer" in refusal(api.client.post(PATH, data=body), 401)
     unknown = api.client.post(PATH, json={}, headers={"Authorization": "Bearer unknown"})
-
-    assert "Authorization: Bearer" in refusal(missing, 401)
     assert refusal(unknown, 401) == "This API key is not valid."
+    refusal(order(Gateway(make_settings(api_keys=""))), 401)
 
 
-@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
-def test_the_authentication_scheme_is_case_insensitive(api: Gateway, scheme: str) -> None:
-    response = api.client.post(
-        PATH, json={"taskId": "task12345", "url": URL}, headers={"Authorization": f"{scheme} {API_KEY}"}
-    )
-
-    assert response.status_code == 200
-
-
-def test_every_configured_key_is_accepted() -> None:
+def test_every_configured_key_is_valid_with_the_scheme_in_any_case() -> None:
     keys = {"shop": "s" * 32, "mail": "m" * 32}
     gateway = Gateway(make_settings(api_keys=",".join(f"{name}:{key}" for name, key in keys.items())))
 
-    for key in keys.values():
-        response = gateway.client.post(
-            PATH, json={"taskId": "task12345", "url": URL}, headers={"Authorization": f"Bearer {key}"}
-        )
+    for scheme, key in [("Bearer", keys["shop"]), ("bearer", keys["mail"]), ("BEARER", keys["mail"])]:
+        headers = {"Authorization": f"{scheme} {key}"}
+        response = gateway.client.post(PATH, json={"taskId": "task12345", "url": URL}, headers=headers)
         assert response.status_code == 200
-
-
-def test_without_configured_keys_no_key_is_accepted() -> None:
-    gateway = Gateway(make_settings(api_keys=""))
-
-    refusal(order(gateway), 401)
-
-
-@pytest.mark.parametrize("body", [b"", b"not json", b"x" * (MOST_BYTES + 1)], ids=["empty", "not-json", "too-large"])
-def test_the_key_is_checked_before_the_body(api: Gateway, body: bytes) -> None:
-    refusal(api.client.post(PATH, data=body), 401)
 
 
 # --- what cannot be ordered
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
+def test_a_body_must_be_a_json_object_of_at_most_64_kib_whatever_its_type(api: Gateway) -> None:
+    for body in (
         b"",
         b" ",
         b"{",
@@ -291,110 +199,77 @@ def test_the_key_is_checked_before_the_body(api: Gateway, body: bytes) -> None:
         rb'{"taskId": "task12345", "url": "https://origin.example/a", "filename": "\udc00\ud800"}',
         b"[" * 60_000,
         b'{"a":' * 10_000,
-    ],
-    ids=[
-        "empty",
-        "blank",
-        "open",
-        "word",
-        "form",
-        "single-quotes",
-        "trailing-comma",
-        "utf-16",
-        "not-utf8",
-        "raw-surrogate",
-        "lone-surrogate",
-        "surrogates-reversed",
-        "deep-arrays",
-        "deep-objects",
-    ],
-)
-def test_a_body_that_is_not_json_is_refused(api: Gateway, body: bytes) -> None:
-    assert refusal(post(api, body), 422) == "the body is not JSON"
+    ):
+        assert refusal(post(api, body), 422) == "the body is not JSON", body[:40]
+    for body in (b"[]", b"null", b"1", b'"text"', b"true", b'[{"taskId":"a","url":"b"}]'):
+        assert refusal(post(api, body), 422) == "the body must be an object"
+
+    valid = json.dumps({"taskId": "task12345", "url": URL}).encode()
+    for content_type in ("application/json", "text/plain", "application/x-www-form-urlencoded", ""):
+        assert post(api, valid, **{"Content-Type": content_type}).status_code == 200
+    assert post(api, valid.ljust(MOST_BYTES)).status_code == 200
+    assert "64 KiB" in refusal(post(api, valid.ljust(MOST_BYTES + 1)), 413)
 
 
-@pytest.mark.parametrize("body", [b"[]", b"null", b"1", b'"text"', b"true", b'[{"taskId":"a","url":"b"}]'])
-def test_a_body_that_is_not_an_object_is_refused(api: Gateway, body: bytes) -> None:
-    assert refusal(post(api, body), 422) == "the body must be an object"
+BAD_FIELDS: list[tuple[dict[str, object], str]] = [
+    # missing and unknown
+    ({"taskId": ...}, "taskId"),
+    ({"url": ...}, "url"),
+    ({"task_id": "task12345"}, "task_id"),
+    ({"expires": 60}, "expires"),
+    ({"id": "chosen"}, "id"),
+    # of another type
+    ({"taskId": 12345}, "taskId"),
+    ({"taskId": None}, "taskId"),
+    ({"taskId": ["task12345"]}, "taskId"),
+    ({"url": 1}, "url"),
+    ({"url": None}, "url"),
+    ({"url": {"href": URL}}, "url"),
+    ({"filename": 1}, "filename"),
+    ({"filename": False}, "filename"),
+    ({"mode": 1}, "mode"),
+    ({"kind": None}, "kind"),
+    ({"expiresIn": "900"}, "expiresIn"),
+    ({"expiresIn": True}, "expiresIn"),
+    ({"expiresIn": 900.0}, "expiresIn"),
+    ({"expiresIn": 900.5}, "expiresIn"),
+    ({"expiresIn": [900]}, "expiresIn"),
+    # out of bounds
+    ({"expiresIn": 59}, "expiresIn"),
+    ({"expiresIn": 0}, "expiresIn"),
+    ({"expiresIn": -900}, "expiresIn"),
+    ({"expiresIn": 2_592_001}, "expiresIn"),
+    ({"expiresIn": 10**400}, "expiresIn"),
+    # not on the list
+    ({"kind": ""}, "kind"),
+    ({"mode": "zip"}, "mode"),
+    ({"mode": ""}, "mode"),
+    ({"mode": "Stream"}, "mode"),
+    # against a link's rules
+    ({"taskId": ""}, "taskId"),
+    ({"taskId": "a b"}, "taskId"),
+    ({"taskId": "../etc"}, "taskId"),
+    ({"taskId": "a" * 129}, "taskId"),
+    ({"taskId": "a\n"}, "taskId"),
+    ({"url": ""}, "url"),
+    ({"url": URL + "\n"}, "url"),
+    ({"url": URL + "\x00"}, "url"),
+    ({"url": URL + "\x85"}, "url"),
+    ({"url": URL.ljust(2049, "a")}, "url"),
+    ({"filename": ""}, "filename"),
+    ({"filename": "a\r\nSet-Cookie: b"}, "filename"),
+    ({"filename": "a\x7f"}, "filename"),
+    ({"filename": "a" * 256}, "filename"),
+]
 
 
-@pytest.mark.parametrize("content_type", ["application/json", "text/plain", "application/x-www-form-urlencoded", ""])
-def test_the_body_is_parsed_as_json_with_any_content_type(api: Gateway, content_type: str) -> None:
-    body = json.dumps({"taskId": "task12345", "url": URL}).encode()
-
-    assert post(api, body, **{"Content-Type": content_type}).status_code == 200
+def test_a_bad_field_is_refused_by_name(api: Gateway) -> None:
+    for fields, name in BAD_FIELDS:
+        assert refusal(order(api, **fields), 422).startswith(f"{name}: "), ascii(fields)[:60]
 
 
-def test_a_body_of_64_kib_is_accepted_and_one_byte_more_is_not(api: Gateway) -> None:
-    body = json.dumps({"taskId": "task12345", "url": URL}).encode()
-
-    assert post(api, body.ljust(MOST_BYTES)).status_code == 200
-    assert "64 KiB" in refusal(post(api, body.ljust(MOST_BYTES + 1)), 413)
-
-
-@pytest.mark.parametrize(
-    ("fields", "field_named"),
-    [
-        # missing and unknown
-        ({"taskId": ...}, "taskId"),
-        ({"url": ...}, "url"),
-        ({"task_id": "task12345"}, "task_id"),
-        ({"expires": 60}, "expires"),
-        ({"id": "chosen"}, "id"),
-        ({"maxDownloads": 1}, "maxDownloads"),
-        # of another type
-        ({"taskId": 12345}, "taskId"),
-        ({"taskId": None}, "taskId"),
-        ({"taskId": ["task12345"]}, "taskId"),
-        ({"url": 1}, "url"),
-        ({"url": None}, "url"),
-        ({"url": {"href": URL}}, "url"),
-        ({"filename": 1}, "filename"),
-        ({"filename": False}, "filename"),
-        ({"mode": 1}, "mode"),
-        ({"kind": None}, "kind"),
-        ({"expiresIn": "900"}, "expiresIn"),
-        ({"expiresIn": True}, "expiresIn"),
-        ({"expiresIn": 900.0}, "expiresIn"),
-        ({"expiresIn": 900.5}, "expiresIn"),
-        ({"expiresIn": [900]}, "expiresIn"),
-        # out of bounds
-        ({"expiresIn": 59}, "expiresIn"),
-        ({"expiresIn": 0}, "expiresIn"),
-        ({"expiresIn": -900}, "expiresIn"),
-        ({"expiresIn": 2_592_001}, "expiresIn"),
-        ({"expiresIn": 10**400}, "expiresIn"),
-        # not on the list
-        ({"kind": "email"}, "kind"),
-        ({"kind": ""}, "kind"),
-        ({"mode": "zip"}, "mode"),
-        ({"mode": ""}, "mode"),
-        ({"mode": "Stream"}, "mode"),
-        # against a link's rules
-        ({"taskId": ""}, "taskId"),
-        ({"taskId": "a b"}, "taskId"),
-        ({"taskId": "../etc"}, "taskId"),
-        ({"taskId": "a" * 129}, "taskId"),
-        ({"taskId": "a\n"}, "taskId"),
-        ({"url": ""}, "url"),
-        ({"url": URL + "\n"}, "url"),
-        ({"url": URL + "\x00"}, "url"),
-        ({"url": URL + "\x85"}, "url"),
-        ({"url": URL.ljust(2049, "a")}, "url"),
-        ({"filename": ""}, "filename"),
-        ({"filename": "a\r\nSet-Cookie: b"}, "filename"),
-        ({"filename": "a\x7f"}, "filename"),
-        ({"filename": "a" * 256}, "filename"),
-    ],
-    ids=lambda value: ascii(value)[:40] if isinstance(value, dict) else value,
-)
-def test_a_bad_field_is_refused_by_name(api: Gateway, fields: dict[str, object], field_named: str) -> None:
-    assert refusal(order(api, **fields), 422).startswith(f"{field_named}: ")
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
+def test_a_url_that_is_not_served_from_here_is_refused_and_not_repeated(api: Gateway) -> None:
+    for url in (
         "https://elsewhere.example/cat.png",
         "https://origin.example.evil.example/",
         "https://evil-origin.example/",
@@ -411,13 +286,10 @@ def test_a_bad_field_is_refused_by_name(api: Gateway, fields: dict[str, object],
         "/v/cat.png",
         "origin.example/v/cat.png",
         "https://origin.example\\@evil.example/",
-    ],
-)
-def test_a_url_that_is_not_served_from_here_is_refused(api: Gateway, url: str) -> None:
-    message = refusal(order(api, url=url), 422)
-
-    assert message.startswith("url: ")
-    assert url not in message
+    ):
+        message = refusal(order(api, url=url), 422)
+        assert message.startswith("url: "), url
+        assert url not in message
 
 
 def test_a_url_with_a_space_is_signed_as_it_is(api: Gateway) -> None:
@@ -440,31 +312,24 @@ def test_a_url_of_the_gateway_itself_is_refused() -> None:
     assert refusal(order(gateway, url="https://files.example/v/cat.png"), 422).startswith("url: ")
 
 
-def test_all_invalid_fields_are_reported_together(api: Gateway) -> None:
+def test_all_bad_fields_are_reported_together(api: Gateway) -> None:
     message = refusal(order(api, taskId=1, mode="zip", nope=1), 422)
 
     assert [part.partition(":")[0] for part in message.split("; ")] == ["taskId", "mode", "nope"]
 
 
-def test_a_secret_in_a_wrong_field_is_not_echoed(api: Gateway) -> None:
+def test_a_secret_put_into_a_wrong_field_does_not_come_back(api: Gateway) -> None:
     refusal(order(api, mode=SECRET, expiresIn=API_KEY, kind=PROVIDER_KEY), 422)
 
 
-# --- other doors
+# --- other requests
 
 
-@pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE"])
-def test_another_method_gets_405_with_allow(api: Gateway, method: str) -> None:
-    response = api.client.open(PATH, method=method, headers=AUTHORIZED)
-
-    refusal(response, 405)
-    assert "POST" in response.headers["Allow"].split(", ")
-    assert method not in response.headers["Allow"].split(", ")
-
-
-def test_an_unknown_call_answers_in_the_envelope(api: Gateway) -> None:
+def test_every_other_call_is_refused_in_the_envelope(api: Gateway) -> None:
+    for method in ("PUT", "PATCH", "DELETE"):
+        headers = AUTHORIZED | {"Accept": "text/html", "Sec-Fetch-Dest": "document"}
+        response = api.client.open(PATH, method=method, headers=headers)
+        refusal(response, 405)
+        assert "POST" in response.headers["Allow"].split(", ")
+        assert method not in response.headers["Allow"].split(", ")
     refusal(api.client.post("/api/v1/link", headers=AUTHORIZED), 404)
-
-
-def test_a_browser_gets_the_envelope_too(api: Gateway) -> None:
-    refusal(api.client.get(PATH, headers={"Accept": "text/html", "Sec-Fetch-Dest": "document"}), 405)

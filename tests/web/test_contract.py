@@ -2,7 +2,6 @@
 
 import json
 import threading
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -89,25 +88,19 @@ def test_every_answer_promises_twenty_minutes(store: Gateway, origin: ScriptedSe
     assert origin.paths() == ["/v/cat.png"]
 
 
-@pytest.mark.parametrize(
-    "altered",
-    [
-        lambda url: url[:-1] + ("A" if url[-1] != "A" else "B"),
-        lambda url: url.replace("cat.png", "cat.exe"),
-        lambda url: url.replace("expires=1", "expires=2"),
-        lambda url: url.partition("?")[0],
-        lambda url: url + "=",
-    ],
-    ids=["signature", "name", "expiry", "nothing", "padding"],
-)
-def test_an_altered_direct_url_is_refused(
-    store: Gateway, origin: ScriptedServer, altered: Callable[[str], str]
-) -> None:
+def test_an_altered_direct_url_is_refused(store: Gateway, origin: ScriptedServer) -> None:
     url = origin.serve("/v/cat.png", PNG)
     keep(store, (url,))
     direct_url = ask(store, {"taskId": "task12345", "url": url}).json["data"]
 
-    assert follow(store, altered(direct_url)).status_code == 403
+    for altered in (
+        direct_url[:-1] + ("A" if direct_url[-1] != "A" else "B"),
+        direct_url.replace("cat.png", "cat.exe"),
+        direct_url.replace("expires=1", "expires=2"),
+        direct_url.partition("?")[0],
+        direct_url + "=",
+    ):
+        assert follow(store, altered).status_code == 403, altered
 
 
 @pytest.mark.parametrize(
@@ -131,9 +124,8 @@ def test_every_record_that_permits_nothing_has_its_message(
     refusal(ask(store, {"taskId": "task12345", "url": origin.url("/v/cat.png")}), 422, msg)
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
+def test_a_body_that_cannot_be_used_is_a_validation_failure(store: Gateway) -> None:
+    bodies: tuple[object, ...] = (
         b"not json",
         b"",
         b"\xff",
@@ -149,27 +141,30 @@ def test_every_record_that_permits_nothing_has_its_message(
         {"taskId": "task12345", "url": ""},
         {"taskId": "task12345", "url": "\n"},
         {"taskId": "task12345", "url": "https://origin.example/" + "x" * 2048},
-    ],
-)
-def test_a_body_that_cannot_be_used_is_a_validation_failure(store: Gateway, body: object) -> None:
-    refusal(ask(store, body), 422, VALIDATION)
+    )
+    for body in bodies:
+        refusal(ask(store, body), 422, VALIDATION)
 
 
-@pytest.mark.parametrize("fields", [("task_id", "url"), ("taskId", "imageUrl"), ("task_id", "imageUrl")])
-def test_what_callers_in_the_wild_send_is_understood(
-    store: Gateway, origin: ScriptedServer, fields: tuple[str, str]
-) -> None:
-    url = origin.serve("/v/cat.png", PNG)
-    keep(store, (url,))
+def test_common_other_spellings_of_the_fields_are_accepted(store: Gateway, origin: ScriptedServer) -> None:
+    for fields in (
+        ("task_id", "url"),
+        ("taskId", "imageUrl"),
+        ("task_id", "imageUrl"),
+    ):
+        url = origin.serve("/v/cat.png", PNG)
+        keep(store, (url,))
+        response = ask(store, {fields[0]: "task12345", fields[1]: url, "more": 1})
+        assert response.json["code"] == 200
 
-    response = ask(store, {fields[0]: "task12345", fields[1]: url, "more": 1})
 
-    assert response.json["code"] == 200
-
-
-@pytest.mark.parametrize("key", [None, "", "wrong"])
-def test_without_a_key_of_ours_there_is_no_access(store: Gateway, key: str | None) -> None:
-    refusal(ask(store, {"taskId": "task12345", "url": "x"}, key), 401, "You do not have access permissions")
+def test_without_a_key_the_call_is_refused(store: Gateway) -> None:
+    for key in (
+        None,
+        "",
+        "wrong",
+    ):
+        refusal(ask(store, {"taskId": "task12345", "url": "x"}, key), 401, "You do not have access permissions")
 
 
 @pytest.mark.parametrize(
@@ -213,13 +208,17 @@ def test_a_record_is_told_in_wire_form(store: Gateway) -> None:
     refusal(store.client.get(INFO + "?taskId=task12345"), 401, "You do not have access permissions")
 
 
-@pytest.mark.parametrize(
-    "query", ["", "?taskId=", "?taskId=%00", "?taskId=a%20b", "?taskId=%FF", "?taskId=" + "a" * 129]
-)
-def test_a_task_id_that_no_task_can_have_is_a_validation_failure(store: Gateway, query: str) -> None:
-    response = store.client.get(INFO + query, headers={"Authorization": f"Bearer {API_KEY}"})
-
-    refusal(response, 422, VALIDATION)
+def test_an_invalid_task_id_is_a_validation_failure(store: Gateway) -> None:
+    for query in (
+        "",
+        "?taskId=",
+        "?taskId=%00",
+        "?taskId=a%20b",
+        "?taskId=%FF",
+        "?taskId=" + "a" * 129,
+    ):
+        response = store.client.get(INFO + query, headers={"Authorization": f"Bearer {API_KEY}"})
+        refusal(response, 422, VALIDATION)
 
 
 def test_a_providers_direct_url_is_relayed_and_its_key_never_leaves(
