@@ -65,7 +65,7 @@ def _parts(gateway: Services, environ: dict[str, Any]) -> Iterator[Step]:
 
     def request_log() -> None:
         begun = RequestLog(environ)
-        begun.answer(302, Metrics(), TransferStats("redirected", delivery="redirect", reason="mode"))
+        begun.start_response(302, Metrics(), TransferStats("redirected", delivery="redirect", reason="mode"))
         begun.close()
 
     yield "read what the visitor asks", lambda: parse_request(environ, gateway.via, ())
@@ -74,7 +74,7 @@ def _parts(gateway: Services, environ: dict[str, Any]) -> Iterator[Step]:
     yield "resolve: a direct URL that is known", lambda: gateway.resolver.resolve(link.task_id, link.url)
     yield "choose, and make the headers", lambda: gateway.deliverer.deliver(link, source, request)
     yield "of this, the headers", lambda: redirect_headers(link.url)
-    yield "count", lambda: gateway.metrics.answered("redirect", "redirected", 0, 0)
+    yield "count", lambda: gateway.metrics.request_finished("redirect", "redirected", 0, 0)
     yield "the line in the log", request_log
 
 

@@ -77,7 +77,6 @@ EXCEPTIONS: dict[tuple[str, str], str] = {
     ("gateway.server.launcher", "http.client"): "asks the processes it started, on loopback, whether they answer",
     ("gateway.server.launcher", "socket"): "looks whether its ports are free, on loopback",
     ("gateway.storage.s3", "urllib3"): "knows the errors that boto3 lets through, and opens nothing",
-    ("gateway.demo.run", "socket"): "looks for free ports on loopback",
 }
 ENVIRONMENT = {"environ", "environb", "getenv", "getenvb", "putenv", "unsetenv"}
 READ_THE_ENVIRONMENT = {"gateway.settings.loader", "gateway.demo", "gateway.server.launcher", "gateway.__main__"}

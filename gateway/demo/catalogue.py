@@ -1,4 +1,4 @@
-"""The demo's samples: which tasks there are, and how the sandbox provider serves their images."""
+"""The demo's sample images and their tasks."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ class Sample:
     """One image of one task.
 
     Attributes:
-        attachment: whether the sandbox's direct URL to it says ``Content-Disposition: attachment``.
+        attachment: whether the sandbox provider serves it with ``Content-Disposition: attachment``.
     """
 
     task_id: str

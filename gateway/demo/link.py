@@ -13,7 +13,7 @@ START = "start it with: make run (in another terminal, in this folder)"
 
 
 def main(arguments: list[str]) -> int:
-    """Print a link that streams the sample; say on standard error why there is none.
+    """Print a link that streams the sample, or an error on standard error.
 
     Returns:
         The exit status.
@@ -22,7 +22,7 @@ def main(arguments: list[str]) -> int:
     sample = sample_of(name)
     if sample is None:
         names = ", ".join(each.task_id for each in SAMPLES)
-        print(f"There is no sample {name}; there are {names}.", file=sys.stderr)
+        print(f"Unknown sample {name}; the samples are {names}.", file=sys.stderr)
         return 1
     settings = dotenv_values(FOLDER / "gateway.env")
     base_url, origin_url = settings.get("GATEWAY_PUBLIC_URL"), settings.get(ORIGIN_URL)

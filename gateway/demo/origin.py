@@ -1,4 +1,4 @@
-"""The sample origin: where the demo's images are published. No CORS, no ``attachment``: as on the provider's hosts."""
+"""The sample origin, which serves the images without CORS and ``attachment``, as the provider's hosts do."""
 
 from flask import Flask, Response, send_from_directory
 
@@ -9,11 +9,11 @@ app = Flask(__name__, static_folder=None)
 
 @app.get("/v/<name>")
 def image(name: str) -> Response:
-    """Serve an image so that a browser shows it."""
+    """Serve an image that browsers display."""
     return send_from_directory(IMAGES, name, max_age=0)
 
 
 @app.get("/healthz")
 def healthz() -> str:
-    """The process answers."""
+    """Health check."""
     return "ok\n"

@@ -1,4 +1,4 @@
-"""The sandbox provider: the gateway in the provider's role, with the demo's samples for records."""
+"""The sandbox provider: a gateway in the provider's role, with records of the demo's samples."""
 
 import os
 import time
@@ -18,11 +18,11 @@ from gateway.services import build_services
 from gateway.settings import Settings
 from gateway.settings.loader import load_settings
 
-SHOWN = frozenset(sample.name for sample in SAMPLES if not sample.attachment)
+DISPLAYED = frozenset(sample.name for sample in SAMPLES if not sample.attachment)
 
 
 def create_sandbox(settings: Settings, origin_url: str) -> Flask:
-    """Compose the gateway, fill in the records, and serve half of the samples as most buckets do: to be shown."""
+    """Create the application and its records; half of the samples are served without ``attachment``."""
     services = build_services(settings)
     app = create_app(settings, services)
     if services.store is None:
@@ -31,18 +31,18 @@ def create_sandbox(settings: Settings, origin_url: str) -> Flask:
     for sample in SAMPLES:
         url = f"{origin_url}/v/{sample.name}"
         services.store.records.put(Record(sample.task_id, "SUCCESS", (url,), now_ms, now_ms))
-    app.wsgi_app = _to_be_shown(app.wsgi_app)  # type: ignore[method-assign,assignment]
+    app.wsgi_app = _without_attachment(app.wsgi_app)  # type: ignore[method-assign,assignment]
     return app
 
 
-def _to_be_shown(wsgi_app: WSGIApplication) -> WSGIApplication:
-    """Serve some objects without what makes a download of them."""
+def _without_attachment(wsgi_app: WSGIApplication) -> WSGIApplication:
+    """Remove ``Content-Disposition`` from responses with some of the samples."""
 
     def shown(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:  # noqa: ANN401 (PEP 3333)
             return start_response(status, [pair for pair in headers if pair[0] != "Content-Disposition"], *error)
 
-        return wsgi_app(environ, start if Path(environ["PATH_INFO"]).name in SHOWN else start_response)
+        return wsgi_app(environ, start if Path(environ["PATH_INFO"]).name in DISPLAYED else start_response)
 
     return shown
 

@@ -1,4 +1,4 @@
-"""The gateway as it is, with the demo page in place of the home page."""
+"""The gateway with the demo page in place of the home page."""
 
 import os
 import time
@@ -25,23 +25,23 @@ def create_demo(settings: Settings, origin_url: str) -> Flask:
     signer = services.signer
 
     def demo() -> Response:
-        """Show the problem and the cure side by side."""
-        shown = [_shown(sample, origin_url, signer) for sample in SAMPLES]
+        """Show each sample with a plain link and with the gateway's links."""
+        samples = [_sample_links(sample, origin_url, signer) for sample in SAMPLES]
         first = SAMPLES[0]
         expired = Link(first.task_id, f"{origin_url}/v/{first.name}", int(time.time()) - 60)
         return page(
             "demo.html",
             policy=DEMO_POLICY.format(origin=origin_url),
-            samples=shown,
+            samples=samples,
             expired=signer.href(expired),
-            forged=_forged(shown[0]["auto"]),
+            forged=_forged(samples[0]["auto"]),
         )
 
     app.view_functions["pages.home"] = demo
     return app
 
 
-def _shown(sample: Sample, origin_url: str, signer: LinkSigner) -> dict[str, str]:
+def _sample_links(sample: Sample, origin_url: str, signer: LinkSigner) -> dict[str, str]:
     url = f"{origin_url}/v/{sample.name}"
     return {
         "title": sample.title,
@@ -56,7 +56,7 @@ def _shown(sample: Sample, origin_url: str, signer: LinkSigner) -> dict[str, str
 
 
 def _forged(link: str) -> str:
-    """The same link for another task: its signature fits no more."""
+    """The same link for another task, whose signature does not match."""
     return link.replace("/download/", "/download/another-", 1)
 
 

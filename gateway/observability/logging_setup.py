@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line on standard error, and nothing secret in any of them."""
+"""Logging as JSON lines on standard error, with secrets redacted."""
 
 import json
 import logging
@@ -10,53 +10,53 @@ from typing import Any
 
 import structlog
 
-_WORTH_A_LOOK = re.compile(r"(?i)[?%=:]|bearer|gw_")  # every one of the following needs one of these
-# The shape of a secret: no blanks, 16 characters or more, with a digit or letters of both cases.
-_SHAPE = r"(?=\S*[0-9]|\S*[a-z]\S*[A-Z]|\S*[A-Z]\S*[a-z])[A-Za-z0-9._~+/=-]{16,}"
-_NAME = (
-    r"(?:(?<![A-Za-z0-9])|(?<=%[0-9A-Fa-f]{2}))"  # what stands before it may be encoded
+_MAY_BE_SECRET = re.compile(r"(?i)[?%=:]|bearer|gw_")  # a quick check: each redaction needs one of these
+# Looks like a secret: 16 characters or more without spaces, with a digit or letters of both cases.
+_OPAQUE = r"(?=\S*[0-9]|\S*[a-z]\S*[A-Z]|\S*[A-Z]\S*[a-z])[A-Za-z0-9._~+/=-]{16,}"
+_FIELD_NAME = (
+    r"(?:(?<![A-Za-z0-9])|(?<=%[0-9A-Fa-f]{2}))"  # the character before it may be percent-encoded
     r"(?i:(sig|signature|x-amz-signature|x-amz-credential|x-amz-security-token"
     r"|token|access_token|key|api_key|x-api-key|secret|password))"
 )
 _REDACTIONS: tuple[tuple[re.Pattern[str], str], ...] = (
-    # By place: a query, encoded or not, to the end of its line. A question mark that ends a sentence begins none.
+    # By position: a query string, encoded or not, to the end of the line; not a question mark that ends a sentence.
     (re.compile(r"(?i)(?:\?|%(?:25)*3f)(?=\S).*"), "?…"),
-    # By place: the value of a parameter, whose equals sign may be encoded, once or often.
-    (re.compile(_NAME + r"(?:=|%(?:25)*3[Dd])[^&\s\"']+"), r"\1=…"),
-    # By place: a quoted member of an object, and the credentials of a header or of a URL.
-    (re.compile(_NAME + r"[\"']\s*:\s*[\"'][^\s\"']+(?=[\"'])"), r"\1: …"),
+    # By position: the value of a parameter, whose equals sign may be encoded repeatedly.
+    (re.compile(_FIELD_NAME + r"(?:=|%(?:25)*3[Dd])[^&\s\"']+"), r"\1=…"),
+    # By position: a member of a JSON object, and the credentials in a header or a URL.
+    (re.compile(_FIELD_NAME + r"[\"']\s*:\s*[\"'][^\s\"']+(?=[\"'])"), r"\1: …"),
     (re.compile(r"(?i)(authorization[\"']?\s*[:=]\s*[\"']?(?:bearer|basic))\s+[^\s\"',<]+"), r"\1 …"),
     (re.compile(r"//[^/\s:@]*:[^/\s@]+@"), "//…@"),
-    # By shape: after a name or a scheme, and our own API keys anywhere.
-    (re.compile(_NAME + r"\s*:\s*" + _SHAPE), r"\1: …"),
-    (re.compile(r"\b((?i:bearer))\s+" + _SHAPE), r"\1 …"),
+    # By form: after a name or a scheme; and the gateway's API keys anywhere.
+    (re.compile(_FIELD_NAME + r"\s*:\s*" + _OPAQUE), r"\1: …"),
+    (re.compile(r"\b((?i:bearer))\s+" + _OPAQUE), r"\1 …"),
     (re.compile(r"gw_[A-Za-z0-9_-]{43}"), "gw_…"),
 )
-_encoded = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=repr).encode
+_encode = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=repr).encode
 
 
 def configure_logging() -> None:
-    """Send our own lines and those of gunicorn and the libraries the same way. Safe to call again.
+    """Configure the logs of the gateway, gunicorn and libraries alike. Can be called repeatedly.
 
-    Our own do not go through the library's logging, which would make a record of each and a line of that.
+    The gateway's own lines bypass :mod:`logging`, which saves a record per line.
     """
     logging.config.dictConfig(LOGGING)
     structlog.configure(
-        processors=[*_SHARED, *_ENDING],
+        processors=[*_SHARED, *_RENDERING],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=_Lines,
+        logger_factory=_StderrLogger,
         cache_logger_on_first_use=True,
     )
 
 
-class _Lines:
-    """Writes the lines of one of our loggers to whatever standard error is at the time."""
+class _StderrLogger:
+    """Writes lines to the current standard error."""
 
     def __init__(self, name: str) -> None:
         self.name = name
 
     def msg(self, line: str) -> None:
-        """Write one line, at once and whole."""
+        """Write one line and flush it."""
         sys.stderr.write(line + "\n")
         sys.stderr.flush()
 
@@ -64,25 +64,25 @@ class _Lines:
 
 
 def redact_secrets(_logger: object, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Replace query strings, signatures and keys in every text by an ellipsis; the rest of the text stays as it is."""
+    """Replace query strings, signatures and keys in every text value by an ellipsis."""
     for key, value in event.items():
-        if isinstance(value, str) and _WORTH_A_LOOK.search(value):
+        if isinstance(value, str) and _MAY_BE_SECRET.search(value):
             for pattern, replacement in _REDACTIONS:
-                value = pattern.sub(replacement, value)  # noqa: PLW2901 (each works on what the last one left)
+                value = pattern.sub(replacement, value)  # noqa: PLW2901 (redactions are applied in turn)
             event[key] = value
     return event
 
 
-def as_json(_logger: object, _method: str, event: MutableMapping[str, Any]) -> str:
-    """Make the line."""
-    return _encoded(event)
+def render_json(_logger: object, _method: str, event: MutableMapping[str, Any]) -> str:
+    """Serialise the event."""
+    return _encode(event)
 
 
 class GunicornFilter(logging.Filter):
-    """What gunicorn says of broken requests quotes them, and what it says of a slow visitor is no error."""
+    """Shortens gunicorn's messages that quote requests, and drops those about slow clients."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Cut the quotation off; drop the line about a visitor who was cut for not reading."""
+        """Remove the quoted request; drop the error of a client that timed out."""
         if isinstance(record.msg, str) and record.msg.startswith("Invalid request from"):
             record.msg, record.args = record.msg.partition(":")[0], ()
         timed_out = record.exc_info is not None and isinstance(record.exc_info[1], TimeoutError)
@@ -94,7 +94,7 @@ _SHARED: list[Any] = [
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
-_ENDING: list[Any] = [structlog.processors.format_exc_info, redact_secrets, as_json]
+_RENDERING: list[Any] = [structlog.processors.format_exc_info, redact_secrets, render_json]
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -102,7 +102,7 @@ LOGGING: dict[str, Any] = {
         "json": {
             "()": structlog.stdlib.ProcessorFormatter,
             "foreign_pre_chain": _SHARED,
-            "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_ENDING],
+            "processors": [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_RENDERING],
         }
     },
     "filters": {"gunicorn": {"()": GunicornFilter}},
@@ -111,7 +111,7 @@ LOGGING: dict[str, Any] = {
     "loggers": {
         "gunicorn.error": {"level": "INFO", "handlers": ["stderr"], "filters": ["gunicorn"], "propagate": False},
         "gunicorn.access": {"level": "CRITICAL", "handlers": [], "propagate": False},
-        # "Connection pool is full" is no fault here: a pool keeps some, and thousands may stream.
+        # "Connection pool is full" is expected: the pool keeps a few of many connections.
         "urllib3": {"level": "ERROR"},
         "alembic": {"level": "WARNING"},
     },

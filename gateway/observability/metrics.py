@@ -1,30 +1,37 @@
-"""A metrics recorder that records nothing; ``gateway.observability.prometheus`` has one that does."""
+"""The interface of metrics recorders."""
 
 
 class Metrics:
-    """Told of what happens, where it happens; by itself it does nothing, as nobody asks."""
+    """A no-op recorder; ``gateway.observability.prometheus`` has one that counts."""
 
-    def answered(self, delivery: str, outcome: str, sent: int, heals: int) -> None:
-        """Note a request that is over: ``redirect``, ``stream`` or ``none``, one word, bytes sent, and heals."""
+    def request_finished(self, delivery: str, outcome: str, sent: int, resumes: int) -> None:
+        """Count a finished request.
 
-    def stream_began(self) -> None:
-        """Note a stream that is open from now on."""
+        Args:
+            delivery: ``redirect``, ``stream`` or ``none``.
+            outcome: one word.
+            sent: bytes of the file.
+            resumes: how often the origin was opened again.
+        """
 
-    def stream_ended(self) -> None:
-        """Note that it is closed."""
+    def stream_started(self) -> None:
+        """Count a stream as open."""
+
+    def stream_finished(self) -> None:
+        """Count a stream as closed."""
 
     def resolved(self, result: str) -> None:
-        """Note how a source was had: ``hit``, ``miss``, ``stale``, or ``failure`` for one that is remembered."""
+        """Count a resolved source: ``hit``, ``miss``, ``stale``, or ``failure`` for a cached failure."""
 
-    def provider_answered(self, code: str, seconds: float) -> None:
-        """Note one call of the provider: its code or a word for the lack of one, and how long it took."""
+    def provider_called(self, code: str, seconds: float) -> None:
+        """Record a call to the provider: its code, or a word when there is none, and its duration."""
 
-    def breaker_opened(self, *, is_open: bool) -> None:
-        """Note whether the provider is left alone since its failures."""
+    def set_breaker(self, *, is_open: bool) -> None:
+        """Record whether the circuit breaker is open."""
 
     def limit_hit(self, kind: str) -> None:
-        """Note a request that was turned away by a limit; ``kind`` is the error's code."""
+        """Count a request over a limit; ``kind`` is the error code."""
 
     def exposition(self) -> tuple[bytes, str]:
-        """Give what all workers counted, and its content type."""
+        """The metrics of all workers in Prometheus' text format, and its content type."""
         return b"", "text/plain"

@@ -124,11 +124,11 @@ class CircuitBreaker:
             self._open_until = self._clock() + PAUSE_S
             if self._failures == FAILURES_IN_A_ROW:
                 self._since["failed"] = time.time()
-                self._metrics.breaker_opened(is_open=True)
+                self._metrics.set_breaker(is_open=True)
 
     def _close(self) -> None:
         if self._failures >= FAILURES_IN_A_ROW:
-            self._metrics.breaker_opened(is_open=False)
+            self._metrics.set_breaker(is_open=False)
         self._failures = 0
         self.has_outcome = True
 

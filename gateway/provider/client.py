@@ -181,7 +181,7 @@ class ProviderClient:
             code = error.code.removeprefix("provider_")
             raise
         finally:
-            self._metrics.provider_answered(code, time.monotonic() - started_at)
+            self._metrics.provider_called(code, time.monotonic() - started_at)
         if envelope.code != 200:
             raise _error(envelope, response)
         return envelope.data

@@ -104,7 +104,7 @@ class DownloadApp:
             environ[_ERROR] = error
             return self._app(environ, start_response)
         request_log.link = link.id or ""
-        request_log.answer(response.status, self._gateway.metrics, response.stats)
+        request_log.start_response(response.status, self._gateway.metrics, response.stats)
         if response.stats.outcome == "begun":
             begin_stream(environ.get("gunicorn.socket"))
         start_response(_STATUS[response.status], [*response.headers, ("X-Request-Id", request_log.request_id)])

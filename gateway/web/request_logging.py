@@ -29,6 +29,6 @@ def _end(response: Response) -> Response:
     if request.path in _NOT_LOGGED:
         return response
     entry.task = (request.view_args or {}).get("task_id", "")
-    entry.answer(response.status_code, services().metrics)
+    entry.start_response(response.status_code, services().metrics)
     response.call_on_close(entry.close)
     return response
