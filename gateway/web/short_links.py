@@ -127,5 +127,5 @@ def _expires(seconds: int) -> str:
     """The remaining lifetime in words."""
     for unit, unit_s, least in (("days", 86_400, 2), ("hours", 3_600, 2), ("minutes", 60, 0)):
         if seconds >= least * unit_s:
-            return str(texts()["link"][f"expires_{unit}"]).replace("{count}", str(max(1, seconds // unit_s)))
+            return str(texts()["link"][f"expires_{unit}"]).replace("{count}", str(max(1, round(seconds / unit_s))))
     raise AssertionError("an expired link has no page")
