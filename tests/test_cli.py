@@ -10,6 +10,7 @@ from click.testing import Result
 
 from gateway.links import LinkSigner
 from gateway.provider.client import DOWNLOAD_URL
+from tests.support.databases import migrated_sqlite
 from tests.support.factories import API_KEY, PNG, PROVIDER_KEY, SECRET, Gateway, make_settings, store_gateway
 from tests.support.live_gateway import environment_for, free_port, live_gateway
 from tests.support.servers import ScriptedServer, answer, envelope
@@ -71,6 +72,26 @@ def test_the_options_of_sign_and_the_public_url_are_in_the_link() -> None:
     fields = dict(parse_qsl(urlsplit(result.stdout.strip()).query))
     assert (fields["mode"], fields["filename"]) == ("redirect", "Рыжий кот.png")
     assert 3590 <= int(fields["expires"]) - gateway.clock.now <= 3601
+
+
+def test_email_prints_a_stored_link_as_html_and_as_text(tmp_path: Path) -> None:
+    settings = make_settings(database_url=migrated_sqlite(tmp_path), public_url="https://dl.example.com")
+    gateway = Gateway(settings)
+
+    printed = run(gateway, "links", "email", "task12345", URL, "--max-downloads", "3").stdout
+
+    (stored,) = gateway.services.stored_links.of_task("task12345", 2)
+    href = gateway.services.short_codes.href(stored.id)
+    assert printed.startswith(f"{href}\n")
+    assert f'<a href="{href}"' in printed
+    assert printed.endswith(f"Download your file:\n{href}\n")
+    assert stored.max_downloads == 3
+
+
+def test_email_refuses_without_a_public_url_and_for_an_origin_that_is_not_listed(gateway: Gateway) -> None:
+    assert "GATEWAY_PUBLIC_URL" in run(gateway, "links", "email", "task12345", URL).output
+    public = Gateway(make_settings(public_url="https://dl.example.com"))
+    assert "url: " in run(public, "links", "email", "task12345", "https://elsewhere.example/cat.png").output
 
 
 def test_sign_refuses_bad_arguments_and_says_why(gateway: Gateway) -> None:

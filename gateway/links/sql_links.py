@@ -37,6 +37,22 @@ class SqlLinks:
         """The time by which links expire, in Unix milliseconds."""
         return int(self._clock() * 1000)
 
+    def create(self, link: Link, max_downloads: int | None = None) -> StoredLink:
+        """Store a new link, which has an id and an expiry.
+
+        Args:
+            link: its id as ``ShortCodes.new_id`` makes it.
+            max_downloads: how many downloads may complete; None for no limit.
+
+        Raises:
+            DatabaseDown: nothing was stored.
+        """
+        if link.id is None or link.expires is None:
+            raise ValueError("a stored link has an id and an expiry")
+        stored = StoredLink(link.id, link, self.now_ms(), link.expires * 1000, max_downloads)
+        self.add(stored)
+        return stored
+
     def add(self, stored: StoredLink) -> None:
         """Store a new link.
 

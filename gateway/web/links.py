@@ -80,8 +80,7 @@ def mint_link() -> Response:
     except OriginNotAllowed as error:
         raise InvalidBody(f"url: {error.advice}") from None
     if body.kind == "email":
-        now_ms = gateway.stored_links.now_ms()
-        gateway.stored_links.add(StoredLink(link_id, link, now_ms, expires * 1000, max_downloads=body.max_downloads))
+        gateway.stored_links.create(link, body.max_downloads)
         href = gateway.short_codes.href(link_id)
     minted = LinkMinted(
         id=link_id,
