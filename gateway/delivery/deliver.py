@@ -97,9 +97,10 @@ class Deliverer:
         return source.direct_url(*disposition_and_type(link, source.info))
 
     def _attempt(self, link: Link, source: Source, request: DownloadRequest, *, ignore_range: bool) -> DownloadResponse:
-        plan = self._plan(link, source, request, source.info, ignore_range=ignore_range)
+        # Metadata that came with the whole file may not say that ranges are supported: a condition needs a probe.
+        info = source.info if request.is_unconditional else None
+        plan = self._plan(link, source, request, info, ignore_range=ignore_range)
         body: StreamBody | None = None
-        info = source.info
         if isinstance(plan, Inspect):
             if plan.by_opening:
                 body = self._open_if_slot(link, source, request)

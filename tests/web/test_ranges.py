@@ -34,6 +34,22 @@ def test_a_part_of_the_file_is_sent_with_206(gateway: Gateway, origin: ScriptedS
             assert response.headers["Content-Length"] == str(last + 1 - first)
 
 
+def test_a_part_is_sent_although_the_whole_file_came_without_accept_ranges(
+    gateway: Gateway, origin: ScriptedServer
+) -> None:
+    def silent(request: Request) -> bytes:
+        sent = file_answer(request, PNG, {"ETag": '"v1"'})
+        return sent.replace(b"Accept-Ranges: bytes\r\n", b"")
+
+    url = origin.route("/v/cat.png", silent)
+
+    whole = gateway.get(url)
+    part = gateway.get(url, {"Range": "bytes=100-199"})
+
+    assert (whole.status_code, whole.data) == (200, PNG)
+    assert (part.status_code, part.data) == (206, PNG[100:200])
+
+
 def test_a_part_has_the_headers_the_type_and_the_name_of_the_whole_file(
     gateway: Gateway, origin: ScriptedServer
 ) -> None:

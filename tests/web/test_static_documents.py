@@ -158,6 +158,7 @@ def test_crawlers_are_told_to_leave_downloads_alone(plain: Gateway, prefixed: Ga
     assert response.text.splitlines() == [
         "User-agent: *",
         "Disallow: /download/",
+        "Disallow: /d/",
         "Disallow: /files/",
         "Disallow: /api/",
     ]
