@@ -42,9 +42,12 @@ except ConfigError as error:
 
 workers = _settings.web_concurrency if _settings else 1
 worker_class = GatewayWorker
-GatewayWorker.patience_s = _settings.visitor_timeout_s if _settings else GatewayWorker.patience_s
-GatewayWorker.trusted_proxies = _settings.trusted_proxies if _settings else 0
-GatewayWorker.client_of = staticmethod(normalize_address)  # as the limits count
+if _settings:
+    GatewayWorker.configure(
+        client_timeout_s=_settings.visitor_timeout_s,
+        trusted_proxies=_settings.trusted_proxies,
+        normalize_address=normalize_address,
+    )
 worker_connections = connections()
 backlog = 4096  # clients repeat a SYN that finds it full after a second
 keepalive = 5  # above 0: it is also the deadline for a request's head

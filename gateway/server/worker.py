@@ -49,16 +49,25 @@ class GatewayWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no type
     At SIGTERM gunicorn resets connections in the backlog, waits for idle ones, and is killed before it aborts what is
     left. This worker serves established connections, closes idle ones, lets running downloads finish, and aborts the
     rest shortly before ``graceful_timeout``, so that each transfer is logged.
-
-    Class attributes:
-        client_timeout_s: how long a client may make the worker wait, in seconds.
-        trusted_proxies: the number of proxies in front that append to ``X-Forwarded-For``.
-        normalize_address: maps an address to the client that limits count.
     """
 
-    client_timeout_s: float = 30
-    trusted_proxies: int = 0
-    normalize_address: Callable[[str], str] = str
+    _client_timeout_s: float = 30
+    _trusted_proxies: int = 0
+    _normalize_address: Callable[[str], str] = str
+
+    @classmethod
+    def configure(
+        cls, *, client_timeout_s: float, trusted_proxies: int, normalize_address: Callable[[str], str]
+    ) -> None:
+        """Set what gunicorn's own settings do not have; to be called before workers start.
+
+        Args:
+            client_timeout_s: how long a client may make the worker wait, in seconds.
+            trusted_proxies: the number of proxies in front that append to ``X-Forwarded-For``.
+            normalize_address: maps an address to the client that limits count.
+        """
+        cls._client_timeout_s, cls._trusted_proxies = client_timeout_s, trusted_proxies
+        cls._normalize_address = staticmethod(normalize_address)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 (gunicorn's)
         super().__init__(*args, **kwargs)
@@ -91,7 +100,7 @@ class GatewayWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no type
     def handle(self, listener: Any, client: Any, addr: Any) -> None:  # noqa: ANN401 (gunicorn's)
         """Serve one connection."""
         greenlet = gevent.getcurrent()
-        sock = self._sockets[greenlet] = ClientSocket(client, self.client_timeout_s, self._connections)
+        sock = self._sockets[greenlet] = ClientSocket(client, self._client_timeout_s, self._connections)
         self._connections.opened()
         try:
             AsyncWorker.handle(self, listener, sock, addr)  # GeventWorker.handle would remove the timeout
@@ -184,11 +193,11 @@ class GatewayWorker(GeventWorker):  # type: ignore[misc]  # gunicorn has no type
     def _client_of(self, req: Any, addr: Any) -> str:  # noqa: ANN401 (gunicorn's request, an address of any family)
         """The client of a request: the address that the outermost trusted proxy saw, else that of the connection."""
         address = addr[0] if isinstance(addr, tuple) else ""
-        if self.trusted_proxies:
+        if self._trusted_proxies:
             forwarded = ",".join(value for name, value in req.headers if name == "X-FORWARDED-FOR").split(",")
-            if len(forwarded) >= self.trusted_proxies:
-                address = forwarded[-self.trusted_proxies].strip()
-        return self.normalize_address(address[:_MAX_ADDRESS_LENGTH])
+            if len(forwarded) >= self._trusted_proxies:
+                address = forwarded[-self._trusted_proxies].strip()
+        return self._normalize_address(address[:_MAX_ADDRESS_LENGTH])
 
     def _linger(self, client: ClientSocket) -> None:
         """Read for a moment after the response: closing with unread input resets and may lose the response."""

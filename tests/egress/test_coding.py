@@ -210,7 +210,7 @@ def test_decoding_yields_to_other_greenlets(coding: str, monkeypatch: pytest.Mon
     turns: list[float] = [time.thread_time()]
     monkeypatch.setattr("gateway.egress.coding.time.sleep", lambda _seconds: turns.append(time.thread_time()))
 
-    for _ in parts_of(DecodedBody(Body(ENCODERS[coding](bytes(10_000_000))), name_of(coding))):
+    for _ in parts_of(DecodedBody(Body(ENCODERS[coding](bytes(25_000_000))), name_of(coding))):
         pass
 
     waits = sorted(b - a for a, b in pairwise(turns))

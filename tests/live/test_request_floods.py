@@ -112,12 +112,12 @@ def test_a_callback_without_a_token_is_refused_before_its_body_is_read(small: Li
 
 def test_a_client_that_reads_a_document_slowly_is_cut_after_the_visitor_timeout(tmp_path: Path) -> None:
     """A few bytes now and then are not enough."""
-    with small_gateway(tmp_path, visitor_timeout_s="1") as gateway, client_of(gateway, get("/docs")) as client:
+    with small_gateway(tmp_path, visitor_timeout_s="1") as gateway, client_of(gateway, get("/openapi.json")) as client:
         began_at = time.monotonic()
         cut = happens(lambda: is_cut(client), 15)
         took_s = time.monotonic() - began_at
         with gateway.visit() as visitor:
-            visitor.request("GET", "/docs")
+            visitor.request("GET", "/openapi.json")
             whole = len(visitor.getresponse().read())
         log = gateway.log_text()
 
