@@ -59,3 +59,29 @@ def test_who_accepts_nothing_is_not(pair: tuple[ClientSocket, socket.socket]) ->
 
     with pytest.raises(ClientTimeout):
         ours.wait_for_room()
+
+
+def test_a_response_that_is_no_stream_has_one_timeout_however_often_its_client_reads() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, A_LITTLE)
+        client.connect(listener.getsockname())
+        accepted, _ = listener.accept()
+        with closing(
+            ClientSocket(gevent.socket.socket(fileno=accepted.detach()), PATIENCE_S, ConnectionLimiter(100))
+        ) as ours:
+            ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, A_LITTLE)
+            ours.begin_request("client")
+            gone = threading.Event()
+
+            def read() -> None:
+                while not gone.wait(NOW_AND_THEN_S):
+                    client.recv(1024)
+
+            reader = threading.Thread(target=read)
+            reader.start()
+            try:
+                with pytest.raises(ClientTimeout):
+                    ours.sendall(bytes(MUCH))
+            finally:
+                gone.set()
+                reader.join()
