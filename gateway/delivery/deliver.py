@@ -25,12 +25,12 @@ from gateway.sources.base import Source
 
 MOST_RANGE_ATTEMPTS = 2  # then the whole file is sent, as by a server without ranges
 
-# From task, URL, a source that died, its error and the seconds that are left, to a new source.
+# Arguments: task id, URL, the expired source, its error, and the seconds that remain. Returns a new source.
 RenewAny = Callable[[str, str, Source, GatewayError, float], Source]
 
 
 class _FileChanged(Exception):
-    """The origin has another file than the one that the range was planned for."""
+    """The file at the origin changed after the range was planned."""
 
 
 class Deliverer:
@@ -40,7 +40,7 @@ class Deliverer:
         planner: decides how.
         slots: how many streams may run at once in this worker.
         ledger: counts completed downloads.
-        renew: gets a new source in place of one that died, or raises why there is none.
+        renew: replaces an expired source, or raises the reason why it cannot.
         resource_policy: the ``Cross-Origin-Resource-Policy`` of every stream (Fetch standard, section 3.7).
     """
 
@@ -97,7 +97,7 @@ class Deliverer:
         return source.direct_url(*disposition_and_type(link, source.info))
 
     def _attempt(self, link: Link, source: Source, request: DownloadRequest, *, ignore_range: bool) -> DownloadResponse:
-        # Metadata that came with the whole file may not say that ranges are supported: a condition needs a probe.
+        # The headers of a whole file do not always announce ranges, so a conditional request needs a probe.
         info = source.info if request.is_unconditional else None
         plan = self._plan(link, source, request, info, ignore_range=ignore_range)
         body: StreamBody | None = None

@@ -11,8 +11,8 @@ from gateway.links.link import Link
 def check_image(link: Link, info: FileInfo, *, allow_markup: bool) -> None:
     """Refuse a file that is empty or markup where an image is expected.
 
-    An image is expected where the link's file name or the origin's Content-Type says so. SVG is markup and an image:
-    it passes under its own name, and without a name where its type is declared.
+    An image is expected when the link's file name or the origin's Content-Type says so. SVG, which is also markup, is
+    accepted under a file name with its extension, or when the origin declares its type.
 
     Raises:
         OriginEmpty: the file has no bytes.

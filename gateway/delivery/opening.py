@@ -18,10 +18,10 @@ from gateway.sources.base import Source
 DEADLINE_S = 16.0  # after the request: an attempt takes up to 12 s, and routers of platforms give up after 30 s
 PAUSES_S = (0.1, 0.4)
 FRESH_S = 10.0
-DEAD = (OriginRefused, OriginNotFound, OriginGone)  # what an expired or deleted direct URL is answered with
+DEAD = (OriginRefused, OriginNotFound, OriginGone)  # the errors of an expired or deleted direct URL
 TRANSIENT = (OriginFailed, OriginTimeout, OriginUnreachable)
 
-# From a source that died, its error and the seconds that are left, to a new source; raises why there is none.
+# Arguments: the expired source, its error, and the seconds that remain. Returns a new source, or raises.
 Renew = Callable[[Source, GatewayError, float], Source]
 
 
@@ -30,7 +30,7 @@ class OpeningRetries:
 
     Args:
         source: the first to try.
-        renew: gets a new direct URL in place of a dead one.
+        renew: replaces an expired direct URL.
         requested_at: monotonic seconds.
     """
 
@@ -47,7 +47,7 @@ class OpeningRetries:
         """Prepare the next attempt: pause, or replace the source.
 
         Raises:
-            GatewayError: ``failure``, when it is not retried; or why there is no new source.
+            GatewayError: ``failure`` when it is not retried, or the error of the replacement.
         """
         if isinstance(failure, DEAD):
             # A direct URL that failed just after it was issued would fail again.

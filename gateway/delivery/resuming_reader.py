@@ -17,7 +17,7 @@ LONGEST_PAUSE_S = 8.0
 LONGEST_SILENCE_S = 55.0  # routers of platforms close a response that sends nothing for longer
 MOST_RESUMES = 64  # of one stream, and one more for every BYTES_PER_RESUME
 BYTES_PER_RESUME = 16 * 1024
-MOST_FAILURES = 5  # in a row, of errors that a retry does not cure
+MOST_FAILURES = 5  # consecutive failures with errors that are not transient
 MOST_SKIPPED = 256 * 2**20  # in one stream, at an origin that ignores ranges
 _SKIP = 64 * 1024
 _LAST = 10**15  # beyond the end of any file: the origin sends what there is (RFC 9110 section 14.1.2)
@@ -34,8 +34,8 @@ class ResumingReader:
     A file is resumed only under the same strong validator (RFC 9110 section 8.8.1) and the same length. Under a weak
     validator the stream ends where it broke off.
 
-    Resuming ends after 55 s without a byte, at less than 8 KiB/s for as long (pauses and attempts included), or after
-    64 resumes and one for every 16 KiB received.
+    Resuming ends after 55 s without a byte or below 8 KiB/s, pauses and attempts included; or after 64 resumes, plus
+    one for every 16 KiB received.
 
     Args:
         file: opened already.

@@ -1,4 +1,4 @@
-"""The body of a streamed response: chunks as large as the client is fast."""
+"""The body of a streamed response, in chunks whose size follows the client's speed."""
 
 import errno
 import time
@@ -9,12 +9,12 @@ from gateway.delivery.resuming_reader import ResumingReader
 from gateway.errors import FileTooLarge, GatewayError, OriginFailed
 from gateway.observability.transfer_stats import TransferStats
 
-SMALL_CHUNK = 16 * 1024  # a client's kernel that accepts anything accepts this much
+SMALL_CHUNK = 16 * 1024  # fits into the free space of a socket buffer that accepts any data
 MEDIUM_CHUNK = 96 * 1024
 MEDIUM_AFTER = 32 * 1024
 LARGE_CHUNK = 2**21
 LARGE_AFTER = 4 * 2**20  # far more than kernels buffer between the origin and a client that reads nothing
-SLOW_S, FAST_S = 0.1, 0.01  # a chunk that takes longer is followed by a small one; one that takes less, by a larger one
+SLOW_S, FAST_S = 0.1, 0.01  # after a slower chunk the size is reset; after a faster one it doubles
 
 
 class StreamBody:

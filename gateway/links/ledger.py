@@ -1,4 +1,4 @@
-"""What is known of links by their id: revocations and completed downloads."""
+"""The interface to revocations and download counts of links."""
 
 from typing import Protocol
 

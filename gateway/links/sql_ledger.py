@@ -17,12 +17,12 @@ _log = structlog.get_logger("gateway.links")
 
 
 class SqlLedger:
-    """Knows what was revoked and used up (the port is ``gateway.links.ledger.Ledger``).
+    """The ledger (``gateway.links.ledger.Ledger``) of links in the database.
 
     Revoked ids are kept in memory and refreshed every half second, so that a request costs no query. While the database
-    is down, the last known ones count.
+    is down, the ids in memory stay revoked.
 
-    The id of a page link that a short link's button made names a download, ``<stored link>-<download>``.
+    A page link that was created by the button of a short link has the id of a download: ``<link>-<download>``.
 
     Args:
         links: the stored links.

@@ -14,8 +14,8 @@ from gateway.storage.database import Database
 from gateway.storage.tables import link_downloads, links, revocations
 
 RESERVATION_MS = 120_000
-RETRIES_MS = 600_000  # after a download has completed, its client may fetch the file again for so long
-KEPT_MS = 30 * 86_400_000  # an expired link is kept so long, to say that it has expired
+RETRIES_MS = 600_000  # a client may fetch the file again for ten minutes after its download completed
+KEPT_MS = 30 * 86_400_000  # expired links are kept for 30 days, so that their page can say that they expired
 
 
 class SqlLinks:
@@ -130,7 +130,7 @@ class SqlLinks:
             return [(row.link_id, row.revoked_at) for row in connection.execute(query)]
 
     def reserve(self, link_id: str, key: str) -> str | None:
-        """Reserve one download of a link; with the same ``key`` again, the same one.
+        """Reserve one download of a link. A repeated ``key`` returns the same download.
 
         Returns:
             The id of the download; None when all downloads have completed or are reserved, or there is no such link.
@@ -224,7 +224,7 @@ class SqlLinks:
             connection.execute(insert.on_conflict_do_nothing(index_elements=[revocations.c.link_id]))
 
     def _has_room(self, connection: Connection, link_id: str) -> bool:
-        # The row is locked until the end of the transaction: of many that reserve at once, each counts the others.
+        # The row stays locked until the transaction ends, so that concurrent reservations count each other.
         locked = select(links.c.max_downloads).where(links.c.id == link_id).with_for_update()
         row = connection.execute(locked).one_or_none()
         if row is None or row.max_downloads is None:

@@ -1,4 +1,4 @@
-"""A source: where a file is, until when, and how it is opened."""
+"""The interface of sources (location and expiry of a file), and open files."""
 
 import time
 from collections.abc import Callable
@@ -124,7 +124,7 @@ class Source(Protocol):
         """Get the file's metadata without fetching the file, and keep them.
 
         Raises:
-            GatewayError: the origin does not give the file.
+            GatewayError: the file is not available.
         """
 
     def open(self, byte_range: ByteRange | None = None, known: FileInfo | None = None) -> OpenFile:
@@ -138,7 +138,7 @@ class Source(Protocol):
             known: metadata of the file that the range must belong to; the origin gets its entity tag as ``If-Range``.
 
         Raises:
-            GatewayError: the origin does not give the file.
+            GatewayError: the file is not available.
             RangeNotSatisfiable: the file is shorter than the range's first position.
         """
 

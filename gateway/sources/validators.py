@@ -45,7 +45,7 @@ def if_range_of(validator: str) -> str:
 def _digest(header: Callable[[str], str], url: str) -> str:
     if match := _REPR_DIGEST.search(header("Repr-Digest")):
         return _DIGEST + match[1]
-    checksum = header("x-amz-checksum-sha256")  # of a multipart object it is of the parts' checksums, with their number
+    checksum = header("x-amz-checksum-sha256")  # a multipart object has a checksum of checksums with a part count
     return _DIGEST + checksum if _SHA_256.fullmatch(checksum) and _is_presigned(url) else ""
 
 

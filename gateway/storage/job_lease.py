@@ -1,4 +1,4 @@
-"""Periodic jobs: of all workers on all machines, one at a time runs each job."""
+"""Leases of periodic jobs: one worker at a time, of all machines, runs a job."""
 
 import time
 from collections.abc import Callable

@@ -17,7 +17,7 @@ from gateway.web.preview_bots import is_preview_bot
 from gateway.web.request_parsing import parse_request
 from gateway.web.sockets import begin_stream, reset_when_broken
 
-# From the services, the request, the query string and the path's variables, to the link and the response to it.
+# Arguments: the services, the request, the query string and the path's variables. Returns the link and the response.
 Handler = Callable[..., tuple[Link, DownloadResponse]]
 View = Callable[..., Response]
 

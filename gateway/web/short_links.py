@@ -20,7 +20,7 @@ from gateway.web.translations import texts
 
 blueprint = Blueprint("short_links", __name__)
 BUTTON_LINK_LIFE_S = 120
-# The button's form is answered by 303 to a page link, and that by 302 to another host: 'self' alone blocks it.
+# The form leads to a page link (303), which may redirect to another host (302). 'self' alone would block that.
 POLICY = PAGE_POLICY.replace("form-action 'none'", "form-action 'self' https:").replace(
     "style-src 'self'", "style-src 'self'; script-src 'self'"
 )
@@ -30,10 +30,10 @@ _SENDS_FETCH_USER = re.compile(r"Chrome/|Firefox/")  # WebKit sends Sec-Fetch-Mo
 
 @blueprint.get("/d/<code>")
 def show(code: str) -> Response:
-    """Show what the link leads to. Nothing is counted, and a scanner that runs scripts finds none that downloads.
+    """Show the page of a link. It counts as no download, and no script on it starts one.
 
     Raises:
-        LinkInvalid: the code is malformed or forged; the database was not asked.
+        LinkInvalid: the code is malformed or forged; this needs no query.
         LinkExpired, LinkRevoked, LinkUsedUp: the link permits no download.
         DatabaseDown: the link cannot be looked up.
     """
@@ -115,7 +115,7 @@ def _show(code: str, stored: StoredLink) -> Response:
 
 
 def _info(stored: StoredLink) -> FileInfo | None:
-    """The file's metadata; None when they cannot be had now. The resolver keeps the source for the download."""
+    """The file's metadata; None when the file is not available now."""
     gateway = services()
     try:
         return gateway.resolver.resolve(stored.link.task_id, stored.link.url).probe()

@@ -1,4 +1,4 @@
-"""What a response does to the client's socket."""
+"""Operations of a response on the client's socket."""
 
 import socket
 import struct
