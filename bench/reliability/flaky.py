@@ -104,7 +104,7 @@ class _Shelf:
 
 def _serve(parent: "Connection[object, None]", size: int) -> None:
     store = _Shelf(size)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"shelf": store}))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"store": store}))
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     parent.send(server.server_port)

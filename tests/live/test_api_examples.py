@@ -38,7 +38,14 @@ PRINTS = {
 }
 REFUSALS = "This API key is not valid|You do not have access permissions|Send the provider's signature"
 # Operations that need no program of their own, each with its reason.
-WITHOUT = {"download-stored-file": "a direct URL is followed like any other URL"}
+WITHOUT = {
+    "download-stored-file": "a direct URL is followed like any other URL",
+    "list-links": "it is called like any other GET with a key",
+    "get-link": "the same",
+    "revoke-link": "it is called like the deletion of a record",
+    "show-short-link": "people open it in a browser",
+    "press-short-link": "its page sends it",
+}
 
 
 @dataclass(frozen=True)

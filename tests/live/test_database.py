@@ -68,7 +68,7 @@ def set_revision(url: str, revision: str) -> None:
     database.migrate()
     with database.write_transaction() as connection:
         if revision == "0002":
-            connection.exec_driver_sql("DROP TABLE deletions")
+            connection.exec_driver_sql("DROP TABLE deletions, links, link_downloads, revocations")
         connection.exec_driver_sql("UPDATE alembic_version SET version_num = %s", (revision,))
     database.engine.dispose()
 

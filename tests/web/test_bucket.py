@@ -218,7 +218,7 @@ def test_while_the_bucket_cannot_be_reached_visitors_are_told_so_and_the_gateway
     called = call(gateway, url + "?2")
 
     assert (page.status_code, page.mimetype) == (503, "text/html")
-    assert "Our store does not answer right now" in page.text
+    assert "Our image store is not available right now" in page.text
     assert (new.status_code, new.text.partition(":")[0]) == (503, "503 storage_down")
     assert (called.status_code, called.json["code"]) == (500, 500)
     assert ready(gateway) == (503, "down")
