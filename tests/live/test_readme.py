@@ -66,7 +66,10 @@ def test_the_first_block_saves_the_sample_under_its_name(demo: Demo) -> None:
 
 
 def test_the_resume_block_interrupts_the_download_and_fetches_only_the_rest(demo: Demo) -> None:
-    ran = run(demo, block_with("--max-time"))
+    for _ in range(3):  # on a busy machine curl may have the whole file before it notices that its time is over
+        ran = run(demo, block_with("--max-time"))
+        if "curl: (28)" in ran.stderr:
+            break
 
     position = re.search(r"Resuming transfer from byte position (\d+)", ran.stderr)
     assert "curl: (28)" in ran.stderr
