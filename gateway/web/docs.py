@@ -18,6 +18,7 @@ blueprint = Blueprint("docs", __name__)
 GUIDES = {
     "api": ("API examples", "every call with curl, Python and JavaScript"),
     "links": ("Signed links", "how to sign links in Python, JavaScript, PHP, Go and shell"),
+    "email": ("Links in e-mails", "short links, an HTML button, and what mail scanners do"),
     "store": ("Store", "records, uploads and callbacks without the image provider"),
     "how-it-works": ("How it works", "what happens between the click and the last byte"),
     "reliability": ("Reliability", "resumed downloads, limits, failures and metrics"),
